@@ -1,0 +1,1 @@
+"""The experiments: functions of a trained model that a person would call."""

@@ -1,0 +1,344 @@
+"""The command line. Thin: each command reads its arguments, calls one function, and says what it made."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+# Threads that wait by spinning slow everything tenfold as soon as another program wants a core: spin briefly, then sleep.
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+
+import numpy as np
+import torch
+import tyro
+from tyro.conf import Positional, arg
+
+from . import __version__, data
+from .apps.interpolation import interpolate as interpolate_latents
+from .checks import DivergenceError, InputError
+from .recipes import RECIPES, Recipe, by_name, codec
+from .recipes.demo import DEMO
+from .rng import stream
+from .run import checkpoint, evaluate, folder, pictures, report
+from .run import train as training
+from .run.build import build, estimated_bytes, parameter_counts
+
+Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
+Name = Annotated[Positional[str], arg(metavar="RECIPE", help="recipe name, one of `tutelage list`")]
+Data = Annotated[Path | None, arg(metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")]
+Device = Annotated[str, arg(help="cpu, cuda, cuda:1, ...")]
+Overrides = Annotated[
+    list[str], arg(name="set", metavar="FIELD=VALUE", help="change fields of the recipe, e.g. plan.chains=50 seed=3")
+]
+
+
+def list_recipes() -> None:
+    """Show the recipes, one line each."""
+    for recipe in RECIPES:
+        size = "x".join(map(str, recipe.data.size))
+        algorithm = evaluate.ALGORITHMS[recipe.name.partition("/")[0]]
+        print(f"{recipe.name:20} {algorithm:12} {recipe.data.kind} {size}, {recipe.plan.iterations} iterations")
+
+
+def show(recipe: Name, overrides: Overrides = []) -> None:  # noqa: B006 - tyro reads the default
+    """Show a recipe: every field, where it came from, and where it departs from the paper."""
+    print(_describe(_resolve(recipe, overrides)))
+
+
+def train(
+    recipe: Name,
+    out: Annotated[Path, arg(help="folder to make for this run")],
+    data: Data = None,
+    overrides: Overrides = [],  # noqa: B006
+    device: Device = "cpu",
+    minutes: Annotated[float | None, arg(help="stop (and save) after so many minutes")] = None,
+    download: Annotated[bool, arg(help="fetch the data from their official place if they are not here")] = False,
+    dry_run: Annotated[bool, arg(help="show what would be done, and do nothing")] = False,
+) -> int:
+    """Train a model and leave a run folder: recipe, journal, pictures, checkpoints, report.html."""
+    chosen = _resolve(recipe, overrides)
+    if dry_run:
+        print(_describe(chosen))
+        _estimate(chosen)
+        return 0
+    splits = _load(chosen, data, download)
+    facts = {"data": str(data.resolve()) if data else None, "command": _command()}
+    done = training.train(chosen, splits.train, out, _device(device), facts, minutes)
+    return _say_trained(out, done)
+
+
+def resume(run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None) -> int:
+    """Go on with an interrupted run from its newest checkpoint."""
+    opened = folder.open_run(run)
+    splits = _load(opened.recipe(), _data_of(opened, data))
+    done = training.resume(opened, splits.train, _device(device), minutes)
+    return _say_trained(run, done)
+
+
+def sample(
+    run: Run,
+    out: Annotated[Path, arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each")],
+    n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
+    model: Annotated[
+        Literal["best", "generator", "descriptor"], arg(help="best: the descriptor's revision where there is one")
+    ] = "best",
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Draw new images from a trained run."""
+    _check_count("n", n)
+    learner, state = _trained(folder.open_run(run), _device(device))
+    drawn = learner.sample(state, n, stream(seed, "sample", device=device))
+    which = ("descriptor" if "descriptor" in drawn else "generator") if model == "best" else model
+    if which not in drawn:
+        raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
+    _write_images(drawn[which], out)
+    print(f"{n} images of the {which}: {out}")
+
+
+def interpolate(
+    run: Run,
+    out: Annotated[Path | None, arg(help="picture to write (default: RUN/pictures/interpolation.png)")] = None,
+    rows: int = 8,
+    frames: int = 10,
+    revision_steps: Annotated[int, arg(help="Langevin steps on each image (Fig. 10: 10)")] = 10,
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
+    _check_count("rows", rows)
+    opened = folder.open_run(run)
+    learner, state = _trained(opened, _device(device))
+    target = out or opened.pictures / "interpolation.png"
+    _interpolation(learner, state, rows, frames, revision_steps, stream(seed, "interpolate", device=device), target)
+    if out is None:
+        report.write_report(run)
+    print(f"{rows} walks of {frames} images: {target}")
+
+
+def evaluate_run(
+    run: Run,
+    metric: Literal["parzen"],
+    data: Data = None,
+    samples: Annotated[int, arg(help="images drawn from each model (paper: 10 000)")] = 10_000,
+    history: Annotated[bool, arg(help="also at every checkpoint kept, for the curve of Fig. 12")] = False,
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
+    _check_count("samples", samples)
+    opened, where = folder.open_run(run), _device(device)
+    recipe = opened.recipe()
+    splits = _load(recipe, _data_of(opened, data))
+    learner = build(recipe, len(splits.train), where)
+    algorithm = evaluate.ALGORITHMS.get(recipe.name.partition("/")[0], recipe.name)
+    common = {"seed": seed, "command": _command(), "data_sha256": splits.train.sha256, "device": where}
+
+    opened.latest()
+    paths = checkpoint.available(opened.checkpoints)
+    for path in paths if history else paths[-1:]:
+        state, _, facts = training.restore(path, learner, where)
+        if state.iteration < recipe.plan.iterations:
+            state = learner.finish(state, stream(recipe.seed, "calibrate", device=where))
+        scores, _ = evaluate.timed(evaluate.parzen_of_samples, learner, state, splits, samples, seed, where)
+        last = path == paths[-1]
+        for name, score in scores.items():
+            shown = f"{algorithm} {name} {metric}" if len(scores) > 1 else f"{algorithm} {metric}"
+            entry = evaluate.result(shown, score, wall_seconds=facts["seconds"], **common)
+            entry["iteration"] = state.iteration
+            entry["epochs"] = state.iteration * recipe.plan.batch_size / len(splits.train)
+            target = opened.results if last else opened.path / "history.json"
+            evaluate.write_results(target, [entry])
+            if history:
+                evaluate.write_results(opened.path / "history.json", [entry])
+            _say_score(f"{shown}, iteration {state.iteration}", score)
+    real, seconds = evaluate.timed(evaluate.parzen_of_real_images, splits, samples, where)
+    evaluate.write_results(
+        opened.results, [evaluate.result("real images parzen", real, wall_seconds=seconds, **common)]
+    )
+    _say_score(f"real images {metric}", real)
+    report.write_report(run)
+
+
+def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:
+    """Train on bundled handwritten digits for a few minutes, and leave a report to look at."""
+    began = time.perf_counter()
+    _clear_earlier_demo(out)
+    splits = data.load(DEMO.data)
+    done = training.train(DEMO, splits.train, out, torch.device("cpu"), {"data": None, "command": _command()})
+    if done:
+        opened = folder.open_run(out)
+        learner, state = _trained(opened, torch.device("cpu"))
+        rng = stream(DEMO.seed, "interpolate")
+        _interpolation(learner, state, 8, 10, 10, rng, opened.pictures / "interpolation.png")
+        report.write_report(out)
+        print(f"Trained on {len(splits.train)} digits in {time.perf_counter() - began:.0f} s.")
+    return _say_trained(out, done)
+
+
+def main() -> None:
+    """The entry point of the ``tutelage`` command."""
+    try:
+        code = tyro.extras.subcommand_cli_from_dict(
+            {
+                "list": list_recipes,
+                "show": show,
+                "train": train,
+                "resume": resume,
+                "sample": sample,
+                "interpolate": interpolate,
+                "evaluate": evaluate_run,
+                "demo": demo,
+            },
+            prog="tutelage",
+            description=f"Generative models of images that train without an adversary (version {__version__}).",
+        )
+    except (InputError, DivergenceError) as error:
+        print(f"tutelage: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _resolve(name: str, overrides: list[str]) -> Recipe:
+    recipe = by_name(name)
+    for text in overrides:
+        dotted, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
+        recipe = codec.override(recipe, dotted, value)
+    return recipe
+
+
+def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
+    return data.load(recipe.data, path, download=download)
+
+
+def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
+    recorded = run.facts().get("data")
+    return given if given is not None or recorded is None else Path(recorded)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device {name!r} cannot be used here; give cpu, or a GPU this machine has") from None
+    return device
+
+
+def _check_count(name: str, value: int) -> None:
+    if value < 1:
+        raise InputError(f"--{name} is {value}; it needs to be 1 or more")
+
+
+def _trained(run: folder.RunFolder, device: torch.device):
+    """Learner and newest state of a run; batch-norm statistics are calibrated if it is still unfinished."""
+    recipe = run.recipe()
+    learner = build(recipe, run.facts()["observations"], device)
+    state, _, _ = training.restore(run.latest(), learner, device)
+    if state.iteration < recipe.plan.iterations:
+        state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
+    return learner, state
+
+
+def _interpolation(learner, state, rows: int, frames: int, steps: int, rng: torch.Generator, target: Path) -> None:
+    if not hasattr(state, "average"):
+        raise InputError(
+            "this run has no generator, so there are no latents to walk between; use a coopnets or generator run"
+        )
+    revise = None
+    if steps and hasattr(learner, "revise"):
+        revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731
+    images = interpolate_latents(state.average, learner.latent_shape, rows, frames, rng, revise)
+    pictures.save(pictures.grid(images, columns=frames), target)
+
+
+def _write_images(images: torch.Tensor, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".png":
+        pictures.save(pictures.grid(images), out)
+        return
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    if out.suffix == ".npy":
+        np.save(out, pixels, allow_pickle=False)
+        return
+    if out.suffix:
+        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
+    out.mkdir(exist_ok=True)
+    for i in range(len(images)):
+        pictures.save(pictures.grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
+
+
+def _describe(recipe: Recipe) -> str:
+    lines = [recipe.name]
+
+    def walk(value, prefix: str) -> None:
+        for key, item in value.items():
+            name = f"{prefix}{key}"
+            if key in ("kind", "sources", "deviations", "name") and not prefix:
+                continue
+            if isinstance(item, dict):
+                if name in recipe.sources:
+                    lines.append(f"  {name:34} {'':24} {recipe.sources[name]}")
+                walk({k: v for k, v in item.items() if k != "kind" or name == "data"}, f"{name}.")
+            else:
+                shown = _compact(item)
+                lines.append(f"  {name:34} {shown:24} {recipe.sources.get(name, '')}".rstrip())
+
+    walk(codec.encode(recipe), "")
+    lines += ["deviations from the paper:"] + [f"  - {text}" for text in recipe.deviations]
+    return "\n".join(lines)
+
+
+def _compact(value) -> str:
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return ", ".join("/".join(str(v) for k, v in item.items() if k != "kind") for item in value)
+    return "none" if value is None else str(value)
+
+
+def _estimate(recipe: Recipe) -> None:
+    for name, count in parameter_counts(recipe).items():
+        print(f"{name}: {count:,} parameters")
+    print(f"estimated memory: {estimated_bytes(recipe, 1) / 1e6:,.0f} MB, on top of about 400 MB for Python and torch")
+
+
+def _clear_earlier_demo(out: Path) -> None:
+    import shutil
+
+    if not out.exists():
+        return
+    try:
+        earlier = folder.open_run(out).recipe().name == DEMO.name
+    except InputError:
+        earlier = False
+    if not earlier:
+        raise InputError(f"{out} is there already and is no earlier demo; name another --out")
+    shutil.rmtree(out)
+
+
+def _say_trained(out: Path, done: bool) -> int:
+    if done:
+        print(f"Done. Look at {out / 'report.html'}")
+        return 0
+    print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
+    return 130
+
+
+def _say_score(name: str, score) -> None:
+    edge = " (the width is at the edge of its grid)" if score.at_edge else ""
+    print(f"{name}: {score.mean:.1f} ± {score.stderr:.1f} on {score.n} images, width {score.width}{edge}", flush=True)
+
+
+def _command() -> str:
+    return shlex.join(["tutelage", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""A set of images, kept as it was stored: unsigned bytes ``[N, C, H, W]``.
+
+Floats exist only one batch at a time, in the range the networks use:
+
+    x = 2 · byte / 255 − 1,   so 0 → −1 and 255 → 1.
+
+The bytes stay in a memory-mapped file wherever they came from one, so opening a set costs neither time nor memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tutelage.checks import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images as bytes, and where they came from.
+
+    Args:
+        pixels: uint8 ``[N, C, H, W]`` with C = 1 or 3 and N ≥ 1; a read-only memory map where it came from a file.
+            The array is not copied; the set holds a read-only view of it.
+        name: what the set is called in reports, for example ``mnist train``.
+        source: the file or folder it was made from, for people to read.
+        sha256: hexadecimal digest of the bytes it was made from.
+
+    Raises:
+        InputError: ``pixels`` is not uint8 ``[N, 1 or 3, H, W]``, or is empty.
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    name: str
+    source: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        given = self.pixels
+        if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1] not in (1, 3):
+            raise InputError(
+                f"the images of {self.name!r} are {given.dtype} {list(given.shape)}, but a set holds uint8 "
+                "[N, C, H, W] with C = 1 or 3; convert with tutelage.data.from_array"
+            )
+        if given.size == 0:
+            raise InputError(f"{self.name!r} holds no images (shape {list(given.shape)}); give at least one")
+        view = given.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    def __len__(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of one image."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    def batch(self, indices: Tensor | np.ndarray | slice, device: torch.device | str = "cpu") -> Tensor:
+        """The images at ``indices`` as float32 ``[B, C, H, W]`` in [−1, 1], on ``device``.
+
+        Bytes, not floats, travel to the device. The result is new memory: writing into it leaves the set as it was.
+        """
+        if isinstance(indices, Tensor):
+            indices = indices.cpu().numpy()
+        chosen = np.array(self.pixels[indices], order="C")
+        # 255 / 127.5 is exact, so the brightest byte becomes exactly 1
+        return torch.from_numpy(chosen).to(device).to(torch.float32).div_(127.5).sub_(1.0)
+
+    def subset(self, start: int, stop: int, name: str) -> ImageSet:
+        """Images ``start`` … ``stop − 1`` as a set of its own: a view, no copy. The digest stays that of the whole source.
+
+        Raises:
+            InputError: unless 0 ≤ start < stop ≤ N.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise InputError(
+                f"images {start} to {stop} were asked of {self.name!r}, which has {len(self)}; "
+                f"give 0 <= start < stop <= {len(self)}"
+            )
+        return ImageSet(self.pixels[start:stop], name, self.source, self.sha256)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What one learns from, chooses by, and reports on. The last two may be missing."""
+
+    train: ImageSet
+    validation: ImageSet | None = None
+    test: ImageSet | None = None
+
+    def __post_init__(self) -> None:
+        for other in (self.validation, self.test):
+            if other is not None and other.shape != self.train.shape:
+                raise InputError(
+                    f"images of {self.train.name!r} have shape {list(self.train.shape)} but those of {other.name!r} "
+                    f"{list(other.shape)}; the splits of one data set must agree, so give files of one size"
+                )
+
+
+def file_digest(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read as a stream."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

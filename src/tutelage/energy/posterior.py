@@ -1,0 +1,50 @@
+r"""What latents explain an image: the posterior of a generator (CoopNets eqs. 11, 12, 15).
+
+    X ~ N(0, I),   Y = g(X) + ε,   ε ~ N(0, σ² I)
+    −log q(X | Y) = |Y − g(X)|² / (2 σ²) + |X|² / 2 + constant
+
+With a mask only the observed pixels count (CoopNets §4.6): a mask of ones is the plain posterior, a
+mask of zeros is the prior.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from ..checks import InputError
+from ..gradient import ByAutograd
+from ..types import Images, Latents, Prepared, Scores
+
+
+class Posterior:
+    """``E(X) = |mask · (observed − generator(X))|² / (2 noise_std²) + |X|² / 2``, one number per image.
+
+    ``generator`` maps latents ``[B, d, ...]`` to images ``[B, C, *space]`` and must treat the rows of
+    a batch independently (batch norm in inference mode). ``observed`` is ``[B, C, *space]``;
+    ``mask`` broadcasts against it, 1 = observed, 0 = hidden. Where the generator offers
+    ``snapshot()`` (frozen weights, ready for inference), the prepared form uses it.
+
+    Raises ``InputError`` where ``noise_std`` is not a positive number.
+    """
+
+    def __init__(self, generator, observed: Images, noise_std: float, mask: Tensor | None = None) -> None:
+        if not (math.isfinite(noise_std) and noise_std > 0):
+            raise InputError(f"a generator's noise needs a standard deviation above 0, not {noise_std}")
+        self.generator = generator
+        self.observed = observed
+        self.noise_std = noise_std
+        self.mask = mask
+
+    def __call__(self, latents: Latents) -> Scores:
+        residual = self.observed - self.generator(latents)
+        if self.mask is not None:
+            residual = residual * self.mask
+        likelihood = residual.flatten(1).square().sum(1) / (2 * self.noise_std**2)
+        return likelihood + latents.flatten(1).square().sum(1) / 2
+
+    def prepare(self) -> Prepared:
+        snapshot = getattr(self.generator, "snapshot", None)
+        generator = snapshot() if snapshot is not None else self.generator
+        return ByAutograd(Posterior(generator, self.observed, self.noise_std, self.mask))

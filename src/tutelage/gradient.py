@@ -1,0 +1,58 @@
+"""The one place that turns an energy or a potential into value and gradient.
+
+Sampling needs the gradient with respect to the position only. ``prepared`` asks the energy for its
+own fast snapshot (``prepare()``), and falls back to automatic differentiation with the parameters of
+a network detached, so that nothing is remembered or computed for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .types import Energy, Evaluation, Potential, Preparable, Prepared, Scores
+
+
+@dataclass(frozen=True)
+class ByAutograd:
+    """Value and gradient of ``function: [B, ...] -> [B]`` by automatic differentiation.
+
+    The sum over the batch is differentiated, so row ``i`` of the gradient is that of value ``i``
+    whenever the function treats its rows independently.
+    """
+
+    function: Callable[[Tensor], Scores]
+
+    def __call__(self, position: Tensor) -> Evaluation:
+        with torch.enable_grad():
+            x = position.detach().requires_grad_(True)
+            value = self.function(x)
+            (gradient,) = torch.autograd.grad(value.sum(), x, materialize_grads=True)
+        return Evaluation(value.detach(), gradient)
+
+
+def prepared(function: Energy | Potential | Preparable) -> Prepared:
+    """A snapshot of ``function`` that answers with value and gradient.
+
+    Uses ``function.prepare()`` where it is offered, and automatic differentiation otherwise.
+    """
+    if isinstance(function, Preparable):
+        return function.prepare()
+    if isinstance(function, nn.Module):
+        frozen = {name: parameter.detach() for name, parameter in function.named_parameters()}
+        return ByAutograd(lambda x: functional_call(function, frozen, (x,)))
+    return ByAutograd(function)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A prepared energy that a kernel's ``step`` may ask to prepare again and again at no cost."""
+
+    evaluate: Prepared
+
+    def prepare(self) -> Prepared:
+        return self.evaluate

@@ -1,0 +1,251 @@
+r"""Algorithm D: maximum likelihood for a descriptor, by Langevin sampling (CoopNets §2.1, Algorithm 1).
+
+    D1  Langevin revision    l_p steps of eq. (7) from the chains' present images
+    D2  density shifting     θ ← θ + γ_t L'_p(θ),   L'_p ≈ ∂/∂θ [mean E(Ỹ) − mean E(Y)]    eq. (8)
+
+The bracket is the value function V of eq. (9): D1 lowers it over the images, D2 raises it over the
+parameters. Where the chains start decides the flavour: from noise or zeros at every iteration (short
+runs), from the data (contrastive divergence), or from wherever they were (persistent chains).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import InputError
+from ..energy import Gaussian, Tilt, Uniform
+from ..sample import Langevin, LangevinInfo, run
+from ..types import Batch, Images
+from .updates import Adam, load_optimiser, set_rate
+
+Start = Literal["noise", "zeros", "data", "given"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The "Input" box of Algorithm 1.
+
+    ``iterations`` T; ``batch_size`` observed images an iteration; ``chains`` ñ; ``revision_steps`` l_p of
+    size ``step_size`` δ; ``reference_std`` s of p0 (None: the uniform measure); ``start`` of the chains:
+    draws from the reference, zeros, the observed batch, or images given to the learner; with
+    ``persistent`` the chains go on from where they were, and ``start`` is only their first place.
+    ``noise_until``: the Langevin noise is switched off from that iteration on (None: never; 0: always
+    off). ``metropolis`` corrects each step. ``update`` moves θ.
+
+    Raises ``InputError`` for values that cannot work, δ ≥ 2s among them.
+    """
+
+    iterations: int
+    batch_size: int
+    chains: int
+    revision_steps: int
+    step_size: float
+    reference_std: float | None
+    update: Adam
+    start: Start = "noise"
+    persistent: bool = False
+    noise_until: int | None = None
+    metropolis: bool = False
+
+    def __post_init__(self) -> None:
+        check_counts(self, at_least_one=("batch_size", "chains"), at_least_zero=("iterations", "revision_steps"))
+        check_step_size(self.step_size, self.reference_std)
+        if self.start not in ("noise", "zeros", "data", "given"):
+            raise InputError(f"start is {self.start!r}; it needs to be 'noise', 'zeros', 'data' or 'given'")
+        if self.start == "data" and self.chains != self.batch_size:
+            raise InputError(
+                f"chains that start from the data need chains = batch_size, not {self.chains} and {self.batch_size}"
+            )
+
+
+def check_counts(plan: Any, at_least_one: tuple[str, ...], at_least_zero: tuple[str, ...]) -> None:
+    """Refuse a plan whose counts are too small. Raises ``InputError``."""
+    for least, names in ((1, at_least_one), (0, at_least_zero)):
+        for name in names:
+            value = getattr(plan, name)
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name} is {value!r}; it needs to be a whole number of {least} or more")
+
+
+def check_step_size(step_size: float, reference_std: float | None) -> None:
+    """Refuse δ ≥ 2s, with which Langevin dynamics diverges on the reference alone. Raises ``InputError``."""
+    if not (math.isfinite(step_size) and step_size > 0):
+        raise InputError(f"step_size is {step_size}; it needs to be above 0")
+    if reference_std is None:
+        return
+    if not (math.isfinite(reference_std) and reference_std > 0):
+        raise InputError(f"reference_std is {reference_std}; it needs to be above 0, or none for a uniform reference")
+    if step_size >= 2 * reference_std:
+        raise InputError(
+            f"step_size {step_size} with reference_std {reference_std}: Langevin dynamics diverges on the reference "
+            f"itself unless step_size < 2 * reference_std = {2 * reference_std}; make the step smaller"
+        )
+
+
+@dataclass
+class State:
+    """What the next iteration needs. ``chains`` are the latest revised images ``[ñ, C, *space]``."""
+
+    iteration: int
+    descriptor: nn.Module
+    optimiser: torch.optim.Optimizer
+    chains: Images
+
+
+class Record(NamedTuple):
+    """What a person may want to look at: numbers (0-dim tensors, still on the device) and images."""
+
+    value: Tensor
+    """V of eq. (9), before the update."""
+    drift_ratio: Tensor
+    """rms of ∂f/∂Y over rms of ∂E_0/∂Y at the last Langevin step; near 1 when in balance."""
+    movement: Tensor
+    """rms of Ỹ minus where the chains started, in image units."""
+    potential: Tensor
+    """mean |f| over the observed images."""
+    acceptance: Tensor
+    """mean probability of acceptance in the last step (1 without the Metropolis correction)."""
+    descriptor_lr: float
+    revised: Images
+
+
+def reference_energy(reference_std: float | None) -> Gaussian | Uniform:
+    """p0: Gaussian of eq. (3), or the uniform measure where ``reference_std`` is None."""
+    return Uniform() if reference_std is None else Gaussian(reference_std)
+
+
+def revision_kernel(plan: Any, iteration: int) -> Langevin:
+    """Eq. (7) with the plan's δ; without noise from ``noise_until`` on."""
+    noisy = plan.noise_until is None or iteration < plan.noise_until
+    return Langevin(plan.step_size, temperature=1.0 if noisy else 0.0, metropolis=plan.metropolis and noisy)
+
+
+def langevin_revision(
+    energy: Tilt, images: Images, kernel: Langevin, steps: int, rng: torch.Generator
+) -> tuple[Images, LangevinInfo | None]:
+    """Step D1: ``steps`` steps of eq. (7) from ``images``. Returns Ỹ and the last step's info."""
+    return run(kernel, energy, images, steps, rng)
+
+
+def density_shifting(
+    energy: Tilt, optimiser: torch.optim.Optimizer, observed: Images, revised: Images
+) -> tuple[Tensor, Tensor]:
+    """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|."""
+    optimiser.zero_grad(set_to_none=True)
+    of_observed = energy(observed)
+    value = energy(revised).mean() - of_observed.mean()
+    (-value).backward()
+    optimiser.step()
+    with torch.no_grad():
+        potential = (energy.reference(observed) - of_observed.detach()).abs().mean()
+    return value.detach(), potential
+
+
+def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:
+    """rms(∂f/∂Y) / rms(∂E_0/∂Y) at the last step; NaN where no step ran or the reference is uniform."""
+    if info is None:
+        return like.new_full((), math.nan)
+    up, down = (force.square().mean().sqrt() for force in info.aux)
+    return torch.where(down > 0, up / down, math.nan)
+
+
+def rms(x: Tensor) -> Tensor:
+    """Root mean square over everything."""
+    return x.square().mean().sqrt()
+
+
+@dataclass(frozen=True)
+class AlgorithmD:
+    """Algorithm 1 as a learner.
+
+    ``descriptor`` is the network whose copy will learn: images ``[B, C, *space]`` -> ``[B]``; ``shape`` of
+    one image, ``(C, *space)``; ``given`` the images to start from where the plan says so, ``[ñ, C, *space]``.
+    """
+
+    plan: Plan
+    descriptor: nn.Module
+    shape: tuple[int, ...]
+    given: Images | None = None
+
+    def init(self, rng: torch.Generator) -> State:
+        """A copy of the network, an optimiser with empty moments, and the chains' first place."""
+        descriptor = copy.deepcopy(self.descriptor)
+        chains = self._start(torch.zeros((self.plan.chains, *self.shape), device=rng.device), rng)
+        return State(0, descriptor, self.plan.update.init(descriptor.parameters()), chains)
+
+    def _start(self, observed: Images, rng: torch.Generator) -> Images:
+        match self.plan.start:
+            case "noise":
+                return reference_energy(self.plan.reference_std).sample((self.plan.chains, *self.shape), rng)
+            case "zeros":
+                return torch.zeros((self.plan.chains, *self.shape), device=rng.device)
+            case "data":
+                return observed
+            case _:
+                if self.given is None or tuple(self.given.shape) != (self.plan.chains, *self.shape):
+                    got = None if self.given is None else list(self.given.shape)
+                    raise InputError(
+                        f"start='given' needs the images to start from, of shape "
+                        f"{[self.plan.chains, *self.shape]}, not {got}: give them as AlgorithmD(given=...)"
+                    )
+                return self.given.to(rng.device)
+
+    def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:
+        """One pass of D1 and D2."""
+        plan, t = self.plan, state.iteration
+        energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
+        first_from_data = t == 0 and plan.start == "data"
+        start = state.chains if plan.persistent and not first_from_data else self._start(batch.images, rng)
+
+        revised, info = langevin_revision(energy, start, revision_kernel(plan, t), plan.revision_steps, rng)
+        lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
+        value, potential = density_shifting(energy, state.optimiser, batch.images, revised)
+
+        accepted = revised.new_ones(()) if info is None or info.acceptance is None else info.acceptance.mean()
+        record = Record(value, drift_ratio(info, value), rms(revised - start), potential, accepted, lr, revised)
+        return State(t + 1, state.descriptor, state.optimiser, revised), record
+
+    def pictures(self, state: State, record: Record) -> dict[str, Images]:
+        """The images of this iteration worth looking at, by name."""
+        return {"revised": record.revised}
+
+    def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
+        """``n`` images: chains of ``revision_steps`` from the plan's start.
+
+        Chains that need images of the past (persistent, data, given) go on from the last revised ones,
+        repeated as often as needed.
+        """
+        plan = self.plan
+        if plan.persistent or plan.start in ("data", "given"):
+            start = state.chains.repeat(-(-n // plan.chains), *[1] * len(self.shape))[:n]
+        elif plan.start == "noise":
+            start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
+        else:
+            start = torch.zeros((n, *self.shape), device=rng.device)
+        energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
+        kernel = revision_kernel(plan, state.iteration)
+        revised = [langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0] for part in start.split(500)]
+        return {"descriptor": torch.cat(revised)}
+
+    def finish(self, state: State, rng: torch.Generator) -> State:
+        """Nothing to do after learning."""
+        return state
+
+    def state_dict(self, state: State) -> dict[str, Any]:
+        return {
+            "iteration": state.iteration,
+            "descriptor": state.descriptor.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+            "chains": state.chains,
+        }
+
+    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
+        state.descriptor.load_state_dict(saved["descriptor"])
+        load_optimiser(state.optimiser, saved["optimiser"])
+        return State(saved["iteration"], state.descriptor, state.optimiser, saved["chains"])

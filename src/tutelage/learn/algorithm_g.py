@@ -1,0 +1,189 @@
+r"""Algorithm G: maximum likelihood for a generator, by Langevin inference (CoopNets §2.2, Algorithm 2).
+
+G1  Langevin inference   l_q steps of eq. (15) on the latents of each image, from where they were
+G2  reconstruction       α ← α + γ_t L'_q(α),   L'_q = −∂/∂α mean |Y − g(X; α)|² / (2 σ²)   eq. (16)
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import InputError
+from ..energy import Posterior
+from ..sample import Langevin, run
+from ..types import Batch, Images, Latents
+from .algorithm_d import check_counts, rms
+from .calibration import calibrate
+from .updates import Adam, average_towards, load_optimiser, set_rate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The "Input" box of Algorithm 2.
+
+    ``iterations`` T; ``batch_size`` observed images an iteration; ``inference_steps`` l_q of size
+    ``latent_step_size``; ``noise_std`` σ of ε; ``reconstruction_updates`` passes of G2 an iteration;
+    ``update`` moves α; ``ema_decay`` of the averaged generator that samples are drawn from (None: the
+    live one); ``calibration_draws`` from the prior fix its batch-norm statistics after learning.
+
+    Raises ``InputError`` for values that cannot work.
+    """
+
+    iterations: int
+    batch_size: int
+    inference_steps: int
+    latent_step_size: float
+    noise_std: float
+    update: Adam
+    reconstruction_updates: int = 1
+    ema_decay: float | None = None
+    calibration_draws: int = 10_000
+
+    def __post_init__(self) -> None:
+        check_counts(self, ("batch_size", "reconstruction_updates"), ("iterations", "inference_steps"))
+        check_generator_plan(self)
+
+
+def check_generator_plan(plan: Any) -> None:
+    """Refuse what no generator can learn with. Raises ``InputError``."""
+    for name in ("noise_std", "latent_step_size"):
+        value = getattr(plan, name)
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} is {value}; it needs to be above 0")
+    if plan.ema_decay is not None and not 0 <= plan.ema_decay < 1:
+        raise InputError(f"ema_decay is {plan.ema_decay}; it needs to be at least 0 and below 1, or none")
+    check_counts(plan, ("calibration_draws",), ())
+
+
+@dataclass
+class State:
+    """What the next iteration needs. ``latents`` are those of every observed image, ``[n, d, ...]``."""
+
+    iteration: int
+    generator: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    latents: Latents
+
+
+class Record(NamedTuple):
+    """What a person may want to look at."""
+
+    reconstruction: Tensor
+    """mean |Y − g(X)|² / (2 σ²), before the update."""
+    residual: Tensor
+    """rms of Y − g(X), in image units."""
+    latent_movement: Tensor
+    """rms of what G1 did to the latents."""
+    generator_lr: float
+    latents: Latents
+    observed: Images
+
+
+def langevin_inference(
+    generator: Any,
+    observed: Images,
+    latents: Latents,
+    noise_std: float,
+    step_size: float,
+    steps: int,
+    rng: torch.Generator,
+) -> Latents:
+    """Step G1: ``steps`` steps of eq. (15) on the posterior of ``latents`` given ``observed``.
+
+    The generator is used in evaluation mode where it offers ``snapshot()``, so that the chains of a
+    batch do not influence each other. With ``steps`` 0 the latents come back unchanged.
+    """
+    return run(Langevin(step_size), Posterior(generator, observed, noise_std), latents, steps, rng)[0]
+
+
+def reconstruction(
+    generator: nn.Module, optimiser: torch.optim.Optimizer, latents: Latents, target: Images, noise_std: float
+) -> tuple[Tensor, Tensor]:
+    """Step G2: one step up the gradient of eq. (16). Returns the loss before the step and the rms residual."""
+    optimiser.zero_grad(set_to_none=True)
+    residual = target - generator(latents)
+    loss = residual.flatten(1).square().sum(1).mean() / (2 * noise_std**2)
+    loss.backward()
+    optimiser.step()
+    return loss.detach(), rms(residual.detach())
+
+
+def sample_in_chunks(generator: nn.Module, latents: Latents, chunk: int = 500) -> Images:
+    """The images of ``latents``, without gradients."""
+    with torch.no_grad():
+        return torch.cat([generator(part) for part in latents.split(chunk)])
+
+
+@dataclass(frozen=True)
+class AlgorithmG:
+    """Algorithm 2 as a learner.
+
+    ``generator`` is the network whose copy will learn: latents ``[B, *latent_shape]`` -> images;
+    ``observations`` the number of images in the data set, each of which has latents of its own.
+    """
+
+    plan: Plan
+    generator: nn.Module
+    latent_shape: tuple[int, ...]
+    observations: int
+
+    def init(self, rng: torch.Generator) -> State:
+        """A copy of the network, empty moments, and latents drawn from the prior."""
+        generator = copy.deepcopy(self.generator).train()
+        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        latents = torch.randn((self.observations, *self.latent_shape), generator=rng, device=rng.device)
+        return State(0, generator, average, self.plan.update.init(generator.parameters()), latents)
+
+    def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:
+        """One pass of G1 and G2 over a batch."""
+        plan, t = self.plan, state.iteration
+        before = state.latents[batch.indices]
+        latents = langevin_inference(
+            state.generator, batch.images, before, plan.noise_std, plan.latent_step_size, plan.inference_steps, rng
+        )
+        state.latents[batch.indices] = latents
+        lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
+        results = [
+            reconstruction(state.generator, state.optimiser, latents, batch.images, plan.noise_std)
+            for _ in range(plan.reconstruction_updates)
+        ]
+        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        loss, residual = results[0]
+        record = Record(loss, residual, rms(latents - before), lr, latents, batch.images)
+        return State(t + 1, state.generator, state.average, state.optimiser, state.latents), record
+
+    def pictures(self, state: State, record: Record) -> dict[str, Images]:
+        """The images of this iteration worth looking at, by name."""
+        return {"observed": record.observed, "reconstructed": sample_in_chunks(state.average, record.latents)}
+
+    def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
+        """``n`` images g(X), X from the prior, by the averaged generator."""
+        latents = torch.randn((n, *self.latent_shape), generator=rng, device=rng.device)
+        return {"generator": sample_in_chunks(state.average, latents)}
+
+    def finish(self, state: State, rng: torch.Generator) -> State:
+        """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""
+        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng)
+        return state
+
+    def state_dict(self, state: State) -> dict[str, Any]:
+        return {
+            "iteration": state.iteration,
+            "generator": state.generator.state_dict(),
+            "average": state.average.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+            "latents": state.latents,
+        }
+
+    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
+        state.generator.load_state_dict(saved["generator"])
+        state.average.load_state_dict(saved["average"])
+        load_optimiser(state.optimiser, saved["optimiser"])
+        return State(saved["iteration"], state.generator, state.average, state.optimiser, saved["latents"])

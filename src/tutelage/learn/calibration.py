@@ -1,0 +1,40 @@
+"""Fixed batch-norm statistics for a generator that has learned with those of its batches."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..types import Latents
+
+
+@torch.no_grad()
+def calibrate(
+    generator: nn.Module, draws: int, latent_shape: tuple[int, ...], rng: torch.Generator, chunk: int = 500
+) -> None:
+    """Replace the running statistics by those of ``draws`` images from the prior, in place.
+
+    While it learns, a generator uses the statistics of each batch; images drawn that way depend on
+    each other. Statistics calibrated after learning make them independent, with the weights as they are.
+    Does nothing where there is no batch norm. Leaves the generator in evaluation mode.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
+    if norms:
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+        generator.train()
+        for seen, latents in enumerate(_chunks(draws, latent_shape, rng, chunk), start=1):
+            # the mean over chunks: the k-th chunk counts 1/k
+            for norm in norms:
+                norm.momentum = 1 / seen
+            generator(latents)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    generator.eval()
+
+
+def _chunks(draws: int, shape: tuple[int, ...], rng: torch.Generator, chunk: int) -> list[Latents]:
+    sizes = [chunk] * (draws // chunk) or [draws]
+    return [torch.randn((size, *shape), generator=rng, device=rng.device) for size in sizes]

@@ -1,0 +1,6 @@
+"""Networks: the only things that own parameters. Each is built from a frozen Spec."""
+
+from .descriptor import Conv, Descriptor, DescriptorSpec
+from .generator import Deconv, Generator, GeneratorSpec
+
+__all__ = ["Conv", "Deconv", "Descriptor", "DescriptorSpec", "Generator", "GeneratorSpec"]

@@ -1,0 +1,77 @@
+"""Convolutions with the padding of the authors' framework, and what freezing them makes possible.
+
+"Same" padding there means: a convolution of stride s maps n pixels to ⌈n/s⌉, with the odd pixel of
+padding at the end; the transposed convolution is exactly its transpose.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..checks import InputError
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+
+
+def compute_dtype(precision: Precision) -> torch.dtype:
+    """The dtype of the convolutions; weights, images and chains stay float32 whatever it is.
+
+    Raises ``InputError`` for a name that is not known.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if precision not in known:
+        raise InputError(f"precision is {precision!r}; it needs to be one of {', '.join(known)}")
+    return known[precision]
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Pixels added before and after, so that ``size`` becomes ``⌈size / stride⌉``."""
+    out = -(-size // stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def same_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    """Convolution of ``[B, C, *space]`` images with "same" padding."""
+    pads = [same_padding(n, k, stride) for n, k in zip(x.shape[2:], weight.shape[2:], strict=True)]
+    if all(low == high for low, high in pads):
+        return F.conv2d(x, weight, bias, stride, padding=tuple(low for low, _ in pads))
+    return F.conv2d(F.pad(x, [p for pair in reversed(pads) for p in pair]), weight, bias, stride)
+
+
+def same_conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, size: tuple[int, int]) -> Tensor:
+    """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``."""
+    low = tuple(same_padding(n, k, stride)[0] for n, k in zip(size, weight.shape[2:], strict=True))
+    full = F.conv_transpose2d(x, weight, bias, stride, padding=low)
+    return full[..., : size[0], : size[1]]
+
+
+def space_to_depth_weight(weight: Tensor, stride: int) -> Tensor:
+    """The stride-1 kernel that acts on ``pixel_unshuffle(x, stride)`` as ``weight`` acts on ``x``.
+
+    A first layer's gradient with respect to the image is several times faster in this form.
+    """
+    out, channels, height, width = weight.shape
+    padded = F.pad(weight, (0, -width % stride, 0, -height % stride))
+    rows, columns = padded.shape[2] // stride, padded.shape[3] // stride
+    split = padded.reshape(out, channels, rows, stride, columns, stride)
+    return split.permute(0, 1, 3, 5, 2, 4).reshape(out, channels * stride**2, rows, columns)
+
+
+def space_to_depth_conv(x: Tensor, folded: Tensor, bias: Tensor | None, stride: int, kernel: int) -> Tensor:
+    """``same_conv`` of ``x`` by a kernel folded with ``space_to_depth_weight``."""
+    pads: list[int] = []
+    for size, taps in zip(reversed(x.shape[2:]), reversed(folded.shape[2:]), strict=True):
+        low, _ = same_padding(size, kernel, stride)
+        wanted = (-(-size // stride) - 1 + taps) * stride
+        pads += [low, wanted - size - low]
+    return F.conv2d(F.pixel_unshuffle(F.pad(x, pads), stride), folded, bias)
+
+
+def activation(x: Tensor, slope: float) -> Tensor:
+    """Leaky ReLU of the given slope; ReLU where the slope is 0."""
+    return F.leaky_relu(x, slope) if slope else F.relu(x)

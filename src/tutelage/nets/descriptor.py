@@ -1,0 +1,116 @@
+r"""Descriptors: bottom-up networks whose output is a potential ``f(Y; θ)`` (CoopNets §2.1, §4).
+
+Convolutions, then one fully connected layer; ``f`` is the **sum** of its outputs. Sampling needs the
+sum: an average over outputs or positions would shrink the pull on the images by as much.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import InputError
+from ..gradient import ByAutograd
+from ..types import Images, Prepared, Scores
+from .blocks import Precision, activation, compute_dtype, same_conv, space_to_depth_conv, space_to_depth_weight
+
+
+@dataclass(frozen=True)
+class Conv:
+    """One convolution: output channels, kernel size, stride ("sub-sampling")."""
+
+    channels: int
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class DescriptorSpec:
+    """What a descriptor is made of.
+
+    ``shape`` is (channels, height, width) of the images; ``convs`` from the image up; ``outputs`` of the
+    fully connected layer, summed; ``slope`` of the leaky ReLU (0: ReLU); weights start from
+    N(0, ``init_std``²), biases from 0.
+    """
+
+    shape: tuple[int, int, int]
+    convs: tuple[Conv, ...]
+    outputs: int
+    slope: float
+    init_std: float
+
+    @property
+    def top_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the last convolution's output."""
+        channels, height, width = self.shape
+        for conv in self.convs:
+            channels, height, width = conv.channels, -(-height // conv.stride), -(-width // conv.stride)
+        return channels, height, width
+
+
+class Descriptor(nn.Module):
+    """``f: [B, C, H, W] -> [B]`` for the given Spec, its weights drawn from ``rng``.
+
+    ``precision`` is that of the convolutions; weights and scores are float32 (or whatever ``to`` made
+    of them) in either case.
+    """
+
+    def __init__(self, spec: DescriptorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
+        super().__init__()
+        self.spec = spec
+        self.dtype_of_convs = compute_dtype(precision)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        channels = spec.shape[0]
+        for conv in spec.convs:
+            weight = torch.randn(conv.channels, channels, conv.kernel, conv.kernel, generator=rng, device=rng.device)
+            self.weights.append(nn.Parameter((spec.init_std * weight).contiguous(memory_format=torch.channels_last)))
+            self.biases.append(nn.Parameter(torch.zeros(conv.channels, device=rng.device)))
+            channels = conv.channels
+        top = torch.randn(spec.outputs, math.prod(spec.top_shape), generator=rng, device=rng.device)
+        self.top = nn.Parameter(spec.init_std * top)
+        self.top_bias = nn.Parameter(torch.zeros(spec.outputs, device=rng.device))
+
+    def forward(self, images: Images) -> Scores:
+        """The potential of each image, ``[B]``. Raises ``InputError`` for images of another shape."""
+        self._check(images)
+        low = self.dtype_of_convs != torch.float32
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+            x = images.contiguous(memory_format=torch.channels_last)
+            for conv, weight, bias in zip(self.spec.convs, self.weights, self.biases, strict=True):
+                x = activation(same_conv(x, weight, bias, conv.stride), self.spec.slope)
+            x = nn.functional.linear(x.flatten(1), self.top, self.top_bias)
+        return x.to(self.top.dtype).sum(1)
+
+    def prepare(self) -> Prepared:
+        """A frozen snapshot: weights cast once, the summed top layer folded to one vector, the first
+        layer's stride turned into channels. Answers with the same values and gradients as ``forward``,
+        up to rounding."""
+        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.top.dtype
+        strides = [conv.stride for conv in self.spec.convs]
+        weights = [weight.detach().to(dtype, memory_format=torch.channels_last) for weight in self.weights]
+        biases = [bias.detach().to(dtype) for bias in self.biases]
+        top, top_bias = self.top.detach().sum(0).to(dtype), self.top_bias.detach().sum()
+        first, kernel = space_to_depth_weight(weights[0], strides[0]), self.spec.convs[0].kernel
+        first = first.contiguous(memory_format=torch.channels_last)
+        slope = self.spec.slope
+
+        def potential(images: Tensor) -> Scores:
+            self._check(images)
+            x = images.to(dtype)
+            x = activation(space_to_depth_conv(x, first, biases[0], strides[0], kernel), slope)
+            for stride, weight, bias in zip(strides[1:], weights[1:], biases[1:], strict=True):
+                x = activation(same_conv(x, weight, bias, stride), slope)
+            return (x.flatten(1) @ top).to(images.dtype) + top_bias
+
+        return ByAutograd(potential)
+
+    def _check(self, images: Images) -> None:
+        if tuple(images.shape[1:]) != self.spec.shape:
+            raise InputError(
+                f"this descriptor takes images of {self.spec.shape} (channels, height, width), "
+                f"not {tuple(images.shape[1:])}: resize the images, or build a descriptor of their shape"
+            )

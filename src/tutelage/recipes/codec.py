@@ -1,0 +1,148 @@
+"""Recipes to JSON and back, and single fields by their dotted names. Strict: nothing unknown is let through.
+
+A union of dataclasses is told apart by a ``kind`` key, the name of the module that defines the class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from ..checks import InputError
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """Plain JSON types for a tree of frozen dataclasses."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": _kind(type(value)), **fields}
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
+    """The value of type ``wanted`` that ``encode`` made ``value`` from.
+
+    Raises ``InputError`` naming the field for unknown or missing fields and wrong types.
+    """
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if dataclasses.is_dataclass(wanted):
+        return _decode_dataclass(wanted, value, path)
+    if origin in (typing.Union, types.UnionType):
+        return _decode_union(arguments, value, path)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise InputError(f"{path} is {value!r}; it needs to be one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{path} is {value!r}; it needs to be a list")
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) != len(value):
+            raise InputError(f"{path} has {len(value)} entries; it needs {len(kinds)}")
+        return tuple(
+            decode(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+        )
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{path} is {value!r}; it needs to be a table")
+        return {key: decode(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if wanted is float and type(value) is int:
+        return float(value)
+    if wanted is type(None):
+        wanted = types.NoneType
+    if type(value) is not wanted:
+        raise InputError(f"{path} is {value!r}; it needs to be {_words(wanted)}")
+    return value
+
+
+def override(value: T, dotted: str, text: str) -> T:
+    """A copy of the dataclass ``value`` with the field ``dotted`` (``plan.chains``) read from ``text``.
+
+    ``text`` is JSON (``50``, ``0.002``, ``true``, ``null``), or ``none``, or a bare word for a string.
+
+    Raises ``InputError`` for a field that does not exist (with the nearest that does) or a wrong type.
+    """
+    return _override(value, dotted.split("."), _parse(text), dotted)
+
+
+def _override(value: Any, names: list[str], given: Any, dotted: str) -> Any:
+    hints = typing.get_type_hints(type(value))
+    name, *rest = names
+    known = [f.name for f in dataclasses.fields(value)]
+    if name not in known:
+        raise InputError(f"there is no field {dotted!r}{_did_you_mean(name, known)}; it has {', '.join(known)}")
+    if not rest:
+        return dataclasses.replace(value, **{name: decode(hints[name], given, dotted)})
+    inner = getattr(value, name)
+    if not dataclasses.is_dataclass(inner):
+        raise InputError(f"{dotted!r}: {name} has no fields of its own; it is {inner!r}")
+    return dataclasses.replace(value, **{name: _override(inner, rest, given, dotted)})
+
+
+def _parse(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _decode_dataclass(wanted: Any, value: Any, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{path} is {value!r}; it needs to be a table of fields")
+    fields = {f.name: f for f in dataclasses.fields(wanted)}
+    given = {key: item for key, item in value.items() if key != "kind"}
+    for key in given:
+        if key not in fields:
+            raise InputError(f"{path} has an unknown field {key!r}{_did_you_mean(key, list(fields))}")
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}")
+    hints = typing.get_type_hints(wanted)
+    return wanted(**{key: decode(hints[key], item, f"{path}.{key}") for key, item in given.items()})
+
+
+def _decode_union(options: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value is None and types.NoneType in options:
+        return None
+    classes = {_kind(option): option for option in options if dataclasses.is_dataclass(option)}
+    if classes and isinstance(value, Mapping):
+        if len(classes) == 1:
+            return decode(next(iter(classes.values())), value, path)
+        if value.get("kind") not in classes:
+            raise InputError(f"{path} has kind {value.get('kind')!r}; it needs to be one of {', '.join(classes)}")
+        return decode(classes[value["kind"]], value, path)
+    plain = [option for option in options if option is not types.NoneType and not dataclasses.is_dataclass(option)]
+    if len(plain) == 1:
+        return decode(plain[0], value, path)
+    raise InputError(f"{path} is {value!r}; it needs to be {' or '.join(_words(option) for option in options)}")
+
+
+def _kind(cls: type) -> str:
+    return f"{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+
+
+def _words(wanted: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", types.NoneType: "none"}
+    return names.get(wanted, f"a {getattr(wanted, '__name__', wanted)}")
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

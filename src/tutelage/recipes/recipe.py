@@ -1,0 +1,59 @@
+"""A recipe: data, networks and plan of one experiment, with where each number came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..checks import InputError
+from ..data import DataSpec
+from ..learn import algorithm_d, algorithm_g, coopnets
+from ..nets import DescriptorSpec, GeneratorSpec
+from ..nets.blocks import Precision, compute_dtype
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run computes, but the machine it runs on.
+
+    ``precision`` is that of the convolutions; weights, images and chains are float32. ``seed`` decides every
+    random number. ``checkpoint_every``, ``keep_every`` (checkpoints that are never pruned; None: only the
+    latest are kept) and ``picture_every`` are in iterations. ``sources`` says where each number came from,
+    ``deviations`` where it is not the paper's.
+
+    Raises ``InputError`` where the parts do not fit each other.
+    """
+
+    name: str
+    data: DataSpec
+    plan: coopnets.Plan | algorithm_d.Plan | algorithm_g.Plan
+    descriptor: DescriptorSpec | None
+    generator: GeneratorSpec | None
+    seed: int = 0
+    precision: Precision = "bfloat16"
+    checkpoint_every: int = 500
+    keep_every: int | None = None
+    picture_every: int = 500
+    sources: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        compute_dtype(self.precision)
+        needs_descriptor = isinstance(self.plan, coopnets.Plan | algorithm_d.Plan)
+        needs_generator = isinstance(self.plan, coopnets.Plan | algorithm_g.Plan)
+        for name, spec, needed in (
+            ("descriptor", self.descriptor, needs_descriptor),
+            ("generator", self.generator, needs_generator),
+        ):
+            if needed and spec is None:
+                raise InputError(f"recipe {self.name} has no {name}; its algorithm needs one")
+            shape = (self.data.channels, *self.data.size)
+            if spec is not None and spec.shape != shape:
+                raise InputError(
+                    f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
+                    f"the data are {shape}; change one of them"
+                )
+        for name in ("checkpoint_every", "picture_every", "keep_every"):
+            every = getattr(self, name)
+            if every is not None and every < 1:
+                raise InputError(f"{name} is {every}; it needs to be 1 or more iterations")

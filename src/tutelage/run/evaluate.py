@@ -1,0 +1,103 @@
+"""Numbers of a trained run, in the one form results have in this project."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..checks import InputError
+from ..data import ImageSet, Splits
+from ..metrics.parzen import ParzenScore, parzen
+from ..rng import stream
+from .atomic import atomic_write
+from .folder import machine
+
+ALGORITHMS = {"coopnets": "CoopNets", "descriptor": "Algorithm D", "generator": "Algorithm G"}
+"""How a recipe's family is called in results."""
+
+
+def parzen_of_samples(
+    learner: Any, state: Any, splits: Splits, samples: int, seed: int, device: torch.device
+) -> dict[str, ParzenScore]:
+    """The Parzen score of each model of a learner, from ``samples`` images of each.
+
+    Raises ``InputError`` where the data have no validation or test images.
+    """
+    drawn = learner.sample(state, samples, stream(seed, "parzen", device=device))
+    validation, test = _held_out(splits, device)
+    return {name: parzen(_unit(images), validation, test) for name, images in drawn.items()}
+
+
+def parzen_of_real_images(splits: Splits, samples: int, device: torch.device) -> ParzenScore:
+    """The Parzen score of the first ``samples`` training images: what perfect samples would get."""
+    validation, test = _held_out(splits, device)
+    return parzen(_unit(splits.train.batch(slice(0, samples), device)), validation, test)
+
+
+def result(
+    name: str,
+    score: ParzenScore,
+    *,
+    seed: int,
+    command: str,
+    wall_seconds: float,
+    data_sha256: str,
+    device: torch.device,
+) -> dict[str, Any]:
+    """One entry of a results file."""
+    where = machine(device)
+    return {
+        "name": name,
+        "value": score.mean,
+        "stderr": score.stderr,
+        "n": score.n,
+        "seed": seed,
+        "command": command,
+        "wall_seconds": wall_seconds,
+        "threads": where["threads"],
+        "device": where["device"],
+        "data_sha256": data_sha256,
+        "version": __version__,
+        "width": score.width,
+    }
+
+
+def write_results(path: Path, entries: Iterable[dict[str, Any]]) -> None:
+    """Add entries to a results file; one of the same name and iteration is replaced."""
+    known = json.loads(path.read_text()) if path.is_file() else []
+    merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
+    atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")
+
+
+def timed(function: Any, *arguments: Any) -> tuple[Any, float]:
+    """What ``function`` returns, and the seconds it took."""
+    began = time.perf_counter()
+    answer = function(*arguments)
+    return answer, time.perf_counter() - began
+
+
+def _held_out(splits: Splits, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    parts: list[torch.Tensor] = []
+    for name, images in (("validation", splits.validation), ("test", splits.test)):
+        if images is None:
+            raise InputError(
+                f"the data have no {name} images; the Parzen score needs validation images to choose its width "
+                "by and test images to report on: evaluate on a set that has them (mnist, digits)"
+            )
+        parts.append(_all(images, device))
+    return parts[0], parts[1]
+
+
+def _all(images: ImageSet, device: torch.device) -> torch.Tensor:
+    return _unit(images.batch(slice(0, len(images)), device))
+
+
+def _unit(images: torch.Tensor) -> torch.Tensor:
+    """[-1, 1] to [0, 1]; chains that left the range are clamped."""
+    return (images.clamp(-1, 1) + 1) / 2

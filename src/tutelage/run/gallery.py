@@ -1,0 +1,103 @@
+"""The pictures of a run folder, in the order and with the words of a report.
+
+`KIND_ITERATION.png` belongs to a series over time; any other PNG stands for itself.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from tutelage.run import page
+from tutelage.run.page import Html
+from tutelage.run.pictures import png_bytes
+
+Still = dict[str, Path]
+Series = dict[str, dict[int, Path]]
+
+CAPTIONS = {
+    "real": ("Real images", "What is learned from."),
+    "initial": ("S1 · drafts", "Images the generator drafts from random latent factors."),
+    "revised": ("S2 · revised", "The same images after the descriptor revised them by Langevin steps."),
+    "reconstructed": (
+        "S3 · reconstructed",
+        "The generator's reconstruction of the same images, after it learned from the revision.",
+    ),
+    "final_generator": ("Generator, final", "Drawn from the trained generator, not picked."),
+    "final_descriptor": (
+        "Descriptor, final",
+        "Drawn from the trained descriptor by Langevin steps, not picked.",
+    ),
+    "interpolation": ("Interpolation", "Each row goes from one latent vector to another in even steps."),
+}
+_SERIES = re.compile(r"^(?P<kind>.+?)_(?P<iteration>\d+)$")
+_STRIP = 8  # pictures of one kind over time
+
+
+def find(folder: Path) -> tuple[Still, Series]:
+    """Single pictures by name, and series of pictures by kind and iteration."""
+    still: Still = {}
+    series: Series = {}
+    for path in sorted(folder.glob("*.png")) if folder.is_dir() else []:
+        match = _SERIES.match(path.stem)
+        if path.name.startswith("."):
+            continue
+        if match:
+            series.setdefault(match["kind"], {})[int(match["iteration"])] = path
+        else:
+            still[path.stem] = path
+    return still, {kind: dict(sorted(series[kind].items())) for kind in sorted(series, key=_rank)}
+
+
+def _rank(name: str) -> tuple[int, str]:
+    order = list(CAPTIONS)
+    return (order.index(name) if name in order else len(order), name)
+
+
+def latest(still: Still, series: Series) -> Iterator[Html]:
+    """The real images beside the latest of each kind; then the single pictures."""
+    newest = [(kind, *max(found.items())) for kind, found in series.items()]
+    first = [_figure("real", still["real"])] if "real" in still else []
+    yield page.group("row", first + [_figure(kind, path, iteration) for kind, iteration, path in newest])
+    others = [name for name in sorted(still, key=_rank) if name != "real"]
+    yield page.group("row", [_figure(name, still[name]) for name in others])
+
+
+def _figure(kind: str, path: Path, iteration: int | None = None) -> Html:
+    title, words = CAPTIONS.get(kind, (kind.replace("_", " ").capitalize(), ""))
+    at = "" if iteration is None else f", iteration {page.show(iteration)}"
+    caption = f"{title}{at}. {words}".strip()
+    return page.figure(path.read_bytes(), caption, caption)
+
+
+def over_time(series: Series) -> Iterator[Html]:
+    """For each kind a strip of at most eight pictures, evenly chosen; of large ones a corner."""
+    for kind, found in series.items():
+        if len(found) < 2:
+            continue
+        title = CAPTIONS.get(kind, (kind.replace("_", " ").capitalize(),))[0]
+        names = list(found)
+        chosen = names
+        if len(names) > _STRIP:
+            chosen = [names[round(index * (len(names) - 1) / (_STRIP - 1))] for index in range(_STRIP)]
+        yield page.paragraph(title, "soft")
+        yield page.group(
+            "strip",
+            [
+                page.figure(_corner(found[i]), f"{title}, iteration {page.show(i)}", f"iteration {page.show(i)}")
+                for i in chosen
+            ],
+        )
+
+
+def _corner(path: Path, limit: int = 400) -> bytes:
+    """The upper left quarter of a picture wider than `limit` pixels: enough to see how images change."""
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content)) as picture:
+        if picture.width <= limit:
+            return content
+        return png_bytes(picture.crop((0, 0, picture.width // 2, max(1, picture.height // 2))))

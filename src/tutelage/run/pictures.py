@@ -1,0 +1,104 @@
+"""Batches of images as pictures to look at: grids, labelled panels, PNG.
+
+Images are `[B, C, H, W]`, grey (C = 1) or RGB (C = 3), either float in [-1, 1] or uint8. Values outside
+[-1, 1] are clipped here, for the picture only; nothing that learns or samples clips.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from tutelage.checks import InputError
+from tutelage.run.atomic import atomic_write
+
+BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
+
+
+def to_uint8(images: torch.Tensor) -> torch.Tensor:
+    """Map floats in [-1, 1] (clipped) to 0 … 255, rounded; uint8 passes unchanged. NaN becomes 0."""
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point():
+        raise InputError(
+            f"pictures: images of {images.dtype} are given, floats in [-1, 1] or uint8 are needed. Convert them first."
+        )
+    levels = (images.detach().float().clamp(-1, 1) + 1) * 127.5
+    return torch.nan_to_num(levels, nan=0.0).round().to(torch.uint8)
+
+
+def grid(
+    images: torch.Tensor,
+    columns: int = 10,
+    padding: int = 2,
+    scale: int = 1,
+    background: int = BACKGROUND,
+) -> Image.Image:
+    """Lay images `[B, C, H, W]` row by row into one picture.
+
+    `padding` is the line between images in unscaled pixels; `scale` enlarges every pixel to `scale` ×
+    `scale`.
+    """
+    if images.ndim != 4 or images.shape[0] == 0 or images.shape[1] not in (1, 3):
+        raise InputError(
+            f"pictures: images of shape {tuple(images.shape)} are given, [B, C, H, W] with B ≥ 1 and C = 1 "
+            "or 3 is needed. Add the batch axis, or choose the channels to show."
+        )
+    if columns < 1 or padding < 0 or scale < 1:
+        raise InputError(
+            f"pictures: columns={columns}, padding={padding}, scale={scale} are given; columns ≥ 1, "
+            "padding ≥ 0 and scale ≥ 1 are needed."
+        )
+    pixels = to_uint8(images).cpu().permute(0, 2, 3, 1).numpy()
+    count, height, width, channels = pixels.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    canvas = np.full(
+        (rows * (height + padding) + padding, columns * (width + padding) + padding, channels),
+        background,
+        dtype=np.uint8,
+    )
+    for index, image in enumerate(pixels):
+        top = padding + (index // columns) * (height + padding)
+        left = padding + (index % columns) * (width + padding)
+        canvas[top : top + height, left : left + width] = image
+    canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
+    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+def labelled_row(panels: Sequence[tuple[str, Image.Image]], gap: int = 16, size: int = 16) -> Image.Image:
+    """Put pictures side by side on white, each below its title in letters `size` pixels high.
+
+    Pillow's own font draws Latin letters and digits; others show as boxes.
+    """
+    if not panels:
+        raise InputError("pictures: no panels are given, at least one (title, picture) is needed.")
+    font = ImageFont.load_default(size)
+    widths = [max(picture.width, int(np.ceil(font.getlength(title)))) for title, picture in panels]
+    top = gap + size + gap // 2
+    height = top + max(picture.height for _, picture in panels) + gap
+    row = Image.new("RGB", (sum(widths) + gap * (len(panels) + 1), height), "white")
+    draw = ImageDraw.Draw(row)
+    left = gap
+    for (title, picture), width in zip(panels, widths, strict=True):
+        draw.text((left, gap), title, fill="black", font=font)
+        row.paste(picture, (left, top))
+        left += width + gap
+    return row
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """Encode as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
+    """Write the picture to `path` as PNG, whole or not at all."""
+    atomic_write(path, png_bytes(image))

@@ -1,0 +1,107 @@
+"""The words of the library: what its tensors mean, and what its parts promise each other.
+
+``*space`` is ``H W`` or ``T H W``; nothing below the networks cares which.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor
+
+Images: TypeAlias = Tensor
+"""``[B, C, *space]``, float, data in [-1, 1]; chains may leave that range."""
+
+Latents: TypeAlias = Tensor
+"""``[B, d]`` or ``[B, d, *space]``, float; N(0, I) under the prior."""
+
+Scores: TypeAlias = Tensor
+"""``[B]``: one number per image. Never a mean over the batch."""
+
+
+@runtime_checkable
+class Potential(Protocol):
+    """``f: [B, C, *space] -> [B]``; larger = more like the data."""
+
+    def __call__(self, images: Images, /) -> Scores: ...
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """``E: [B, ...] -> [B]``; smaller = likelier."""
+
+    def __call__(self, position: Tensor, /) -> Scores: ...
+
+
+class Evaluation(NamedTuple):
+    """What a prepared energy answers at a position."""
+
+    value: Scores
+    """``[B]``, detached."""
+    gradient: Tensor
+    """``[B, ...]``, d value[i] / d position[i], detached."""
+    aux: Any = None
+    """What a stop rule or a log may want to read; its shape is the energy's own business."""
+
+
+class Prepared(Protocol):
+    """A snapshot of an energy or potential: frozen weights, ready to be differentiated many times."""
+
+    def __call__(self, position: Tensor, /) -> Evaluation: ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """An energy or potential that knows a faster way to its own gradient than plain autograd.
+
+    The snapshot is made once per chain. It must not follow later changes of the weights.
+    """
+
+    def prepare(self) -> Prepared: ...
+
+
+@runtime_checkable
+class RandomEnergy(Protocol):
+    """An energy with randomness of its own, drawn afresh before each step of a chain."""
+
+    def draw(self, rng: torch.Generator, /) -> Energy: ...
+
+
+class Batch(NamedTuple):
+    """Observed images, and which ones of the data set they are."""
+
+    images: Images
+    """``[B, C, *space]`` in [-1, 1]."""
+    indices: Tensor
+    """``[B]`` int64. Algorithm G keeps latents for each observed image."""
+
+
+StateT = TypeVar("StateT")
+
+
+class Learner(Protocol[StateT]):
+    """What every algorithm that learns offers; the loop in ``run`` knows nothing else.
+
+    ``step`` owns its state: tensors inside are updated in place and the old state is not used again.
+    """
+
+    def init(self, rng: torch.Generator) -> StateT:
+        """A fresh state: networks copied, optimisers empty, chains at their start."""
+        ...
+
+    def step(self, state: StateT, batch: Batch, rng: torch.Generator) -> tuple[StateT, Any]:
+        """One learning iteration. Returns the next state and a record of scalars worth looking at."""
+        ...
+
+    def sample(self, state: StateT, n: int, rng: torch.Generator) -> dict[str, Images]:
+        """``n`` images from each of the models learned, by name."""
+        ...
+
+    def state_dict(self, state: StateT) -> dict[str, Any]:
+        """Everything in the state, as nested dicts and lists of tensors and plain numbers."""
+        ...
+
+    def load_state_dict(self, state: StateT, saved: dict[str, Any]) -> StateT:
+        """The inverse of ``state_dict``, into a state made by ``init``."""
+        ...

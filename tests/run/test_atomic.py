@@ -1,0 +1,67 @@
+"""A file is whole or absent, whatever happens while it is written."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tutelage.run import atomic
+
+
+def test_bytes_and_text_replace_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    atomic.atomic_write(path, b"old")
+    atomic.atomic_write(path, "grün")
+    assert path.read_bytes() == "grün".encode()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    atomic.atomic_write(path, b"old")
+    with pytest.raises(RuntimeError, match="half way"), atomic.replacing(path) as temporary:
+        temporary.write_bytes(b"new, but only ha")
+        assert temporary.parent == path.parent
+        assert atomic.is_leftover(temporary)
+        raise RuntimeError("half way")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_body_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    atomic.atomic_write(path, b"old")
+    with pytest.raises(FileNotFoundError), atomic.replacing(path):
+        pass
+    assert path.read_bytes() == b"old"
+
+
+def test_only_temporary_names_are_leftovers(tmp_path: Path) -> None:
+    for name in ("model.safetensors", ".gitignore", "a.tmp-12", ".a.tmp", ".a.tmp-x"):
+        assert not atomic.is_leftover(tmp_path / name)
+    (tmp_path / ".a.json.tmp-123").write_text("half")
+    (tmp_path / "a.json").write_text("whole")
+    assert atomic.remove_leftovers(tmp_path) == [tmp_path / ".a.json.tmp-123"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_kill_in_the_middle_of_a_write_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    atomic.atomic_write(path, b"old")
+    program = (
+        "import os, signal, sys\n"
+        "from tutelage.run.atomic import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+    (leftover,) = (entry for entry in tmp_path.iterdir() if entry != path)
+    assert atomic.is_leftover(leftover)

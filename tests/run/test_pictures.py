@@ -1,0 +1,78 @@
+"""Pixels land where they belong, and only the picture is clipped."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tutelage.checks import InputError
+from tutelage.run import pictures
+
+
+def test_values_are_clipped_and_rounded_for_the_picture_only() -> None:
+    images = torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0, float("nan")]).view(6, 1, 1, 1)
+    before = images.clone()
+    assert pictures.to_uint8(images).flatten().tolist() == [0, 0, 128, 255, 255, 0]
+    assert torch.equal(images.nan_to_num(), before.nan_to_num())
+
+
+def test_uint8_survives_a_round_trip_through_floats() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert torch.equal(pictures.to_uint8(levels.float() / 127.5 - 1), levels)
+    assert torch.equal(pictures.to_uint8(levels), levels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_laid_row_by_row(channels: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (5, channels, 4, 6), generator=rng).to(torch.uint8)
+    picture = pictures.grid(images, columns=3, padding=2, scale=2)
+    assert picture.mode == ("L" if channels == 1 else "RGB")
+    assert picture.size == (2 * (3 * 8 + 2), 2 * (2 * 6 + 2))
+    pixels = np.asarray(picture).reshape(picture.height, picture.width, channels)[::2, ::2]
+    assert (pixels[:2] == pictures.BACKGROUND).all()
+    for index in range(5):
+        top, left = 2 + (index // 3) * 6, 2 + (index % 3) * 8
+        assert np.array_equal(pixels[top : top + 4, left : left + 6], images[index].permute(1, 2, 0).numpy())
+    assert (pixels[8:12, 18:24] == pictures.BACKGROUND).all()  # the sixth place is empty
+
+
+def test_fewer_images_than_columns_make_a_narrow_grid() -> None:
+    assert pictures.grid(torch.zeros(2, 1, 4, 4), columns=10, padding=1).size == (11, 6)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (2, 2, 4, 4), (0, 1, 4, 4)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"\[B, C, H, W\].*needed"):
+        pictures.grid(torch.zeros(shape))
+
+
+def test_integers_other_than_uint8_and_bad_layouts_are_refused() -> None:
+    with pytest.raises(InputError, match=r"torch\.int64.*uint8"):
+        pictures.grid(torch.zeros(1, 1, 2, 2, dtype=torch.int64))
+    with pytest.raises(InputError, match="scale ≥ 1"):
+        pictures.grid(torch.zeros(1, 1, 2, 2), scale=0)
+
+
+def test_labelled_row_keeps_every_panel() -> None:
+    dark, light = Image.new("L", (40, 30), 10), Image.new("RGB", (20, 50), (0, 200, 0))
+    row = pictures.labelled_row([("real", dark), ("a rather long title", light)])
+    assert row.mode == "RGB"
+    found = np.asarray(row).reshape(-1, 3)
+    assert (found == (0, 200, 0)).all(axis=1).sum() == 20 * 50
+    assert (found == (10, 10, 10)).all(axis=1).sum() >= 40 * 30
+    with pytest.raises(InputError, match="at least one"):
+        pictures.labelled_row([])
+
+
+def test_png_keeps_every_pixel(tmp_path: Path) -> None:
+    picture = pictures.grid(torch.rand(4, 3, 5, 5) * 2 - 1, columns=2)
+    pictures.save(picture, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as loaded:
+        assert np.array_equal(np.asarray(loaded), np.asarray(picture))
+    assert (tmp_path / "a.png").read_bytes() == pictures.png_bytes(picture)
+    with Image.open(io.BytesIO(pictures.png_bytes(picture))) as loaded:
+        assert loaded.format == "PNG"

@@ -1,0 +1,245 @@
+"""The report is one page that needs nothing else, and says what the folder holds, no more."""
+
+import base64
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+
+from tutelage.checks import InputError
+from tutelage.run import page, pictures
+from tutelage.run.journal import Journal
+from tutelage.run.report import write_report
+
+VOID = {"meta", "img", "br", "hr"}
+
+
+class Reader(HTMLParser):
+    """Collects what a person sees, and checks that every tag is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.headings: list[str] = []
+        self.text = ""
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            return
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+        self.text += data
+
+
+def read_page(path: Path) -> tuple[str, Reader]:
+    content = path.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(content)
+    reader.close()
+    assert reader.open == []
+    assert not re.search(r"https?://|<script|<link|<iframe|@import|url\(", content)
+    assert all(image["src"] and image["src"].startswith("data:image/png;base64,") for image in reader.images)
+    assert all(image["alt"] for image in reader.images)
+    return content, reader
+
+
+def cooperative_run(run: Path, iterations: int = 600) -> None:
+    """A run folder as the cooperative recipe leaves it."""
+    rng = torch.Generator().manual_seed(0)
+    folder = run / "pictures"
+    folder.mkdir(parents=True)
+    recipe = {
+        "name": "coopnets/digits <small>",
+        "summary": "Digits & more.",
+        "plan": {
+            "kind": "coopnets",
+            "revision_steps": 10,
+            "step_size": 0.002,
+            "descriptor_update": {"lr": 0.007},
+        },
+        "networks": [{"channels": [64, 128, 256]}, {"channels": [512]}],
+        "sources": {"plan.step_size": "§4.4", "revision_steps": '§4.4, "l_p"', "elsewhere": "authors' code"},
+        "deviations": ["Adam instead of <plain> gradient steps"],
+    }
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    with Journal(run / "journal.jsonl") as diary:
+        diary.write(
+            "start", seed=7, device="cpu", threads=2, parameters={"descriptor": 1234567, "generator": 89}
+        )
+        for i in range(1, iterations + 1):
+            diary.write(
+                "iteration",
+                iteration=i,
+                seconds=0.5 * i,
+                epoch=i / 100,
+                value=1e5 * math.sin(i),
+                reconstruction=400 * math.exp(-i / 100) + 30,
+                movement=0.3 / i,
+                drift_ratio=math.nan if i == 1 else 1 + 0.2 * math.sin(i / 9),
+                descriptor_lr=0.007,
+                generator_lr=1e-4,
+                seconds_revision=0.4,
+                seconds_reconstruction=0.05,
+                strange_new_number=float(i),
+            )
+        for i in (300, 600):
+            diary.write("evaluation", iteration=i, name="generator parzen", value=200.0 + i / 20, stderr=2.1)
+        diary.write("stop", iteration=iterations, message="All iterations are done.")
+    for i in range(50, iterations + 1, 50):
+        for kind in ("initial", "revised", "reconstructed"):
+            images = torch.randn(20, 1, 28, 28, generator=rng).clamp(-1, 1)
+            pictures.save(pictures.grid(images), folder / f"{kind}_{i:07d}.png")
+    for name in ("real", "final_generator", "interpolation"):
+        pictures.save(pictures.grid(torch.rand(20, 1, 28, 28, generator=rng)), folder / f"{name}.png")
+    result = {
+        "name": "CoopNets generator parzen",
+        "value": 230.123,
+        "stderr": 2.09,
+        "n": 10000,
+        "seed": 7,
+        "command": "tutelage evaluate RUN --metric parzen",
+        "wall_seconds": 3725.0,
+        "threads": 2,
+        "device": "cpu",
+        "data_sha256": "0123456789abcdef" * 4,
+        "version": "0.1.0",
+    }
+    (run / "results.json").write_text(json.dumps([result]))
+
+
+def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
+    cooperative_run(tmp_path)
+    path = write_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    content, reader = read_page(path)
+    assert reader.headings == [
+        "At a glance",
+        "Pictures",
+        "Over time",
+        "Curves",
+        "Other curves",
+        "Time",
+        "Evaluations",
+        "Results",
+        "Recipe",
+    ]
+    for text in (
+        "coopnets/digits <small>",
+        "Digits & more.",
+        "S1 · drafts, iteration 600",
+        "S2 · revised, iteration 600",
+        "S3 · reconstructed, iteration 600",
+        "All iterations are done.",
+        "1\u2009234\u2009567",
+        "5 min 00 s",
+        "Adversarial value V, eq. (9)",
+        "strange new number",
+        "80 %",
+        "230.123 ± 2.1",
+        "1 h 02 min",
+        "tutelage evaluate RUN --metric parzen",
+        "networks.0.channels",
+        '§4.4, "l_p"',
+        "authors' code",
+        "Adam instead of <plain> gradient steps",
+    ):
+        assert text in reader.text, text
+    assert "<small>" not in content
+    assert "<plain>" not in content
+    order = [image["alt"] or "" for image in reader.images]
+    assert [alt.split(".")[0].split(",")[0] for alt in order[:4]] == [
+        "Real images",
+        "S1 · drafts",
+        "S2 · revised",
+        "S3 · reconstructed",
+    ]
+    assert len(order) == 1 + 3 + 2 + 3 * 8
+    newest = (tmp_path / "pictures" / "revised_0000600.png").read_bytes()
+    assert base64.b64encode(newest).decode() in content
+
+
+def test_a_descriptor_alone_leaves_out_what_it_has_not(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "recipe.json").write_text('{"name": "descriptor/mnist"}')
+    pictures.save(pictures.grid(torch.zeros(4, 3, 8, 8)), tmp_path / "pictures" / "chains_0000010.png")
+    with Journal(tmp_path / "journal.jsonl") as diary:
+        diary.write("start")
+        diary.write("iteration", iteration=10, value=1.0)
+        diary.write("divergence", iteration=11, message="The energy is NaN & the last good checkpoint is 10.")
+    _, reader = read_page(write_report(tmp_path))
+    assert reader.headings == ["At a glance", "Pictures", "Curves", "Recipe"]
+    assert "Chains, iteration 10" in reader.text
+    assert "diverged at iteration 11" in reader.text
+    assert "NaN & the last" in reader.text
+    assert "S1" not in reader.text
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (["stop"], "The run ended at iteration 5"),
+        (["interrupt"], "interrupted at iteration 5. It can be continued"),
+        (["interrupt", "resume", "iteration"], "without saying how the run ended"),
+        (["checkpoint", "picture"], "without saying how the run ended"),
+        (["divergence", "picture"], "diverged at iteration 5"),
+    ],
+)
+def test_the_page_says_how_the_run_ended(tmp_path: Path, events: list[str], words: str) -> None:
+    with Journal(tmp_path / "journal.jsonl") as diary:
+        diary.write("start")
+        diary.write("iteration", iteration=5)
+        for event in events:
+            diary.write(event, iteration=5)
+    assert words in read_page(write_report(tmp_path))[1].text
+
+
+def test_an_empty_journal_or_a_recipe_alone_make_a_page(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text("")
+    assert tmp_path.name in read_page(write_report(tmp_path))[1].text
+    (tmp_path / "journal.jsonl").unlink()
+    (tmp_path / "recipe.json").write_text("{}")
+    read_page(write_report(tmp_path))
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a run folder is needed"):
+        write_report(tmp_path)
+    (tmp_path / "recipe.json").write_text('{"name": ')
+    with pytest.raises(InputError, match=r"recipe\.json.*valid JSON is needed"):
+        write_report(tmp_path)
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(InputError, match="a JSON list is given, a dict is needed"):
+        write_report(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
+
+
+def test_values_are_written_for_people() -> None:
+    assert page.show(1234567) == "1\u2009234\u2009567"
+    assert page.show([True, None, 0.00012344]) == "yes, –, 0.0001234"
+    assert [page.duration(seconds) for seconds in (0.1234, 59.6, 245, 4980)] == [
+        "0.123 s",
+        "59.6 s",
+        "4 min 05 s",
+        "1 h 23 min",
+    ]
+    assert page.table(["a"], []) == ""
+    assert "&lt;b&gt;" in page.table(["a"], [["<b>"]])
