@@ -10,14 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="where tests compute, e.g. cuda (default: cpu)")
-    parser.addoption(
-        "--dtype", default="float64", help="precision of the known-answer tests (default: float64)"
-    )
+    parser.addoption("--dtype", default="float64", help="precision of the known-answer tests (default: float64)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,25 +50,16 @@ def offline() -> Iterator[None]:
         yield
 
 
-def find_mnist(environ: Mapping[str, str], repository: Path) -> Path | None:
-    """The folder with the real MNIST files: named by ``TUTELAGE_DATA``, or kept beside the checkout."""
+def mnist_or_skip(environ: Mapping[str, str]) -> Path:
+    """The folder with the real MNIST files, in the one that ``TUTELAGE_DATA`` names; else the test is skipped."""
     named = environ.get("TUTELAGE_DATA")
-    roots = [Path(named)] if named else [repository.parent / "shared" / "data"]
-    for folder in (path for root in roots for path in (root, root / "mnist")):
+    for folder in (Path(named), Path(named) / "mnist") if named else ():
         if any(folder.glob("train-images*idx3-ubyte*")):
             return folder
-    return None
-
-
-def mnist_or_skip(environ: Mapping[str, str], repository: Path) -> Path:
-    """As ``find_mnist``; where there is none, the test that asks is skipped and nothing fails."""
-    folder = find_mnist(environ, repository)
-    if folder is None:
-        pytest.skip("needs the real MNIST files: name their folder in TUTELAGE_DATA")
-    return folder
+    pytest.skip("needs the real MNIST files: name their folder in TUTELAGE_DATA")
 
 
 @pytest.fixture(scope="session")
-def shared_mnist() -> Path:
+def real_mnist() -> Path:
     """Folder of the real MNIST files; the test is skipped on a machine without them."""
-    return mnist_or_skip(os.environ, REPOSITORY)
+    return mnist_or_skip(os.environ)

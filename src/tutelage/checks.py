@@ -5,6 +5,12 @@ Every message says what was given, what is needed and what to do.
 
 from __future__ import annotations
 
+import math
+
+import torch
+
+from .types import Potential
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used. The command line prints the message and exits with code 2."""
@@ -12,3 +18,41 @@ class InputError(ValueError):
 
 class DivergenceError(RuntimeError):
     """Learning or sampling left the finite numbers. The message says when, and the likely cause."""
+
+
+def validate_potential(potential: Potential, shape: tuple[int, ...], device: torch.device | str = "cpu") -> None:
+    """Run a potential once on images of ``shape`` (``(C, *space)``) and explain what is wrong with it.
+
+    A potential maps images ``[B, C, *space]`` to one number each, ``[B]``; its gradient with respect to the
+    images exists; and no image's number depends on the others in its batch (put batch norm in evaluation
+    mode).
+
+    Raises ``InputError`` for the first of these that fails.
+    """
+    images = torch.linspace(-1, 1, 3 * math.prod(shape), device=device).view(3, *shape).requires_grad_(True)
+    scores = potential(images)
+    if not isinstance(scores, torch.Tensor) or scores.shape != (3,):
+        got = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+        raise InputError(
+            f"the potential gave {got} for 3 images; it needs to give one number per image, shape [3]: "
+            "sum over channels and positions, not over the batch"
+        )
+    if not scores.is_floating_point() or scores.device != images.device:
+        raise InputError(
+            f"the potential gave {scores.dtype} on {scores.device}; it needs floating-point numbers on "
+            f"{images.device}: move the network there"
+        )
+    if not torch.isfinite(scores).all():
+        raise InputError("the potential gave numbers that are not finite for images in [-1, 1]; check its weights")
+    if not scores.requires_grad:
+        raise InputError("the potential has no gradient; compute it with torch operations, without detach or no_grad")
+    (gradient,) = torch.autograd.grad(scores[0], images, allow_unused=True)
+    if gradient is None:
+        raise InputError("the potential does not depend on the images; it needs a gradient with respect to them")
+    # the tolerance is that of float32 sums in another order
+    alone = potential(images[:1].detach())
+    if gradient[1:].any() or not torch.allclose(alone, scores[:1], rtol=1e-4, atol=1e-5):
+        raise InputError(
+            "the potential of an image depends on the other images of its batch; put batch norm in evaluation mode "
+            "(network.eval()), or use a layer that treats images one by one"
+        )

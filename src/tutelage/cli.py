@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Literal
 
-# Threads that wait by spinning slow everything tenfold as soon as another program wants a core: spin briefly, then sleep.
+# Waiting threads that only spin slow everything tenfold once another program wants a core: spin briefly, then sleep.
 os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 import numpy as np
@@ -91,6 +91,8 @@ def sample(
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
+    if out.suffix not in ("", ".png", ".npy"):
+        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
     learner, state = _trained(folder.open_run(run), _device(device))
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = ("descriptor" if "descriptor" in drawn else "generator") if model == "best" else model
@@ -197,22 +199,31 @@ def main() -> None:
             prog="tutelage",
             description=f"Generative models of images that train without an adversary (version {__version__}).",
         )
+        sys.stdout.flush()
     except (InputError, DivergenceError) as error:
         print(f"tutelage: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
+        # whoever read the output has read enough; what is still buffered goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except OSError as error:
+        print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("tutelage: interrupted", file=sys.stderr)
+        sys.exit(130)
     sys.exit(code or 0)
 
 
 def _resolve(name: str, overrides: list[str]) -> Recipe:
-    recipe = by_name(name)
+    changes = {}
     for text in overrides:
         dotted, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
-        recipe = codec.override(recipe, dotted, value)
-    return recipe
+        changes[dotted] = value
+    return codec.override(by_name(name), changes)
 
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
@@ -257,6 +268,7 @@ def _interpolation(learner, state, rows: int, frames: int, steps: int, rng: torc
     if steps and hasattr(learner, "revise"):
         revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731
     images = interpolate_latents(state.average, learner.latent_shape, rows, frames, rng, revise)
+    target.parent.mkdir(parents=True, exist_ok=True)
     pictures.save(pictures.grid(images, columns=frames), target)
 
 
@@ -269,8 +281,6 @@ def _write_images(images: torch.Tensor, out: Path) -> None:
     if out.suffix == ".npy":
         np.save(out, pixels, allow_pickle=False)
         return
-    if out.suffix:
-        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
     out.mkdir(exist_ok=True)
     for i in range(len(images)):
         pictures.save(pictures.grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")

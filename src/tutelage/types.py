@@ -77,7 +77,13 @@ class Batch(NamedTuple):
     """``[B]`` int64. Algorithm G keeps latents for each observed image."""
 
 
-StateT = TypeVar("StateT")
+class State(Protocol):
+    """What every learner's state has: how many iterations it has seen."""
+
+    iteration: int
+
+
+StateT = TypeVar("StateT", bound=State)
 
 
 class Learner(Protocol[StateT]):
@@ -96,6 +102,17 @@ class Learner(Protocol[StateT]):
 
     def sample(self, state: StateT, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images from each of the models learned, by name."""
+        ...
+
+    def pictures(self, state: StateT, record: Any) -> dict[str, Images]:
+        """The images of the iteration just done that are worth looking at, by name. Changes nothing."""
+        ...
+
+    def finish(self, state: StateT, rng: torch.Generator) -> StateT:
+        """Make the state ready to be sampled from for good (fix batch-norm statistics, for instance).
+
+        Nothing that learns is touched: learning may go on afterwards as if ``finish`` had not been called.
+        """
         ...
 
     def state_dict(self, state: StateT) -> dict[str, Any]:

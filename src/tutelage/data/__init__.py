@@ -1,14 +1,14 @@
 """What is learned from: images as memory-mapped bytes, the readers that make them, and the batches drawn from them."""
 
-from tutelage.data.arrays import from_array, from_npy
-from tutelage.data.batches import Batches
-from tutelage.data.bundled import digit_labels, digits
-from tutelage.data.cache import cache_folder
-from tutelage.data.download import download, fetch_mnist
-from tutelage.data.folder import folder_images, folder_splits
-from tutelage.data.idx import labels, mnist
-from tutelage.data.images import ImageSet, Splits
-from tutelage.data.named import DataSpec, find, load
+from .arrays import from_array, from_npy
+from .batches import Batches
+from .bundled import digit_labels, digits
+from .cache import cache_folder
+from .download import download, fetch_mnist
+from .folder import folder_images, folder_splits
+from .idx import labels, mnist
+from .images import ImageSet, Splits
+from .named import DataSpec, find, load
 
 __all__ = [
     "Batches",

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from tutelage.checks import InputError
-from tutelage.data.cache import Key, cached
-from tutelage.data.images import ImageSet, file_digest
+from ..checks import InputError
+from .cache import Key, cached
+from .images import ImageSet, file_digest
 
 Layout = Literal["auto", "NHWC", "NCHW"]
 
@@ -51,7 +51,7 @@ def from_array(
     planes = _channels_first(array, name, layout)
     digest = hashlib.sha256(f"{planes.dtype} {planes.shape}".encode())
     for part in _parts(planes):
-        digest.update(np.ascontiguousarray(part))
+        digest.update(np.ascontiguousarray(part).data)
     if planes.dtype != np.uint8:
         pixels = np.empty(planes.shape, np.uint8)
         _quantise(planes, pixels, name, value_range)
@@ -67,7 +67,9 @@ def from_npy(
     layout: Layout = "auto",
     cache: Path | str | None = None,
 ) -> ImageSet:
-    """The array in a ``.npy`` file, as for `from_array`, memory-mapped: bytes from the file itself, floats from a cache.
+    """The array in a ``.npy`` file, as for `from_array`, memory-mapped.
+
+    Bytes are mapped from the file itself, floats from their rounded copy in the cache.
 
     Raises:
         InputError: as `from_array`, or the file is no readable ``.npy`` file, or it holds Python objects.

@@ -16,8 +16,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from tutelage.checks import InputError
-from tutelage.rng import stream
+from ..checks import InputError
+from ..rng import stream
 
 
 @dataclass(frozen=True)

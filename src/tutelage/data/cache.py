@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tutelage.checks import InputError
+from ..checks import InputError
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from tutelage.checks import InputError
-from tutelage.data.cache import cache_folder
-from tutelage.data.images import file_digest
+from ..checks import InputError
+from .cache import cache_folder
+from .images import file_digest
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Where PyTorch mirrors MNIST; its authors' own page no longer serves the files."""

@@ -1,8 +1,8 @@
 """A folder of image files, decoded once into a memory-mapped set.
 
 Every image is brought to one size: the shorter side (relative to the size asked for) is resized by Pillow's bicubic
-filter, which averages when it shrinks, and the centre is cut out. Nothing is ever enlarged. Transparent pictures are laid
-on white. Colour becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B).
+filter, which averages when it shrinks, and the centre is cut out. Nothing is ever enlarged. Transparent pictures are
+laid on white. Colour becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B).
 A rotation noted by a camera (EXIF) is applied.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from tutelage.checks import InputError
-from tutelage.data.cache import Key, cached
-from tutelage.data.images import ImageSet, Splits
+from ..checks import InputError
+from .cache import Key, cached
+from .images import ImageSet, Splits
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 
@@ -69,7 +69,7 @@ def folder_images(
     height, width = size
     name = name or folder.resolve().name or "folder"
     key = Key(
-        name=name,
+        name="folder",
         source=str(folder),
         sha256=sha256,
         size=total,
@@ -110,12 +110,13 @@ def read_image(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     height, width = size
     try:
         with Image.open(path) as file:
-            if getattr(file, "n_frames", 1) > 1:
-                raise InputError(f"{path} is animated ({file.n_frames} frames); give one still image per file")
+            frames = getattr(file, "n_frames", 1)
+            if frames > 1:
+                raise InputError(f"{path} is animated ({frames} frames); give one still image per file")
             picture = _opaque(ImageOps.exif_transpose(file)).convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
         raise InputError(f"{path} cannot be read as an image ({error}); repair or remove it") from error
     if picture.height < height or picture.width < width:
         raise InputError(

@@ -7,20 +7,23 @@ A file is a four-byte magic number (two zero bytes, the type, the number of dime
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from tutelage.checks import InputError
-from tutelage.data.cache import Key, cached
-from tutelage.data.images import ImageSet, Splits, file_digest
+from ..checks import InputError
+from .cache import Key, cached
+from .images import ImageSet, Splits, file_digest
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+_File = gzip.GzipFile | io.BufferedReader
 
 _CHUNK = 1 << 20
 _LARGEST_RATIO = 1100  # deflate cannot shrink anything further than about 1032 times
@@ -73,9 +76,10 @@ def images(path: Path | str, name: str, cache: Path | str | None = None) -> Imag
     def fill(pixels: np.ndarray) -> None:
         with _open(path) as file:
             _header(file, path, dims=3)
-            _read_into(file, path, memoryview(pixels).cast("B"))
+            _read_into(file, path, pixels.data.cast("B"))
 
-    return ImageSet(cached(key, fill, cache), name, str(path), key.sha256)
+    pixels = cached(key, fill, cache)
+    return ImageSet(pixels, name, str(path), _digest_unpacked(pixels))
 
 
 def labels(path: Path | str) -> np.ndarray:
@@ -88,8 +92,17 @@ def labels(path: Path | str) -> np.ndarray:
     with _open(path) as file:
         (count,) = _header(file, path, dims=1)
         values = np.empty(count, np.uint8)
-        _read_into(file, path, memoryview(values))
+        _read_into(file, path, values.data)
     return values
+
+
+def _digest_unpacked(pixels: np.ndarray) -> str:
+    """SHA-256 of the unpacked idx file, the same however the file was compressed."""
+    count, _, height, width = pixels.shape
+    header = bytes((0, 0, 8, 3)) + b"".join(size.to_bytes(4, "big") for size in (count, height, width))
+    digest = hashlib.sha256(header)
+    digest.update(pixels.data)
+    return digest.hexdigest()
 
 
 def has_idx(folder: Path) -> bool:
@@ -114,7 +127,7 @@ def _spellings(name: str) -> tuple[str, ...]:
     return name, f"{name}.gz", dotted, f"{dotted}.gz"
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> _File:
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -123,13 +136,13 @@ def _open(path: Path) -> IO[bytes]:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); name an idx file") from error
 
 
-def _header(file: IO[bytes], path: Path, dims: int) -> tuple[int, ...]:
+def _header(file: _File, path: Path, dims: int) -> tuple[int, ...]:
     head = _read(file, path, 4 + 4 * dims)
     magic = head[:4]
     if magic != bytes((0, 0, 8, dims)):
         raise InputError(
-            f"{path} starts with the bytes {magic.hex(' ') or '(none)'}, but an idx file of {dims}-dimensional unsigned "
-            f"bytes starts with 00 00 08 {dims:02x}; name the right file, or download it again"
+            f"{path} starts with the bytes {magic.hex(' ') or '(none)'}, but an idx file of {dims}-dimensional "
+            f"unsigned bytes starts with 00 00 08 {dims:02x}; name the right file, or download it again"
         )
     if len(head) < 4 + 4 * dims:
         raise InputError(f"{path} ends inside its header; download it again")
@@ -144,7 +157,7 @@ def _header(file: IO[bytes], path: Path, dims: int) -> tuple[int, ...]:
     return shape
 
 
-def _read_into(file: IO[bytes], path: Path, target: memoryview) -> None:
+def _read_into(file: _File, path: Path, target: memoryview) -> None:
     """Fill ``target`` with the rest of the file, which must be exactly that long."""
     position = 0
     while position < len(target):
@@ -160,7 +173,7 @@ def _read_into(file: IO[bytes], path: Path, target: memoryview) -> None:
         raise InputError(f"{path} goes on after the {len(target)} bytes its header promises; download it again")
 
 
-def _read(file: IO[bytes], path: Path, count: int) -> bytes:
+def _read(file: _File, path: Path, count: int) -> bytes:
     try:
         return file.read(count)
     except EOFError as error:

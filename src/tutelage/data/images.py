@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tutelage.checks import InputError
+from ..checks import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,9 @@ class ImageSet:
         return torch.from_numpy(chosen).to(device).to(torch.float32).div_(127.5).sub_(1.0)
 
     def subset(self, start: int, stop: int, name: str) -> ImageSet:
-        """Images ``start`` … ``stop − 1`` as a set of its own: a view, no copy. The digest stays that of the whole source.
+        """Images ``start`` … ``stop − 1`` as a set of its own: a view, no copy.
+
+        Source and digest stay those of the whole.
 
         Raises:
             InputError: unless 0 ≤ start < stop ≤ N.

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tutelage.checks import InputError
-from tutelage.data.arrays import from_npy
-from tutelage.data.bundled import digits
-from tutelage.data.cache import cache_folder
-from tutelage.data.download import fetch_mnist
-from tutelage.data.folder import folder_splits
-from tutelage.data.idx import has_idx, mnist
-from tutelage.data.images import Splits
+from ..checks import InputError
+from .arrays import from_npy
+from .bundled import digits
+from .cache import cache_folder
+from .download import fetch_mnist
+from .folder import folder_splits
+from .idx import has_idx, mnist
+from .images import Splits
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def find(
     Raises:
         InputError: it is nowhere; the message says where was looked and how to get it.
     """
-    root = path if path is not None else os.environ.get("TUTELAGE_DATA")
+    root = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
     if kind == "mnist":
         return _find_mnist(None if root is None else Path(root), cache, download)
     needed = "a folder of images" if kind == "folder" else "a .npy file"
@@ -110,10 +110,7 @@ def find(
 
 
 def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> Path:
-    if root is None:
-        places = [cache_folder(cache) / "mnist"]
-    else:
-        places = [root, root / "mnist", root / "MNIST" / "raw"]
+    places = [cache_folder(cache) / "mnist"] if root is None else [root, root / "mnist", root / "MNIST" / "raw"]
     for place in places:
         if has_idx(place):
             return place

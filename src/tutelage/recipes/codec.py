@@ -66,28 +66,35 @@ def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
     return value
 
 
-def override(value: T, dotted: str, text: str) -> T:
-    """A copy of the dataclass ``value`` with the field ``dotted`` (``plan.chains``) read from ``text``.
+def override(value: T, changes: Mapping[str, str]) -> T:
+    """A copy of the dataclass ``value`` with each field ``dotted`` (``plan.chains``) read from its text.
 
-    ``text`` is JSON (``50``, ``0.002``, ``true``, ``null``), or ``none``, or a bare word for a string.
+    A text is JSON (``50``, ``0.002``, ``true``, ``null``), or ``none``, or a bare word for a string. All fields
+    change at once, so that those which only fit together (``plan.chains`` and ``plan.batch_size``) can be changed.
 
     Raises ``InputError`` for a field that does not exist (with the nearest that does) or a wrong type.
     """
-    return _override(value, dotted.split("."), _parse(text), dotted)
+    return _override(value, {tuple(dotted.split(".")): _parse(text) for dotted, text in changes.items()}, "")
 
 
-def _override(value: Any, names: list[str], given: Any, dotted: str) -> Any:
+def _override(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -> Any:
     hints = typing.get_type_hints(type(value))
-    name, *rest = names
     known = [f.name for f in dataclasses.fields(value)]
-    if name not in known:
-        raise InputError(f"there is no field {dotted!r}{_did_you_mean(name, known)}; it has {', '.join(known)}")
-    if not rest:
-        return dataclasses.replace(value, **{name: decode(hints[name], given, dotted)})
-    inner = getattr(value, name)
-    if not dataclasses.is_dataclass(inner):
-        raise InputError(f"{dotted!r}: {name} has no fields of its own; it is {inner!r}")
-    return dataclasses.replace(value, **{name: _override(inner, rest, given, dotted)})
+    inner: dict[str, dict[tuple[str, ...], Any]] = {}
+    for (name, *rest), given in changes.items():
+        if name not in known:
+            dotted = ".".join((prefix + name, *rest))
+            raise InputError(f"there is no field {dotted!r}{_did_you_mean(name, known)}; it has {', '.join(known)}")
+        inner.setdefault(name, {})[tuple(rest)] = given
+    changed = {}
+    for name, deeper in inner.items():
+        path = prefix + name
+        item = decode(hints[name], deeper.pop(()), path) if () in deeper else getattr(value, name)
+        if deeper and not dataclasses.is_dataclass(item):
+            dotted = ".".join((path, *next(iter(deeper))))
+            raise InputError(f"{dotted!r}: {path} has no fields of its own; it is {item!r}")
+        changed[name] = _override(item, deeper, f"{path}.") if deeper else item
+    return dataclasses.replace(value, **changed)
 
 
 def _parse(text: str) -> Any:
@@ -103,7 +110,10 @@ def _decode_dataclass(wanted: Any, value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise InputError(f"{path} is {value!r}; it needs to be a table of fields")
     fields = {f.name: f for f in dataclasses.fields(wanted)}
-    given = {key: item for key, item in value.items() if key != "kind"}
+    # a class may have a field called kind of its own (DataSpec); it is no tag then
+    given = {key: item for key, item in value.items() if key != "kind" or "kind" in fields}
+    if "kind" in value and "kind" not in fields and value["kind"] != _kind(wanted):
+        raise InputError(f"{path} has kind {value['kind']!r}; it needs to be {_kind(wanted)}")
     for key in given:
         if key not in fields:
             raise InputError(f"{path} has an unknown field {key!r}{_did_you_mean(key, list(fields))}")
@@ -121,7 +131,9 @@ def _decode_dataclass(wanted: Any, value: Any, path: str) -> Any:
 def _decode_union(options: tuple[Any, ...], value: Any, path: str) -> Any:
     if value is None and types.NoneType in options:
         return None
-    classes = {_kind(option): option for option in options if dataclasses.is_dataclass(option)}
+    classes = {
+        _kind(option): option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)
+    }
     if classes and isinstance(value, Mapping):
         if len(classes) == 1:
             return decode(next(iter(classes.values())), value, path)

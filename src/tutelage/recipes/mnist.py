@@ -31,7 +31,7 @@ _GENERATOR_SOURCES = {
     "generator.batch_norm": "§4; a shift but no scale, eps 1e-3: authors' code",
     "plan.noise_std": "§4.1: .3",
     "plan.ema_decay": "ours: samples are drawn from an average of the generator's weights",
-    "plan.calibration_draws": "ours: batch-norm statistics fixed after learning (the authors use the batch's at test too)",
+    "plan.calibration_draws": "ours: batch-norm statistics are fixed after learning (code: the batch's, at test too)",
 }
 _NETWORK_DEVIATIONS = (
     "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky: the authors' code.",

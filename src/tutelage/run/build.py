@@ -39,14 +39,13 @@ def build(recipe: Recipe, observations: int, device: torch.device | str = "cpu")
 
 def parameter_counts(recipe: Recipe) -> dict[str, int]:
     """Learnable parameters of each network of ``recipe``."""
-    counts = {}
-    for name, network, spec in (
-        ("descriptor", Descriptor, recipe.descriptor),
-        ("generator", Generator, recipe.generator),
-    ):
-        if spec is not None:
-            counts[name] = sum(p.numel() for p in network(spec, stream(0), recipe.precision).parameters())
-    return counts
+    learner = build(recipe, 1)
+    networks = {name: getattr(learner, name, None) for name in ("descriptor", "generator")}
+    return {
+        name: sum(parameter.numel() for parameter in network.parameters())
+        for name, network in networks.items()
+        if network is not None
+    }
 
 
 def estimated_bytes(recipe: Recipe, observations: int) -> int:

@@ -37,10 +37,15 @@ def split(nested: Any) -> tuple[dict[str, Tensor], Any]:
 
     def walk(node: Any, path: str) -> Any:
         if isinstance(node, Tensor):
+            while path in tensors:  # keys 1 and "1", or "a/b" and "b" in "a", make the same path
+                path += "'"
             tensors[path] = node.detach().contiguous()
             return {_TENSOR: path}
         if isinstance(node, dict):
             # pairs, because an optimiser's state has whole numbers for keys
+            strange = [key for key in node if not isinstance(key, str | int | float | None)]
+            if strange:
+                raise TypeError(f"a checkpoint cannot hold the key {strange[0]!r} (at {path})")
             return {_PAIRS: [[key, walk(value, f"{path}/{key}")] for key, value in node.items()]}
         if isinstance(node, list | tuple):
             return [walk(value, f"{path}/{i}") for i, value in enumerate(node)]
@@ -68,11 +73,12 @@ def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Pa
     An existing checkpoint of the same iteration is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    recover(folder)
     target = folder / f"{iteration:07d}"
     temporary = folder / f".{target.name}.tmp-{os.getpid()}"
+    tensors, skeleton = split(nested)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    tensors, skeleton = split(nested)
     save_file(tensors, temporary / "state.safetensors")
     described = {
         "format": FORMAT,
@@ -111,6 +117,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str,
     if not isinstance(described, dict) or described.get("format") != FORMAT:
         found = described.get("format") if isinstance(described, dict) else None
         raise InputError(f"checkpoint {path} has format {found}; this version reads format {FORMAT}; {advice}")
+    if not {"iteration", "sha256", "state"} <= described.keys():
+        raise InputError(f"checkpoint {path} has a damaged state.json; {advice}")
     if digest != described["sha256"]:
         raise InputError(f"checkpoint {path} is damaged: state.safetensors is not what was written; {advice}")
     try:
@@ -118,14 +126,28 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str,
     except SafetensorError as error:
         raise InputError(f"checkpoint {path} cannot be read ({error}); {advice}") from None
     facts = {key: value for key, value in described.items() if key not in ("state", "sha256", "format")}
-    return join(tensors, described["state"]), facts
+    try:
+        return join(tensors, described["state"]), facts
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"checkpoint {path} has a damaged state.json; {advice}") from None
 
 
 def available(folder: Path) -> list[Path]:
     """The whole checkpoints under ``folder``, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+    whole = (path for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+    return sorted(whole, key=lambda path: int(path.name))
+
+
+def recover(folder: Path) -> None:
+    """Put back a checkpoint whose replacement was killed between the two renames. Only for the run's own writer."""
+    for path in folder.glob(".*.old-*"):
+        target = folder / path.name.split(".")[1]
+        if target.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.rename(path, target)
 
 
 def prune(folder: Path, keep_last: int, keep_every: int | None) -> None:
@@ -157,7 +179,7 @@ def mismatch_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise InputError(
             f"checkpoint {path} does not fit this recipe's networks ({first}); "
             "resume with the recipe it was trained with"

@@ -29,8 +29,8 @@ def parzen_of_samples(
 
     Raises ``InputError`` where the data have no validation or test images.
     """
-    drawn = learner.sample(state, samples, stream(seed, "parzen", device=device))
     validation, test = _held_out(splits, device)
+    drawn = learner.sample(state, samples, stream(seed, "parzen", device=device))
     return {name: parzen(_unit(images), validation, test) for name, images in drawn.items()}
 
 
@@ -70,8 +70,11 @@ def result(
 
 def write_results(path: Path, entries: Iterable[dict[str, Any]]) -> None:
     """Add entries to a results file; one of the same name and iteration is replaced."""
-    known = json.loads(path.read_text()) if path.is_file() else []
-    merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
+    try:
+        known = json.loads(path.read_text()) if path.is_file() else []
+        merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(f"{path} is damaged: it needs to be a list of results; repair or remove it") from None
     atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")
 
 

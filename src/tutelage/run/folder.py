@@ -50,7 +50,10 @@ class RunFolder:
 
     def facts(self) -> dict[str, Any]:
         """Data, device and versions of this run. Raises ``InputError`` where they cannot be read."""
-        return _read_json(self.path / "run.json")
+        facts = _read_json(self.path / "run.json")
+        if not isinstance(facts, dict):
+            raise InputError(f"{self.path / 'run.json'} is damaged; restore it from a copy, or train again")
+        return facts
 
     def latest(self) -> Path:
         """The newest whole checkpoint. Raises ``InputError`` where there is none."""
@@ -64,7 +67,10 @@ def create(path: Path, recipe: Recipe, facts: dict[str, Any]) -> RunFolder:
     """Start a run folder. Raises ``InputError`` where something is there already; nothing is changed then."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} is there already: name another --out, or go on with it by `tutelage resume {path}`")
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); name another --out") from None
     run = RunFolder(path)
     atomic_write(path / "recipe.json", json.dumps(codec.encode(recipe), indent=1))
     atomic_write(path / "run.json", json.dumps(facts, indent=1))

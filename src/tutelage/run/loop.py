@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from ..checks import DivergenceError
 from ..data import Batches, ImageSet
-from ..types import Batch, Learner
-
-StateT = TypeVar("StateT")
+from ..types import Batch, Learner, StateT
+from .checkpoint import split
 
 
 def iterate(
@@ -34,8 +33,8 @@ def iterate(
     Raises ``DivergenceError`` after the first iteration whose record holds a number that is not finite.
     """
     batches = Batches(len(observed), batch_size, seed)
-    while state.iteration < iterations:  # type: ignore[attr-defined]
-        indices = batches.indices(state.iteration)  # type: ignore[attr-defined]
+    while state.iteration < iterations:
+        indices = batches.indices(state.iteration)
         batch = Batch(observed.batch(indices, rng.device), indices.to(rng.device))
         state, record = learner.step(state, batch, rng)
         _check(state, record)
@@ -51,6 +50,18 @@ def scalars(record: Any) -> dict[str, float]:
         elif isinstance(value, int | float):
             numbers[name] = float(value)
     return numbers
+
+
+def check_state(nested: Any, iteration: int, numbers: dict[str, float]) -> None:
+    """Refuse a state (nested dicts and lists of tensors) that is not finite, which no run should go on from.
+
+    ``numbers`` are those of the iteration's record. Raises ``DivergenceError``.
+    """
+    for name, tensor in split(nested)[0].items():
+        if not tensor.isfinite().all():
+            raise DivergenceError(
+                f"iteration {iteration} left the finite numbers: {name.strip('/')}. {_likely_cause(numbers)}"
+            )
 
 
 def _check(state: Any, record: Any) -> None:

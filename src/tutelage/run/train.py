@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import signal
 import time
@@ -13,14 +14,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ..checks import DivergenceError
+from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint, journal, pictures, report
 from .build import build, parameter_counts
 from .folder import RunFolder, create, machine
-from .loop import iterate, scalars
+from .loop import check_state, iterate, scalars
 
 
 def train(
@@ -57,9 +58,15 @@ def train(
 def resume(run: RunFolder, observed: ImageSet, device: torch.device, minutes: float | None = None) -> bool:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped (on a CPU).
 
-    Returns and raises as ``train`` does.
+    Returns and raises as ``train`` does; raises ``InputError`` where ``observed`` is not what the run learned from.
     """
-    recipe = run.recipe()
+    recipe, learned_from = run.recipe(), run.facts().get("data_sha256")
+    if learned_from is not None and learned_from != observed.sha256:
+        raise InputError(
+            f"{observed.source} is not what run {run.path} learned from (SHA-256 {observed.sha256[:12]}..., not "
+            f"{learned_from[:12]}...); give the same data with --data, or train anew on these"
+        )
+    checkpoint.recover(run.checkpoints)
     learner = build(recipe, len(observed), device)
     state, rng, facts = restore(run.latest(), learner, device)
     journal.truncate_after(run.journal, state.iteration)
@@ -71,14 +78,18 @@ def resume(run: RunFolder, observed: ImageSet, device: torch.device, minutes: fl
 def restore(path: Path, learner: Any, device: torch.device) -> tuple[Any, torch.Generator, dict[str, Any]]:
     """State, random generator and facts of the checkpoint ``path``.
 
-    Raises ``InputError`` where the checkpoint is damaged or belongs to other networks.
+    On another kind of device than the checkpoint's, whose generators have no common state, the random numbers go on
+    in a stream of their own. Raises ``InputError`` where the checkpoint is damaged or belongs to other networks.
     """
     saved, facts = checkpoint.load(path, device)
-    rng = stream(0, "restored", device=device)
-    state = learner.init(rng)
+    state = learner.init(stream(0, "restored", device=device))
     with checkpoint.mismatch_explained(path):
         state = learner.load_state_dict(state, saved["learner"])
-    rng.set_state(saved["rng"].cpu())
+        words = saved["rng"].cpu()
+        digest = hashlib.sha256(words.numpy().tobytes()).hexdigest()
+    rng = stream(0, "moved", digest, device=device)
+    with contextlib.suppress(RuntimeError):
+        rng.set_state(words)
     return state, rng, facts
 
 
@@ -101,17 +112,20 @@ def _learn(
 
     def save() -> None:
         nested = {"learner": learner.state_dict(state), "rng": rng.get_state()}
+        check_state(nested, state.iteration, numbers)
         checkpoint.save(run.checkpoints, state.iteration, nested, {"seconds": seconds(), "recipe": recipe.name})
         checkpoint.prune(run.checkpoints, keep_last=2, keep_every=recipe.keep_every)
         log.write("checkpoint", iteration=state.iteration, seconds=seconds())
 
+    numbers: dict[str, float] = {}
     done = state.iteration >= plan.iterations
+    at = state.iteration + 1  # the iteration that a divergence would be in
     with (
         _interruptible() as interrupted,
         tqdm(total=plan.iterations, initial=state.iteration, desc=recipe.name, unit="it", dynamic_ncols=True) as bar,
     ):
         try:
-            for state, record in iterate(  # noqa: B020 - the state is handed on
+            for state, record in iterate(
                 learner,
                 state,
                 observed,
@@ -120,7 +134,7 @@ def _learn(
                 batch_size=plan.batch_size,
                 seed=recipe.seed,
             ):
-                t = state.iteration
+                at = t = state.iteration
                 numbers = scalars(record)
                 log.write("iteration", iteration=t, seconds=seconds(), **numbers)
                 bar.update()
@@ -138,9 +152,10 @@ def _learn(
                 if stop and not done:
                     log.write("interrupt", iteration=t, seconds=seconds())
                     break
+                at = t + 1
         except DivergenceError as error:
             message = f"{error} {_last_good(run)}"
-            log.write("divergence", iteration=state.iteration, seconds=seconds(), message=message)
+            log.write("divergence", iteration=at, seconds=seconds(), message=message)
             report.write_report(run.path)
             raise DivergenceError(message) from None
     if done:

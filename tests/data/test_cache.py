@@ -1,0 +1,122 @@
+"""A cache is right or it is built again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tutelage.checks import InputError
+from tutelage.data.cache import Key, cache_folder, cached
+
+KEY = Key("set", "/somewhere", "ab" * 32, 12, ("doubled",), (2, 1, 2, 3))
+
+
+class Filler:
+    def __init__(self, value: int = 7) -> None:
+        self.value, self.calls = value, 0
+
+    def __call__(self, pixels: np.ndarray) -> None:
+        self.calls += 1
+        pixels[...] = self.value
+
+
+def files(folder: Path) -> tuple[Path, Path]:
+    (array,), (sidecar,) = folder.glob("*.npy"), folder.glob("*.json")
+    return array, sidecar
+
+
+def test_built_once_then_mapped(tmp_path):
+    fill = Filler()
+    for _ in range(3):
+        pixels = cached(KEY, fill, tmp_path)
+        assert isinstance(pixels, np.memmap) and pixels.mode == "r"
+        assert pixels.shape == KEY.shape and (pixels == 7).all()
+    assert fill.calls == 1
+    array, sidecar = files(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 and array.stem == sidecar.stem
+    written = json.loads(sidecar.read_text())
+    assert written == dataclasses.asdict(KEY) | {"transforms": ["doubled"], "shape": [2, 1, 2, 3]}
+
+
+def test_a_moved_source_finds_its_cache(tmp_path):
+    fill = Filler()
+    cached(KEY, fill, tmp_path)
+    cached(dataclasses.replace(KEY, source="/elsewhere"), fill, tmp_path)
+    assert fill.calls == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"sha256": "cd" * 32}, {"size": 13}, {"transforms": ("halved",)}, {"shape": (1, 1, 2, 3)}]
+)
+def test_another_source_is_another_cache(tmp_path, change):
+    cached(KEY, Filler(1), tmp_path)
+    assert (cached(dataclasses.replace(KEY, **change), Filler(2), tmp_path) == 2).all()
+    assert (cached(KEY, Filler(3), tmp_path) == 1).all()
+
+
+@pytest.mark.parametrize("field", ["sha256", "size", "transforms", "shape"])
+def test_a_sidecar_that_disagrees_means_building_again(tmp_path, field):
+    cached(KEY, Filler(1), tmp_path)
+    _, sidecar = files(tmp_path)
+    written = json.loads(sidecar.read_text())
+    del written[field]
+    sidecar.write_text(json.dumps(written))
+    assert (cached(KEY, Filler(2), tmp_path) == 2).all()
+    assert (cached(KEY, Filler(3), tmp_path) == 2).all()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_broken_sidecar_means_building_again(tmp_path, text):
+    cached(KEY, Filler(1), tmp_path)
+    files(tmp_path)[1].write_text(text)
+    assert (cached(KEY, Filler(2), tmp_path) == 2).all()
+
+
+def test_a_broken_array_means_building_again(tmp_path):
+    cached(KEY, Filler(1), tmp_path)
+    array, _ = files(tmp_path)
+    whole = array.read_bytes()
+    for content in (whole[:-1], whole[:20], b"", None):
+        array.unlink() if content is None else array.write_bytes(content)
+        assert (cached(KEY, Filler(2), tmp_path) == 2).all()
+    np.save(array, np.zeros(KEY.shape, np.int8))
+    assert (cached(KEY, Filler(3), tmp_path) == 3).all()
+
+
+def test_a_failed_build_leaves_nothing(tmp_path):
+    def fail(pixels: np.ndarray) -> None:
+        pixels[0] = 1
+        raise InputError("the source is damaged")
+
+    with pytest.raises(InputError, match="the source is damaged"):
+        cached(KEY, fail, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot be written .*set TUTELAGE_CACHE"):
+        cached(KEY, Filler(), tmp_path / "file")
+
+
+def test_where_caches_are(monkeypatch, tmp_path):
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "chosen"))
+    assert cache_folder() == tmp_path / "chosen"
+    assert cache_folder(tmp_path) == tmp_path
+    monkeypatch.delenv("TUTELAGE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder() == tmp_path / ".cache" / "tutelage"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "tutelage"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == tmp_path / "Library" / "Caches" / "tutelage"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert cache_folder() == tmp_path / "local" / "tutelage"

@@ -1,0 +1,150 @@
+"""Algorithm D's starts, switches and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from toy_networks import LinearPotential
+from tutelage.checks import InputError
+from tutelage.learn.algorithm_d import AlgorithmD, Plan, drift_ratio, revision_kernel
+from tutelage.learn.updates import Adam
+from tutelage.rng import stream
+from tutelage.types import Batch
+
+SHAPE = (1, 2, 2)
+PLAN = Plan(
+    iterations=10,
+    batch_size=6,
+    chains=6,
+    revision_steps=0,
+    step_size=0.1,
+    reference_std=0.5,
+    update=Adam(lr=0.01),
+)
+
+
+def observed(n: int = 6, name: str = "observed") -> torch.Tensor:
+    return torch.randn(n, *SHAPE, generator=stream(0, name))
+
+
+def learner(**changes) -> AlgorithmD:
+    given = changes.pop("given", None)
+    return AlgorithmD(replace(PLAN, **changes), LinearPotential(4, torch.float32), SHAPE, given=given)
+
+
+def one_step(algorithm: AlgorithmD, state=None, images=None):
+    rng = stream(0, "learn")
+    state = algorithm.init(rng) if state is None else state
+    return algorithm.step(state, Batch(observed() if images is None else images, torch.arange(6)), rng)
+
+
+def test_contrastive_divergence_starts_from_the_batch():
+    state, record = one_step(learner(start="data"))
+    assert torch.equal(record.revised, observed())
+    _, record = one_step(learner(start="data"), state, observed(name="other"))
+    assert torch.equal(record.revised, observed(name="other"))
+
+
+def test_persistent_chains_from_the_data_go_on_from_where_they_were():
+    algorithm = learner(start="data", persistent=True)
+    state, first = one_step(algorithm)
+    assert torch.equal(first.revised, observed())
+    _, second = one_step(algorithm, state, observed(name="other"))
+    assert torch.equal(second.revised, observed())
+
+
+def test_zeros_and_given_images():
+    assert not one_step(learner(start="zeros"))[1].revised.any()
+    given = observed(name="given")
+    assert torch.equal(one_step(learner(start="given", given=given))[1].revised, given)
+
+
+def test_noise_starts_afresh_unless_persistent():
+    for persistent in (False, True):
+        algorithm = learner(start="noise", persistent=persistent)
+        rng = stream(0, "learn")
+        state = algorithm.init(rng)
+        batch = Batch(observed(), torch.arange(6))
+        state, first = algorithm.step(state, batch, rng)
+        _, second = algorithm.step(state, batch, rng)
+        assert torch.equal(first.revised, second.revised) == persistent
+
+
+def test_noise_start_has_the_width_of_the_reference():
+    algorithm = learner(start="noise", chains=4000)
+    assert algorithm.init(stream(0)).chains.std().item() == pytest.approx(0.5, rel=0.05)
+    uniform = learner(start="noise", chains=4000, reference_std=None).init(stream(0)).chains
+    assert uniform.abs().max() <= 1 and uniform.std().item() == pytest.approx(3**-0.5, rel=0.05)
+
+
+def test_any_number_of_chains():
+    _, record = one_step(learner(start="noise", chains=11, revision_steps=3))
+    assert record.revised.shape == (11, *SHAPE)
+
+
+@pytest.mark.parametrize(("until", "temperatures"), [(None, [1, 1, 1]), (0, [0, 0, 0]), (2, [1, 1, 0])])
+def test_noise_is_switched_off_from_the_given_iteration_on(until, temperatures):
+    plan = replace(PLAN, noise_until=until, metropolis=True)
+    kernels = [revision_kernel(plan, t) for t in range(3)]
+    assert [kernel.temperature for kernel in kernels] == temperatures
+    assert [kernel.metropolis for kernel in kernels] == [bool(t) for t in temperatures]
+
+
+def test_one_revision_step_is_one_update_of_equation_7():
+    _, record = one_step(learner(start="data", revision_steps=1, noise_until=0))
+    # a flat potential: the image shrinks by a = δ² / (2 s²)
+    torch.testing.assert_close(record.revised, (1 - 0.1**2 / (2 * 0.5**2)) * observed())
+    assert record.movement.item() == pytest.approx(0.02 * observed().square().mean().sqrt().item(), rel=1e-4)
+
+
+def test_the_drift_ratio_is_one_where_the_forces_balance():
+    algorithm = learner(start="data", revision_steps=1)
+    with torch.no_grad():
+        algorithm.descriptor.weight[4:] = 1 / (2 * 0.5**2)  # f = |Y|² / (2 s²)
+    _, record = one_step(algorithm)
+    assert record.drift_ratio.item() == pytest.approx(1.0, rel=1e-5)
+    assert drift_ratio(None, record.value).isnan()
+
+
+def test_learning_leaves_the_given_network_alone():
+    algorithm = learner(start="zeros")
+    one_step(algorithm)
+    assert not algorithm.descriptor.weight.detach().any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"step_size": 1.0}, r"step_size 1.0 with reference_std 0.5.*< 2 \* reference_std = 1.0"),
+        ({"step_size": 0.0}, "step_size is 0.0"),
+        ({"reference_std": -1.0}, "reference_std is -1.0"),
+        ({"chains": 0}, "chains is 0"),
+        ({"revision_steps": -1}, "revision_steps is -1"),
+        ({"revision_steps": 1.5}, "revision_steps is 1.5"),
+        ({"start": "nowhere"}, "start is 'nowhere'"),
+        ({"start": "data", "chains": 5}, "chains = batch_size"),
+    ],
+)
+def test_plans_that_cannot_work_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(PLAN, **changes)
+
+
+def test_a_uniform_reference_allows_any_step():
+    assert replace(PLAN, reference_std=None, step_size=5.0).step_size == 5.0
+
+
+def test_given_images_are_needed_and_of_the_right_shape():
+    for given in (None, observed(5)):
+        with pytest.raises(InputError, match="AlgorithmD\\(given="):
+            learner(start="given", given=given).init(stream(0))
+
+
+@pytest.mark.parametrize("start", ["noise", "zeros", "data", "given"])
+def test_sampling_gives_the_number_asked_for(start):
+    algorithm = learner(start=start, given=observed(name="given"), revision_steps=2)
+    state, _ = one_step(algorithm)
+    assert algorithm.sample(state, 13, stream(1))["descriptor"].shape == (13, *SHAPE)

@@ -1,0 +1,157 @@
+"""Optimisers, schedules and averages of weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tutelage.checks import InputError
+from tutelage.learn.updates import Adam, average_towards, load_optimiser, set_rate
+from tutelage.rng import stream
+
+
+@pytest.mark.parametrize(
+    ("iteration", "expected"),
+    [(0, 0.08), (25, 0.02 + 0.06 * (1 + math.sqrt(0.5)) / 2), (50, 0.05), (100, 0.02), (130, 0.02)],
+)
+def test_the_rate_falls_along_half_a_cosine(iteration: int, expected: float) -> None:
+    assert Adam(0.08, lr_final=0.02).rate(iteration, 100) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_rate_stays_without_a_final_one() -> None:
+    assert [Adam(0.08).rate(i, 100) for i in (0, 50, 100)] == [0.08] * 3
+
+
+def test_no_iterations_are_over_before_they_begin() -> None:
+    assert Adam(0.08, lr_final=0.02).rate(0, 0) == 0.08
+    assert Adam(0.08, lr_final=0.02).rate(1, 0) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lr": 0.0}, "lr is 0.0.*above 0"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr": 0.1, "lr_final": 0.0}, "lr_final is 0.0"),
+        ({"lr": 0.1, "beta1": 1.0}, "beta1 is 1.0.*below 1"),
+        ({"lr": 0.1, "beta2": -0.1}, "beta2 is -0.1.*at least 0"),
+    ],
+)
+def test_rates_that_cannot_work_are_refused(fields: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Adam(**fields)
+
+
+def test_an_optimiser_has_the_plans_numbers_and_only_what_learns() -> None:
+    network = nn.Linear(3, 2)
+    network.bias.requires_grad_(False)
+    optimiser = Adam(0.01, beta1=0.4, beta2=0.9).init(network.parameters())
+    (group,) = optimiser.param_groups
+    assert (group["lr"], group["betas"]) == (0.01, (0.4, 0.9))
+    assert len(group["params"]) == 1 and group["params"][0] is network.weight
+
+
+def test_the_rate_reaches_every_group() -> None:
+    a, b = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    optimiser = torch.optim.SGD([{"params": [a], "lr": 1.0}, {"params": [b], "lr": 2.0}])
+    assert set_rate(optimiser, 0.25) == 0.25
+    a.grad, b.grad = torch.ones(2), torch.ones(2)
+    optimiser.step()
+    assert a.tolist() == b.tolist() == [-0.25, -0.25]
+
+
+def test_the_first_step_of_adam_is_the_rate() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimiser = Adam(0.1).init([weight])
+    weight.grad = torch.tensor([3.0, -0.5])
+    optimiser.step()
+    torch.testing.assert_close(weight.detach(), torch.tensor([0.9, -1.9]))
+
+
+def gradients(parameters: list[nn.Parameter], step: int) -> None:
+    for i, parameter in enumerate(parameters):
+        noise = torch.randn(parameter.shape, generator=stream(0, "gradient", step, i))
+        parameter.grad = torch.empty_like(parameter).copy_(noise)
+
+
+def from_a_file(value):
+    """As a file gives it back: the same numbers, laid out row by row."""
+    if isinstance(value, Tensor):
+        return value.clone(memory_format=torch.contiguous_format)
+    if isinstance(value, dict):
+        return {key: from_a_file(part) for key, part in value.items()}
+    return [from_a_file(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_restored_optimiser_goes_on_bit_for_bit_whatever_the_memory_layout() -> None:
+    shapes = [(6, 4, 3, 3), (5, 1, 4, 4), (7, 3, 1, 1), (9,), ()]
+    parameters = []
+    for i, shape in enumerate(shapes):
+        values = torch.randn(shape, generator=stream(0, "parameter", i))
+        layout = torch.channels_last if values.ndim == 4 else torch.contiguous_format
+        parameters.append(nn.Parameter(values.contiguous(memory_format=layout)))
+    optimiser = Adam(0.01).init(parameters)
+    for step in range(3):
+        gradients(parameters, step)
+        optimiser.step()
+
+    resumed = copy.deepcopy(parameters)
+    restored = Adam(0.5).init(resumed)
+    load_optimiser(restored, from_a_file(optimiser.state_dict()))
+    for step in range(3, 6):
+        for mine, chance in ((parameters, optimiser), (resumed, restored)):
+            gradients(mine, step)
+            chance.step()
+    for one, other in zip(parameters, resumed, strict=True):
+        assert torch.equal(one, other) and one.stride() == other.stride()
+    assert all(
+        moment.stride() == parameter.stride() and not moment.requires_grad
+        for parameter, moments in restored.state.items()
+        for name, moment in moments.items()
+        if name != "step"
+    )
+
+
+def test_restoring_does_not_hold_on_to_what_was_saved() -> None:
+    weight = nn.Parameter(torch.ones(4))
+    optimiser = Adam(0.01).init([weight])
+    gradients([weight], 0)
+    optimiser.step()
+    saved = from_a_file(optimiser.state_dict())
+    before = copy.deepcopy(saved)
+    load_optimiser(optimiser, saved)
+    gradients([weight], 1)
+    optimiser.step()
+    assert torch.equal(saved["state"][0]["exp_avg"], before["state"][0]["exp_avg"])
+
+
+def networks() -> tuple[nn.Module, nn.Module]:
+    made = []
+    for i in range(2):
+        network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=stream(i, "weights")))
+            network(torch.randn(5, 3, generator=stream(i, "images")))
+        made.append(network)
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.999, 1.0])
+def test_the_average_moves_by_the_formula(decay: float) -> None:
+    average, live = networks()
+    before, kept = copy.deepcopy(average), copy.deepcopy(live)
+    average_towards(average, live, decay)
+    for new, old, target in zip(average.parameters(), before.parameters(), live.parameters(), strict=True):
+        torch.testing.assert_close(new, decay * old + (1 - decay) * target)
+        if decay == 0:
+            assert torch.equal(new, target)
+    for new, target in zip(average.buffers(), live.buffers(), strict=True):
+        assert torch.equal(new, target) and new is not target
+    for now, then in zip(live.state_dict().values(), kept.state_dict().values(), strict=True):
+        assert torch.equal(now, then)
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in average.parameters())

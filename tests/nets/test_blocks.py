@@ -1,0 +1,123 @@
+"""Padding, transposition and space-to-depth: identities that hold for every size, kernel and stride."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tutelage.checks import InputError
+from tutelage.nets.blocks import (
+    activation,
+    compute_dtype,
+    same_conv,
+    same_conv_transpose,
+    same_padding,
+    space_to_depth_conv,
+    space_to_depth_weight,
+)
+from tutelage.rng import stream
+
+quickly = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+sizes = st.tuples(st.integers(1, 13), st.integers(1, 13))
+kernels = st.integers(1, 5)
+strides = st.integers(1, 3)
+channels = st.integers(1, 3)
+
+
+def normal(*shape: int, name: str = "images") -> Tensor:
+    return torch.randn(shape, generator=stream(0, name), dtype=torch.float64)
+
+
+def by_definition(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """``y[i, j] = Σ w[a, b] x[i stride + a − low, j stride + b − low]``, pixels outside being 0."""
+    _, _, height, width = x.shape
+    kernel = weight.shape[-1]
+    out = [-(-size // stride) for size in (height, width)]
+    low = [max((n - 1) * stride + kernel - size, 0) // 2 for n, size in zip(out, (height, width), strict=True)]
+    y = x.new_zeros(len(x), len(weight), *out)
+    for i in range(out[0]):
+        for j in range(out[1]):
+            for a in range(kernel):
+                for b in range(kernel):
+                    row, column = i * stride + a - low[0], j * stride + b - low[1]
+                    if 0 <= row < height and 0 <= column < width:
+                        y[:, :, i, j] += x[:, :, row, column] @ weight[:, :, a, b].T
+    return y
+
+
+# as the authors' framework pads: the odd pixel at the end
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "expected"),
+    [
+        (28, 4, 2, (1, 1)),
+        (14, 4, 2, (1, 1)),
+        (7, 4, 2, (1, 2)),
+        (32, 5, 2, (1, 2)),
+        (16, 3, 2, (0, 1)),
+        (8, 3, 1, (1, 1)),
+        (8, 4, 1, (1, 2)),
+        (224, 9, 3, (3, 4)),
+        (5, 1, 2, (0, 0)),
+    ],
+)
+def test_padding(size: int, kernel: int, stride: int, expected: tuple[int, int]) -> None:
+    assert same_padding(size, kernel, stride) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"), [((7, 6), 4, 2), ((5, 8), 3, 2), ((6, 6), 5, 3), ((4, 5), 2, 1), ((5, 7), 1, 3)]
+)
+def test_same_convolution_is_its_definition(size: tuple[int, int], kernel: int, stride: int) -> None:
+    x, weight = normal(2, 2, *size), normal(3, 2, kernel, kernel, name="weight")
+    bias = normal(3, name="bias")
+    expected = by_definition(x, weight, stride)
+    torch.testing.assert_close(same_conv(x, weight, None, stride), expected)
+    torch.testing.assert_close(same_conv(x, weight, bias, stride), expected + bias.view(3, 1, 1))
+
+
+@quickly
+@given(size=sizes, wider=st.integers(0, 3), stride=strides, below=channels, above=channels)
+def test_the_transposed_convolution_is_the_transpose(size, wider, stride, below, above) -> None:
+    kernel = stride + wider
+    x, weight = normal(2, below, *size), normal(above, below, kernel, kernel, name="weight")
+    y = same_conv(x, weight, None, stride)
+    z = normal(*y.shape, name="z")
+    back = same_conv_transpose(z, weight, None, stride, size)
+    assert back.shape == x.shape
+    torch.testing.assert_close((y * z).sum((1, 2, 3)), (x * back).sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [((5, 6), 1, 2), ((6, 6), 2, 3)])
+def test_a_kernel_smaller_than_its_stride_leaves_empty_pixels(size, kernel: int, stride: int) -> None:
+    x, weight = normal(2, 2, *size), normal(3, 2, kernel, kernel, name="weight")
+    y = same_conv(x, weight, None, stride)
+    back = same_conv_transpose(y, weight, None, stride, size)
+    assert back.shape == x.shape
+    torch.testing.assert_close(y.square().sum(), (x * back).sum())
+
+
+@quickly
+@given(size=sizes, kernel=kernels, stride=strides, below=channels, above=channels)
+def test_space_to_depth_changes_no_number(size, kernel, stride, below, above) -> None:
+    x, weight = normal(2, below, *size), normal(above, below, kernel, kernel, name="weight")
+    bias = normal(above, name="bias")
+    folded = space_to_depth_weight(weight, stride)
+    assert folded.shape == (above, below * stride**2, -(-kernel // stride), -(-kernel // stride))
+    unfolded = same_conv(x, weight, bias, stride)
+    torch.testing.assert_close(space_to_depth_conv(x, folded, bias, stride, kernel), unfolded)
+
+
+def test_the_slope_of_the_activation() -> None:
+    x = torch.tensor([-2.0, 0.0, 3.0])
+    torch.testing.assert_close(activation(x, 0.2), torch.tensor([-0.4, 0.0, 3.0]))
+    torch.testing.assert_close(activation(x, 0.0), F.relu(x))
+
+
+def test_precisions() -> None:
+    assert (compute_dtype("float32"), compute_dtype("bfloat16")) == (torch.float32, torch.bfloat16)
+    with pytest.raises(InputError, match=r"'float16'.*one of float32, bfloat16"):
+        compute_dtype("float16")  # type: ignore[arg-type]

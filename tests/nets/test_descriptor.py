@@ -1,0 +1,139 @@
+"""A descriptor is what a textbook would write, and its fast snapshot answers the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutelage.checks import InputError
+from tutelage.gradient import ByAutograd, prepared
+from tutelage.nets import Conv, Descriptor, DescriptorSpec
+from tutelage.nets.presets import CIFAR10_DESCRIPTOR, MNIST_DESCRIPTOR
+from tutelage.rng import stream
+
+SPECS = [
+    DescriptorSpec((1, 28, 28), (Conv(5, 4, 2), Conv(6, 4, 2)), 4, 0.2, 0.2),
+    DescriptorSpec((1, 27, 31), (Conv(5, 5, 3), Conv(6, 3, 2), Conv(7, 4, 1)), 4, 0.2, 0.2),
+    DescriptorSpec((3, 27, 31), (Conv(5, 4, 2), Conv(6, 5, 1)), 1, 0.0, 0.2),
+    DescriptorSpec((2, 9, 14), (Conv(5, 3, 1),), 3, 0.0, 0.2),
+    DescriptorSpec((3, 16, 16), (Conv(5, 5, 2), Conv(6, 3, 2), Conv(7, 3, 1)), 3, 0.2, 0.2),
+]
+
+
+def descriptor(spec: DescriptorSpec, dtype: torch.dtype = torch.float64) -> Descriptor:
+    """With biases that are not 0, so that losing one shows."""
+    network = Descriptor(spec, stream(0, "weights")).to(dtype)
+    with torch.no_grad():
+        for bias in (*network.biases, network.top_bias):
+            bias.copy_(0.3 * torch.randn(bias.shape, generator=stream(0, "biases")))
+    return network
+
+
+def images(spec: DescriptorSpec, n: int = 4, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(n, *spec.shape, generator=stream(0, "images"), dtype=dtype)
+
+
+def textbook(network: Descriptor, x: Tensor) -> Tensor:
+    """Pad, convolve, bend; at the top one linear layer, and the sum of its outputs."""
+    for conv, weight, bias in zip(network.spec.convs, network.weights, network.biases, strict=True):
+        pads = []
+        for size in (x.shape[3], x.shape[2]):  # F.pad counts from the last dimension
+            out = -(-size // conv.stride)
+            total = max((out - 1) * conv.stride + conv.kernel - size, 0)
+            pads += [total // 2, total - total // 2]
+        x = F.conv2d(F.pad(x, pads), weight, stride=conv.stride) + bias.view(-1, 1, 1)
+        x = torch.where(x > 0, x, network.spec.slope * x)
+    return torch.einsum("bi,oi->bo", x.reshape(len(x), -1), network.top).sum(1) + network.top_bias.sum()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_forward_is_the_textbook(spec: DescriptorSpec) -> None:
+    network, x = descriptor(spec), images(spec)
+    scores = network(x)
+    assert scores.shape == (4,) and scores.dtype == torch.float64
+    torch.testing.assert_close(scores, textbook(network, x), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_snapshot_is_forward_with_automatic_differentiation(spec: DescriptorSpec) -> None:
+    network, x = descriptor(spec), images(spec)
+    value, gradient, _ = prepared(network)(x)
+    expected = ByAutograd(network)(x)
+    torch.testing.assert_close(value, expected.value, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(gradient, expected.gradient, rtol=1e-10, atol=1e-10)
+    assert gradient.dtype == torch.float64 and not gradient.requires_grad
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("spec", [MNIST_DESCRIPTOR, CIFAR10_DESCRIPTOR], ids=["mnist", "cifar10"])
+def test_bfloat16_stays_close_to_float32(spec: DescriptorSpec) -> None:
+    x = images(spec, 8, torch.float32)
+    exact = prepared(Descriptor(spec, stream(0)))(x)
+    low = Descriptor(spec, stream(0), "bfloat16")
+    for value, gradient, _ in (prepared(low)(x), ByAutograd(low)(x)):
+        assert value.dtype == gradient.dtype == torch.float32
+        # of the spread of the scores: single ones may be near 0
+        assert (value - exact.value).abs().max() < 0.02 * exact.value.square().mean().sqrt()
+        cosine = F.cosine_similarity(gradient.flatten(1), exact.gradient.flatten(1))
+        assert 0.99 < cosine.min() < 1 - 1e-7, "close, and not the same precision after all"
+
+
+def test_learning_in_bfloat16_has_gradients_in_the_precision_of_the_weights() -> None:
+    network = Descriptor(SPECS[0], stream(0), "bfloat16")
+    network(images(SPECS[0], dtype=torch.float32)).sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in network.parameters())
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+
+
+def test_the_snapshot_follows_no_later_change() -> None:
+    network, x = descriptor(SPECS[1]), images(SPECS[1])
+    evaluate = network.prepare()
+    before = evaluate(x)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.5)
+    after = evaluate(x)
+    torch.testing.assert_close(after.value, before.value)
+    torch.testing.assert_close(after.gradient, before.gradient)
+    assert not torch.allclose(network.prepare()(x).value, before.value)
+
+
+def test_an_image_in_a_batch_scores_what_it_scores_alone() -> None:
+    network, x = descriptor(SPECS[1]), images(SPECS[1])
+    together = prepared(network)(x)
+    for i in range(len(x)):
+        alone = prepared(network)(x[i : i + 1])
+        torch.testing.assert_close(alone.value[0], together.value[i])
+        torch.testing.assert_close(alone.gradient[0], together.gradient[i])
+
+
+def test_weights_come_from_the_given_generator_only() -> None:
+    before = torch.get_rng_state()
+    one, same, other = (Descriptor(SPECS[0], stream(seed)) for seed in (0, 0, 1))
+    for a, b in zip(one.parameters(), same.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.top, other.top)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_weights_survive_saving() -> None:
+    network = descriptor(SPECS[1])
+    copy = Descriptor(SPECS[1], stream(1)).double()
+    copy.load_state_dict({name: value.contiguous() for name, value in network.state_dict().items()})
+    torch.testing.assert_close(copy(images(SPECS[1])), network(images(SPECS[1])))
+
+
+@pytest.mark.parametrize("ask", [lambda network: network, lambda network: network.prepare()], ids=["call", "prepare"])
+def test_images_of_another_shape_are_refused(ask) -> None:
+    evaluate = ask(Descriptor(SPECS[0], stream(0)))
+    with pytest.raises(InputError, match=r"takes images of \(1, 28, 28\).*not \(3, 28, 28\): resize"):
+        evaluate(torch.zeros(2, 3, 28, 28))
+    with pytest.raises(InputError, match=r"not \(28, 28\)"):
+        evaluate(torch.zeros(2, 28, 28))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="precision is 'half'"):
+        Descriptor(SPECS[0], stream(0), "half")  # type: ignore[arg-type]

@@ -1,0 +1,151 @@
+"""A generator is what a textbook would write; batch norm depends on the mode, and the snapshot on nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutelage.checks import InputError
+from tutelage.nets import Deconv, Generator, GeneratorSpec
+from tutelage.nets.presets import MNIST_GENERATOR
+from tutelage.rng import stream
+
+SPECS = [
+    GeneratorSpec(6, (5, 4, 4), (Deconv(4, 4, (7, 7)), Deconv(3, 4, (14, 14)), Deconv(1, 4, (28, 28))), 0.2, True, 0.3),
+    GeneratorSpec(6, (5, 3, 4), (Deconv(4, 5, (3, 4)), Deconv(2, 3, (8, 11))), 0.0, True, 0.3),
+    GeneratorSpec(6, (5, 3, 3), (Deconv(4, 3, (6, 6)), Deconv(3, 5, (12, 11))), 0.2, False, 0.3),
+]
+NORMED = SPECS[0]
+
+
+def generator(spec: GeneratorSpec, dtype: torch.dtype = torch.float64) -> Generator:
+    """With shifts and running statistics unlike their first values."""
+    network = Generator(spec, stream(0, "weights")).to(dtype)
+    with torch.no_grad():
+        for shift in network.shifts:
+            shift.copy_(0.3 * torch.randn(shift.shape, generator=stream(0, "shifts")))
+        for norm in network.norms:
+            assert isinstance(norm, nn.BatchNorm2d)
+            norm.running_mean.copy_(torch.randn(norm.running_mean.shape, generator=stream(0, "means")))
+            norm.running_var.copy_(0.5 + torch.rand(norm.running_var.shape, generator=stream(0, "variances")))
+    return network
+
+
+def latents(n: int = 5, d: int = 6, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(n, d, generator=stream(0, "latents"), dtype=dtype)
+
+
+def transposed(y: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
+    """The transpose of the padded convolution from ``size`` down to ``y``: its vector-Jacobian product at ``y``."""
+    stride = -(-size[0] // y.shape[2])
+    pads = []
+    for n, out in ((size[1], y.shape[3]), (size[0], y.shape[2])):
+        total = (out - 1) * stride + weight.shape[-1] - n
+        pads += [total // 2, total - total // 2]
+    x = torch.zeros(len(y), weight.shape[1], *size, dtype=y.dtype, requires_grad=True)
+    return torch.autograd.grad(F.conv2d(F.pad(x, pads), weight, stride=stride), x, y)[0]
+
+
+@torch.no_grad()
+def textbook(network: Generator, latent: Tensor, training: bool) -> Tensor:
+    channels, height, width = network.spec.base
+    x = (latent @ network.first).reshape(-1, height, width, channels).movedim(3, 1)
+    for i, (deconv, weight) in enumerate(zip(network.spec.deconvs, network.weights, strict=True)):
+        if network.spec.batch_norm:
+            norm = network.norms[i]
+            assert isinstance(norm, nn.BatchNorm2d)
+            mean = x.mean((0, 2, 3)) if training else norm.running_mean
+            variance = x.var((0, 2, 3), correction=0) if training else norm.running_var
+            x = (x - mean.view(-1, 1, 1)) / (variance.view(-1, 1, 1) + 1e-3).sqrt()
+        x = x + network.shifts[i].view(-1, 1, 1)
+        x = torch.where(x > 0, x, network.spec.slope * x)
+        with torch.enable_grad():
+            x = transposed(x, weight.detach(), deconv.size)
+    return torch.tanh(x + network.shifts[-1].view(-1, 1, 1))
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_forward_is_the_textbook(spec: GeneratorSpec, training: bool) -> None:
+    network, x = generator(spec).train(training), latents()
+    expected = textbook(network, x, training)
+    made = network(x)
+    assert made.shape == (5, *spec.shape) and made.dtype == torch.float64
+    torch.testing.assert_close(made, expected, rtol=1e-10, atol=1e-10)
+    assert expected.std() > 0.05, "images all alike would hide a mistake"
+
+
+def test_images_stay_between_minus_one_and_one() -> None:
+    network = generator(NORMED)
+    network.weights[-1].data.mul_(100)
+    made = network(latents())
+    assert made.abs().max() <= 1 and made.abs().median() > 0.99
+
+
+def test_evaluation_makes_each_image_by_itself_and_training_does_not() -> None:
+    network, x = generator(NORMED), latents()
+    network.eval()
+    torch.testing.assert_close(network(x[2:3]), network(x)[2:3])
+    network.train()
+    assert not torch.allclose(network(x[2:3]), network(x)[2:3], atol=1e-3)
+
+
+def test_training_keeps_running_averages_and_evaluation_leaves_them() -> None:
+    network, x = generator(NORMED), latents()
+    norm = network.norms[0]
+    assert isinstance(norm, nn.BatchNorm2d)
+    old_mean, old_variance = norm.running_mean.clone(), norm.running_var.clone()
+    network.eval()(x)
+    assert torch.equal(norm.running_mean, old_mean) and torch.equal(norm.running_var, old_variance)
+    network.train()(x)
+    channels, height, width = NORMED.base
+    base = (x @ network.first.detach()).view(-1, height, width, channels)
+    torch.testing.assert_close(norm.running_mean, 0.9 * old_mean + 0.1 * base.mean((0, 1, 2)))
+    torch.testing.assert_close(norm.running_var, 0.9 * old_variance + 0.1 * base.var((0, 1, 2)))
+
+
+def test_the_snapshot_is_frozen_and_follows_no_later_change() -> None:
+    network, x = generator(NORMED).train(), latents()
+    snapshot = network.snapshot()
+    expected = textbook(network, x, training=False)
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.add_(1)
+    torch.testing.assert_close(snapshot(x), expected, rtol=1e-10, atol=1e-10)
+    assert not snapshot.training and not any(parameter.requires_grad for parameter in snapshot.parameters())
+    assert network.training and all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+def test_bfloat16_stays_close_to_float32(training: bool) -> None:
+    x = latents(16, 100, torch.float32)
+    exact, low = (Generator(MNIST_GENERATOR, stream(0), precision) for precision in ("float32", "bfloat16"))
+    exact.train()(x)  # running statistics that fit the weights
+    low.load_state_dict(exact.state_dict())
+    made, expected = low.train(training)(x), exact.train(training)(x)
+    assert made.dtype == torch.float32
+    cosine = F.cosine_similarity(made.flatten(1), expected.flatten(1))
+    assert 0.99 < cosine.min() < 1 - 1e-7, "close, and not the same precision after all"
+    assert (made.norm() / expected.norm() - 1).abs() < 0.02
+
+
+def test_weights_come_from_the_given_generator_only() -> None:
+    before = torch.get_rng_state()
+    one, same, other = (Generator(NORMED, stream(seed)) for seed in (0, 0, 1))
+    for a, b in zip(one.parameters(), same.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.first, other.first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5,), (5, 6, 1)])
+def test_latents_of_another_dimension_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"latents of shape \[B, 6\], not \[5"):
+        Generator(NORMED, stream(0))(torch.zeros(shape))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="precision is 'half'"):
+        Generator(NORMED, stream(0), "half")  # type: ignore[arg-type]

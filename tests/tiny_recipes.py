@@ -1,0 +1,104 @@
+"""The MNIST recipes made so small that an iteration takes milliseconds: 8x8 images, a few channels, 3 latents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tutelage.data import ImageSet, from_array
+from tutelage.recipes import Recipe, by_name, codec
+from tutelage.run import checkpoint, journal
+
+_DATA = {"data.kind": "array", "data.size": "[8, 8]"}
+_DESCRIPTOR = {
+    "descriptor.shape": "[1, 8, 8]",
+    "descriptor.convs": '[{"channels": 4, "kernel": 3, "stride": 2}]',
+    "descriptor.outputs": "3",
+    "plan.chains": "4",
+    "plan.revision_steps": "2",
+}
+_GENERATOR = {
+    "generator.latent_dim": "3",
+    "generator.base": "[4, 2, 2]",
+    "generator.deconvs": '[{"channels": 3, "kernel": 4, "size": [4, 4]}, {"channels": 1, "kernel": 4, "size": [8, 8]}]',
+    "plan.ema_decay": "0.9",
+    "plan.calibration_draws": "8",
+}
+_RUN = {
+    "plan.batch_size": "4",
+    "plan.iterations": "6",
+    "precision": "float32",
+    "checkpoint_every": "2",
+    "keep_every": "none",
+    "picture_every": "3",
+}
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "coopnets/mnist": _DATA | _DESCRIPTOR | _GENERATOR | _RUN,
+    "descriptor/mnist": _DATA | _DESCRIPTOR | _RUN,
+    "generator/mnist": _DATA | _GENERATOR | _RUN | {"plan.inference_steps": "2"},
+}
+"""What ``--set`` is given to make each recipe tiny."""
+
+COLOUR: Mapping[str, Mapping[str, str]] = {
+    "data": {"data.channels": "3"},
+    "descriptor": {"descriptor.shape": "[3, 8, 8]"},
+    "generator": {
+        "generator.deconvs": '[{"channels": 3, "kernel": 4, "size": [4, 4]}, {"channels": 3, "kernel": 4, "size": [8, 8]}]'
+    },
+}
+
+
+def tiny(name: str, changes: Mapping[str, Any] | None = None, channels: int = 1) -> Recipe:
+    """The recipe ``name``, tiny, with ``changes`` (dotted fields) on top."""
+    settings = dict(SETTINGS[name])
+    if channels == 3:
+        settings |= COLOUR["data"]
+        settings |= {} if name == "generator/mnist" else COLOUR["descriptor"]
+        settings |= {} if name == "descriptor/mnist" else COLOUR["generator"]
+    settings |= {field: json.dumps(value) for field, value in (changes or {}).items()}
+    return codec.override(by_name(name), settings)
+
+
+def tiny_images(n: int = 10, channels: int = 1) -> ImageSet:
+    """Noise, as a data set."""
+    pixels = np.random.default_rng(0).integers(0, 256, (n, channels, 8, 8), dtype=np.uint8)
+    return from_array(pixels, "noise", layout="NCHW")
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nested states are equal, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return isinstance(b, list | tuple) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and a == b
+
+
+def saved_state(run: Path) -> Any:
+    """What the newest checkpoint of a run holds."""
+    return checkpoint.load(checkpoint.available(run / "checkpoints")[-1])[0]
+
+
+def numbers(run: Path) -> list[dict[str, Any]]:
+    """What the journal says of each iteration, without the time it took."""
+    events = journal.read(run / "journal.jsonl")
+    return [
+        {key: value for key, value in event.items() if key != "seconds"}
+        for event in events
+        if event["event"] == "iteration"
+    ]
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder: the bytes of each file, None for a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
