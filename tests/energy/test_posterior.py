@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from toy_networks import LinearGenerator
 
+from toy_networks import LinearGenerator
 from tutelage.checks import InputError
 from tutelage.energy import Gaussian, Posterior
 from tutelage.gradient import ByAutograd, prepared

@@ -92,7 +92,7 @@ class Generator(nn.Module):
                 x = self._shift(x, i)
                 stride = -(-deconv.size[0] // x.shape[2])
                 x = same_conv_transpose(activation(x, self.spec.slope), weight, None, stride, deconv.size)
-            x = x.to(self.first.dtype) + self.shifts[-1].view(-1, 1, 1)
+            x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1)
         return torch.tanh(x)
 
     def _shift(self, x: Tensor, i: int) -> Tensor:
@@ -105,6 +105,10 @@ class Generator(nn.Module):
         )
 
     def snapshot(self) -> Generator:
-        """A frozen copy in evaluation mode: it follows no later change of the weights, and remembers
-        nothing for their gradients."""
-        return copy.deepcopy(self).eval().requires_grad_(False)
+        """A frozen copy in evaluation mode: it follows no later change of the weights, remembers nothing
+        for their gradients, and has them cast to the precision of the convolutions once and for all."""
+        frozen = copy.deepcopy(self).eval().requires_grad_(False)
+        if self.dtype_of_convs != torch.float32:
+            for weight in (frozen.first, *frozen.weights):
+                weight.data = weight.data.to(self.dtype_of_convs)
+        return frozen

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tutelage.run.charts import line_chart, running_mean
-from tutelage.run.journal import number
+from .charts import line_chart, running_mean
+from .journal import number
 
 Event = dict[str, Any]
 _NO_CURVE = ("iteration", "seconds", "epoch")

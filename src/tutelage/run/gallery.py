@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from tutelage.run import page
-from tutelage.run.page import Html
-from tutelage.run.pictures import png_bytes
+from . import page
+from .page import Html
+from .pictures import png_bytes
 
 Still = dict[str, Path]
 Series = dict[str, dict[int, Path]]

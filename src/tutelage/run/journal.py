@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tutelage.checks import InputError
-from tutelage.run.atomic import atomic_write
+from ..checks import InputError
+from .atomic import atomic_write
 
 EVENTS = (
     "start",

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from tutelage.checks import InputError
-from tutelage.run.atomic import atomic_write
+from ..checks import InputError
+from .atomic import atomic_write
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tutelage.checks import InputError
-from tutelage.run import curves, gallery, journal, page
-from tutelage.run.atomic import atomic_write
-from tutelage.run.page import Html
+from ..checks import InputError
+from . import curves, gallery, journal, page
+from .atomic import atomic_write
+from .page import Html
 
 Event = dict[str, Any]
 

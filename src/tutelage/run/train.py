@@ -49,7 +49,7 @@ def train(
     run = create(out, recipe, facts)
     state = learner.init(rng)
     picked = min(100, len(observed))
-    pictures.save(pictures.grid(observed.batch(slice(0, picked))), run.pictures / "real.png")
+    pictures.save(pictures.grid(observed.batch(slice(0, picked)), scale=2), run.pictures / "real.png")
     with journal.Journal(run.journal) as log:
         log.write("start", iteration=0, seconds=0.0, recipe=recipe.name, **facts)
         return _learn(run, recipe, learner, state, observed, rng, log, 0.0, minutes)
@@ -136,7 +136,7 @@ def _learn(
             ):
                 at = t = state.iteration
                 numbers = scalars(record)
-                log.write("iteration", iteration=t, seconds=seconds(), **numbers)
+                log.write("iteration", iteration=t, epoch=t * plan.batch_size / len(observed), seconds=seconds(), **numbers)
                 bar.update()
                 if t % 10 == 0:
                     bar.set_postfix(_short(numbers))
@@ -176,7 +176,7 @@ def _save_pictures(run: RunFolder, images: dict[str, Any], iteration: int) -> No
 
 def _save(run: RunFolder, images: dict[str, Any]) -> None:
     for name, chosen in images.items():
-        pictures.save(pictures.grid(chosen), run.pictures / f"{name}.png")
+        pictures.save(pictures.grid(chosen, scale=2), run.pictures / f"{name}.png")
 
 
 def _last_good(run: RunFolder) -> str:

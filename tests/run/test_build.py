@@ -1,0 +1,81 @@
+"""From a recipe to a learner: the right algorithm, the same weights everywhere, and an honest estimate of memory."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_recipes import same, tiny
+
+from tutelage.checks import InputError
+from tutelage.learn.algorithm_d import AlgorithmD
+from tutelage.learn.algorithm_g import AlgorithmG
+from tutelage.learn.coopnets import CoopNets
+from tutelage.rng import stream
+from tutelage.run.build import build, estimated_bytes, parameter_counts
+
+LEARNERS = {"coopnets/mnist": CoopNets, "descriptor/mnist": AlgorithmD, "generator/mnist": AlgorithmG}
+# 3x3 to 4 maps of 4x4, then 3 outputs; 3 latents to 4 maps of 2x2, then 3 maps, then 1, with a shift for every map
+DESCRIPTOR = 3 * 3 * 4 + 4 + 4 * 4 * 4 * 3 + 3
+GENERATOR = 3 * 4 * 2 * 2 + 4 * 4 * (4 * 3 + 3 * 1) + (4 + 3 + 1)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_the_plan_chooses_the_learner(name: str) -> None:
+    recipe = tiny(name)
+    learner: Any = build(recipe, observations=7)
+    assert type(learner) is LEARNERS[name] and learner.plan == recipe.plan
+    state = learner.init(stream(0, "learn"))
+    if name == "descriptor/mnist":
+        assert state.chains.shape == (4, 1, 8, 8)
+    else:
+        assert learner.latent_shape == (3,)
+    if name == "generator/mnist":
+        assert state.latents.shape == (7, 3)
+
+
+def test_weights_follow_the_seed_and_nothing_else() -> None:
+    def weights(**changes: Any) -> dict[str, Any]:
+        learner: Any = build(tiny("coopnets/mnist", changes), 7)
+        return {"descriptor": learner.descriptor.state_dict(), "generator": learner.generator.state_dict()}
+
+    assert same(weights(), weights(precision="bfloat16"))
+    other = weights(seed=1)
+    assert not torch.equal(weights()["descriptor"]["top"], other["descriptor"]["top"])
+    assert not torch.equal(weights()["generator"]["first"], other["generator"]["first"])
+    alone: Any = build(tiny("generator/mnist"), 7)
+    assert same(alone.generator.state_dict(), weights()["generator"])
+
+
+def test_the_precision_reaches_both_networks() -> None:
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        learner: Any = build(tiny("coopnets/mnist", {"precision": precision}), 7)
+        assert learner.descriptor.dtype_of_convs == learner.generator.dtype_of_convs == dtype
+
+
+def test_parameters_are_counted() -> None:
+    assert parameter_counts(tiny("coopnets/mnist")) == {"descriptor": DESCRIPTOR, "generator": GENERATOR}
+    assert parameter_counts(tiny("descriptor/mnist")) == {"descriptor": DESCRIPTOR}
+    assert parameter_counts(tiny("generator/mnist")) == {"generator": GENERATOR}
+
+
+def test_a_plan_without_its_network_is_refused() -> None:
+    recipe = tiny("coopnets/mnist")
+    object.__setattr__(recipe, "generator", None)
+    with pytest.raises(InputError, match="recipe coopnets/mnist has no network for its plan"):
+        build(recipe, 7)
+
+
+def test_memory_grows_with_the_chains_and_the_batch() -> None:
+    def estimate(chains: int, batch_size: int) -> int:
+        return estimated_bytes(tiny("coopnets/mnist", {"plan.chains": chains, "plan.batch_size": batch_size}), 7)
+
+    small, one_more, many = estimate(4, 4), estimate(5, 4), estimate(104, 4)
+    assert many - small == pytest.approx(100 * (one_more - small), rel=0.01)
+    assert estimate(4, 104) == many
+    # what one image leaves behind for the gradient: at least itself and both networks' maps
+    assert one_more - small >= 4 * (64 + 64 + 4 * 16 + 3 * 16)
+
+
+def test_memory_counts_the_latents_of_every_image() -> None:
+    recipe = tiny("generator/mnist")
+    assert estimated_bytes(recipe, 10_007) - estimated_bytes(recipe, 7) == 2 * 10_000 * 3 * 4

@@ -1,0 +1,184 @@
+"""N iterations, a stop and N more are the 2N of a run that was never stopped: bit for bit, on a CPU."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
+
+from tutelage.checks import InputError
+from tutelage.recipes import Recipe
+from tutelage.run import checkpoint, journal, train
+from tutelage.run.folder import RunFolder
+
+CPU = torch.device("cpu")
+Interrupt = Callable[[int], None]
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "coopnets": ("coopnets/mnist", {}),
+    "coopnets with inference": ("coopnets/mnist", {"plan.inference_steps": 2}),
+    "coopnets, every option": (
+        "coopnets/mnist",
+        {
+            "plan.chains": 6,
+            "plan.add_noise": True,
+            "plan.reconstruction_updates": 2,
+            "plan.metropolis": True,
+            "plan.noise_until": 5,
+        },
+    ),
+    "descriptor, persistent": ("descriptor/mnist", {}),
+    "descriptor, persistent from noise": ("descriptor/mnist", {"plan.start": "noise"}),
+    "descriptor from noise": ("descriptor/mnist", {"plan.start": "noise", "plan.persistent": False}),
+    "generator": ("generator/mnist", {}),
+}
+STATES = {
+    "coopnets/mnist": {"descriptor", "generator", "average", "descriptor_optimiser", "generator_optimiser", "iteration"},
+    "descriptor/mnist": {"descriptor", "optimiser", "chains", "iteration"},
+    "generator/mnist": {"generator", "average", "optimiser", "latents", "iteration"},
+}
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """Sends Ctrl-C once, while the given iteration is under way."""
+
+    def arrange(iteration: int) -> None:
+        write = journal.Journal.write
+
+        def write_and_interrupt(self: journal.Journal, event: str, **fields: Any) -> None:
+            write(self, event, **fields)
+            if event == "iteration" and fields["iteration"] == iteration:
+                monkeypatch.setattr(journal.Journal, "write", write)
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(journal.Journal, "write", write_and_interrupt)
+
+    return arrange
+
+
+def whole_and_parted(recipe: Recipe, folder: Path, interrupt_at: Interrupt, stop: int, channels: int = 1) -> tuple[Path, Path]:
+    """Two runs of ``recipe``: one without a stop, and one that was stopped and resumed."""
+    observed, whole, parted = tiny_images(10, channels), folder / "whole", folder / "parted"
+    assert train.train(recipe, observed, whole, CPU, {})
+    interrupt_at(stop)
+    assert not train.train(recipe, observed, parted, CPU, {})
+    assert saved_state(parted)["learner"]["iteration"] == stop
+    assert train.resume(RunFolder(parted), observed, CPU)
+    return whole, parted
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_stop_changes_nothing(tmp_path: Path, interrupt_at: Interrupt, case: str, precision: str) -> None:
+    name, changes = CASES[case]
+    recipe = tiny(name, {"precision": precision, **changes})
+    whole, parted = whole_and_parted(recipe, tmp_path, interrupt_at, stop=3)
+    expected, got = saved_state(whole), saved_state(parted)
+    assert expected["learner"].keys() == STATES[name] and expected["rng"].dtype == torch.uint8
+    for part in expected["learner"]:
+        assert same(got["learner"][part], expected["learner"][part]), part
+    assert same(got, expected)
+    assert numbers(parted) == numbers(whole) and len(numbers(whole)) == 6
+    pictures = sorted(path.name for path in (whole / "pictures").iterdir())
+    assert len(pictures) > 3
+    assert pictures == sorted(path.name for path in (parted / "pictures").iterdir())
+    for picture in pictures:
+        assert (parted / "pictures" / picture).read_bytes() == (whole / "pictures" / picture).read_bytes(), picture
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_colour_images_neither(tmp_path: Path, interrupt_at: Interrupt, name: str) -> None:
+    whole, parted = whole_and_parted(tiny(name, channels=3), tmp_path, interrupt_at, stop=2, channels=3)
+    assert same(saved_state(parted), saved_state(whole))
+    assert numbers(parted) == numbers(whole)
+
+
+def test_the_comparison_would_notice(tmp_path: Path) -> None:
+    """Another seed is another run, in every part of the state."""
+    states = []
+    for seed in (0, 1):
+        train.train(tiny("coopnets/mnist", {"seed": seed}), tiny_images(), tmp_path / str(seed), CPU, {})
+        states.append(saved_state(tmp_path / str(seed)))
+    one, other = (state["learner"] for state in states)
+    assert [part for part in one if same(one[part], other[part])] == ["iteration"]
+    assert not same(states[0]["rng"], states[1]["rng"])
+    assert numbers(tmp_path / "0") != numbers(tmp_path / "1")
+
+
+def test_many_short_sittings_are_one_long_one(tmp_path: Path) -> None:
+    recipe, observed = tiny("coopnets/mnist", {"plan.inference_steps": 1}), tiny_images()
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {})
+    done = train.train(recipe, observed, tmp_path / "parted", CPU, {}, minutes=0)
+    sittings = 1
+    while not done:
+        done = train.resume(RunFolder(tmp_path / "parted"), observed, CPU, minutes=0)
+        sittings += 1
+    assert sittings == 6
+    assert same(saved_state(tmp_path / "parted"), saved_state(tmp_path / "whole"))
+    assert numbers(tmp_path / "parted") == numbers(tmp_path / "whole")
+    times = [e["seconds"] for e in journal.read(tmp_path / "parted" / "journal.jsonl") if e["event"] == "iteration"]
+    assert times == sorted(times) and times[0] > 0
+
+
+def test_a_kill_after_the_checkpoint_repeats_what_was_lost(tmp_path: Path, interrupt_at: Interrupt) -> None:
+    """The journal went on past the newest checkpoint; resuming writes those iterations again, once."""
+    recipe, observed, run = tiny("descriptor/mnist"), tiny_images(), tmp_path / "run"
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {})
+    interrupt_at(5)
+    train.train(recipe, observed, run, CPU, {})
+    shutil.rmtree(run / "checkpoints" / "0000005")
+    with (run / "journal.jsonl").open("ab") as file:
+        file.write(b'{"event": "iterat')
+    assert train.resume(RunFolder(run), observed, CPU)
+    assert numbers(run) == numbers(tmp_path / "whole")
+    assert same(saved_state(run), saved_state(tmp_path / "whole"))
+
+
+def test_resuming_a_finished_run_leaves_its_state(tmp_path: Path) -> None:
+    recipe, observed = tiny("generator/mnist"), tiny_images()
+    train.train(recipe, observed, tmp_path, CPU, {})
+    before = saved_state(tmp_path)
+    assert train.resume(RunFolder(tmp_path), observed, CPU)
+    assert same(saved_state(tmp_path), before)
+    assert len(numbers(tmp_path)) == 6
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, interrupt_at: Interrupt) -> RunFolder:
+    interrupt_at(3)
+    train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {})
+    return RunFolder(tmp_path / "run")
+
+
+def test_other_data_are_refused(stopped: RunFolder) -> None:
+    with pytest.raises(InputError, match=r"is not what run .* learned from \(SHA-256 .*give the same data with --data"):
+        train.resume(stopped, tiny_images(11), CPU)
+    assert train.resume(stopped, tiny_images(), CPU)
+
+
+def test_other_networks_are_refused(stopped: RunFolder) -> None:
+    text = (stopped.path / "recipe.json").read_text()
+    (stopped.path / "recipe.json").write_text(text.replace('"latent_dim": 3', '"latent_dim": 2'))
+    with pytest.raises(InputError, match=r"does not fit this recipe's networks \(.*first.*resume with the recipe"):
+        train.resume(stopped, tiny_images(), CPU)
+
+
+def test_a_generator_of_another_device_gives_way_to_a_fresh_stream(stopped: RunFolder) -> None:
+    """The state of a GPU's random numbers does not fit a CPU's: the run goes on, reproducibly."""
+    path = stopped.latest()
+    state, facts = checkpoint.load(path)
+    for words in (torch.arange(16, dtype=torch.uint8), torch.arange(1, 17, dtype=torch.uint8)):
+        checkpoint.save(stopped.checkpoints, 3, {**state, "rng": words}, facts)
+        learner = train.build(stopped.recipe(), 10)
+        one, two = (train.restore(path, learner, CPU)[1] for _ in range(2))
+        drawn = torch.randn(4, generator=one)
+        assert torch.equal(drawn, torch.randn(4, generator=two))
+        if words[0] == 0:
+            first = drawn
+    assert not torch.equal(first, drawn)
+    assert train.resume(stopped, tiny_images(), CPU)

@@ -1,0 +1,157 @@
+"""One run from recipe to report: what it leaves behind, and how it ends when learning diverges."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_recipes import contents, numbers, saved_state, tiny, tiny_images
+
+from tutelage.checks import DivergenceError, InputError
+from tutelage.learn.coopnets import CoopNets
+from tutelage.recipes import Recipe
+from tutelage.run import checkpoint, journal, train
+from tutelage.run.folder import RunFolder, open_run
+
+CPU = torch.device("cpu")
+
+PICTURES = {
+    "coopnets/mnist": {"initial", "revised", "reconstructed"},
+    "descriptor/mnist": {"revised"},
+    "generator/mnist": {"observed", "reconstructed"},
+}
+FINAL = {
+    "coopnets/mnist": {"final_generator", "final_descriptor"},
+    "descriptor/mnist": {"final_descriptor"},
+    "generator/mnist": {"final_generator"},
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
+    recipe, observed, out = tiny(name, {"keep_every": 2}), tiny_images(), tmp_path / "new" / "run"
+    assert train.train(recipe, observed, out, CPU, {"command": "by hand"})
+    assert open_run(out).recipe() == recipe
+    facts = json.loads((out / "run.json").read_text())
+    assert facts["command"] == "by hand" and facts["data_sha256"] == observed.sha256
+    assert facts["observations"] == 10 and facts["parameters"].keys() == saved_networks(out)
+    assert [path.name for path in checkpoint.available(out / "checkpoints")] == ["0000002", "0000004", "0000006"]
+    over_time = {f"{kind}_{i:07d}.png" for kind in PICTURES[name] for i in (3, 6)}
+    final = {f"{kind}.png" for kind in FINAL[name] | {"real"}}
+    assert {path.name for path in (out / "pictures").iterdir()} == over_time | final
+    events = [event["event"] for event in journal.read(out / "journal.jsonl")]
+    two = ["iteration", "iteration", "checkpoint"]
+    assert events == [
+        *("start", *two, "iteration", "picture", "iteration", "checkpoint"),
+        *("iteration", "iteration", "picture", "checkpoint", "stop"),
+    ]
+    assert "The run ended at iteration 6" in (out / "report.html").read_text()
+
+
+def saved_networks(run: Path) -> set[str]:
+    return {"descriptor", "generator"} & saved_state(run)["learner"].keys()
+
+
+def test_only_the_last_two_checkpoints_are_kept_unless_asked(tmp_path: Path) -> None:
+    train.train(tiny("descriptor/mnist", {"checkpoint_every": 1}), tiny_images(), tmp_path, CPU, {})
+    assert [path.name for path in checkpoint.available(tmp_path / "checkpoints")] == ["0000005", "0000006"]
+
+
+def test_the_finished_generator_has_fixed_statistics(tmp_path: Path) -> None:
+    train.train(tiny("coopnets/mnist"), tiny_images(), tmp_path, CPU, {})
+    learner = saved_state(tmp_path)["learner"]
+    assert not torch.equal(learner["average"]["norms.0.running_mean"], learner["generator"]["norms.0.running_mean"])
+
+
+@pytest.mark.parametrize("what", ["a run", "a file", "a file on the way"])
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path, what: str) -> None:
+    recipe, out = tiny("descriptor/mnist"), tmp_path / "out"
+    if what == "a run":
+        train.train(recipe, tiny_images(), out, CPU, {})
+    else:
+        out.write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=r"name another --out"):
+        train.train(recipe, tiny_images(), out / "below" if what == "a file on the way" else out, CPU, {})
+    assert contents(tmp_path) == before
+
+
+def test_time_may_run_out(tmp_path: Path) -> None:
+    assert not train.train(tiny("descriptor/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0)
+    assert len(numbers(tmp_path)) == 1 and saved_state(tmp_path)["learner"]["iteration"] == 1
+    assert journal.read(tmp_path / "journal.jsonl")[-1]["event"] == "interrupt"
+    assert "interrupted at iteration 1" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_handlers_of_the_caller_come_back(tmp_path: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with train._interruptible() as interrupted:
+        assert not interrupted()
+        signal.raise_signal(number)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+class Poisoned:
+    """Makes CoopNets go wrong in one iteration: in its record, or only in its weights."""
+
+    def __init__(self, where: str, iteration: int) -> None:
+        self.where, self.iteration, self.step = where, iteration, CoopNets.step
+
+    def __call__(self, learner: CoopNets, state: Any, batch: Any, rng: torch.Generator) -> tuple[Any, Any]:
+        state, record = self.step(learner, state, batch, rng)
+        if state.iteration == self.iteration:
+            if self.where == "record":
+                record = record._replace(value=torch.tensor(torch.nan))
+            else:
+                with torch.no_grad():
+                    state.descriptor.top[0, 0] = torch.inf
+        return state, record
+
+
+def diverge(recipe: Recipe, out: Path) -> str:
+    with pytest.raises(DivergenceError) as caught:
+        train.train(recipe, tiny_images(), out, CPU, {})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("where", "words"), [("record", "value = nan"), ("weights", "learner/descriptor/top")])
+def test_divergence_says_when_why_and_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, words: str
+) -> None:
+    poisoned = Poisoned(where, 4)
+    monkeypatch.setattr(CoopNets, "step", lambda *arguments: poisoned(*arguments))
+    message = diverge(tiny("coopnets/mnist", {"checkpoint_every": 1}), tmp_path)
+    good = tmp_path / "checkpoints" / "0000003"
+    assert message.startswith(f"iteration 4 left the finite numbers: {words}. The likely cause is a descriptor that grew")
+    assert message.endswith(f"The last good checkpoint is {good}.")
+    assert RunFolder(tmp_path).latest() == good
+    state, facts = checkpoint.load(good)
+    assert facts["iteration"] == state["learner"]["iteration"] == 3
+    assert all(tensor.isfinite().all() for tensor in checkpoint.split(state)[0].values())
+    (event,) = (event for event in journal.read(tmp_path / "journal.jsonl") if event["event"] == "divergence")
+    assert event["iteration"] == 4 and event["message"] == message
+    assert "The run diverged at iteration 4 and was stopped" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_huge_learning_rate_diverges_and_the_same_iteration_is_named_everywhere(tmp_path: Path, name: str) -> None:
+    rate = {
+        "coopnets/mnist": {"plan.descriptor_update.lr": 1e30},
+        "descriptor/mnist": {"plan.update.lr": 1e30},
+        # tanh bounds the images, so only the weights themselves can leave the numbers
+        "generator/mnist": {"plan.update.lr": 1e39},
+    }[name]
+    message = diverge(tiny(name, {"checkpoint_every": 1, **rate}), tmp_path)
+    event = journal.read(tmp_path / "journal.jsonl")[-1]
+    assert event["event"] == "divergence" and message.startswith(f"iteration {event['iteration']} left the finite")
+    assert "learning rate" in message
+    found = checkpoint.available(tmp_path / "checkpoints")
+    assert message.endswith(f"The last good checkpoint is {found[-1]}." if found else "There is no checkpoint before it.")
+    for path in found:
+        assert all(tensor.isfinite().all() for tensor in checkpoint.split(checkpoint.load(path)[0])[0].values())

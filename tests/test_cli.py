@@ -1,0 +1,453 @@
+"""The command line: what it prints and makes, what it refuses, and how it is interrupted."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from idx_files import write_mnist
+from PIL import Image
+from tiny_recipes import SETTINGS, contents, numbers, same, saved_state
+
+from tutelage import __version__, cli
+from tutelage.learn.algorithm_d import AlgorithmD
+from tutelage.recipes import COOPNETS_MNIST, RECIPES
+
+RESULT = {
+    *("name", "value", "stderr", "n", "seed", "command", "wall_seconds", "threads", "device", "data_sha256", "version")
+}
+
+
+class Said(NamedTuple):
+    """What a command left: its exit code, and the two streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+def settings(recipe: str, **changes: str) -> list[str]:
+    """Arguments that make a recipe tiny. A field is written with __ for its dot."""
+    fields = {**SETTINGS[recipe], **{name.replace("__", "."): text for name, text in changes.items()}}
+    return ["--set", *(f"{field}={text}" for field, text in fields.items())]
+
+
+def call(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> Said:
+    """Run a command in this process."""
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
+        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments)])
+        cli.main()
+    said = capsys.readouterr()
+    assert isinstance(exit.value.code, int)
+    return Said(exit.value.code, said.out, said.err)
+
+
+@pytest.fixture
+def tutelage(capsys: pytest.CaptureFixture[str]) -> Command:
+    return lambda *arguments: call(list(arguments), capsys)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory):
+    """No data named from outside, and a cache of our own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TUTELAGE_DATA", raising=False)
+        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class World(NamedTuple):
+    """Data, and runs trained on them through the command line."""
+
+    root: Path
+    mnist: Path
+    array: Path
+    coopnets: Path
+    descriptor: Path
+    generator: Path
+    on_array: Path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("world")
+    # the classical split takes 10 000 of the train file for validation
+    write_mnist(root / "mnist", train=10_020, test=20, side=8, packed=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 8, 8), dtype=np.uint8)
+    np.save(root / "images.npy", pixels)
+    names = ("coopnets", "descriptor", "generator")
+    for name in names:
+        arguments = ["train", f"{name}/mnist", "--data", root / "mnist", "--out", root / name]
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
+            patch.setattr(sys, "argv", ["tutelage", *map(str, arguments), *settings(f"{name}/mnist", data__kind="mnist")])
+            cli.main()
+    arguments = ["train", "generator/mnist", "--data", root / "images.npy", "--out", root / "on_array"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
+        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments), *settings("generator/mnist")])
+        cli.main()
+    return World(root, root / "mnist", root / "images.npy", *(root / name for name in (*names, "on_array")))
+
+
+# --- what it prints and makes
+
+
+def test_list_names_every_recipe(tutelage: Command) -> None:
+    said = tutelage("list")
+    assert said.code == 0 and said.err == ""
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines] == [recipe.name for recipe in RECIPES]
+    assert all("mnist 28x28" in line for line in lines)
+    assert "CoopNets" in lines[0] and "12000 iterations" in lines[0]
+
+
+def field_lines(text: str) -> dict[str, str]:
+    """``{field: rest of its line}`` of a description."""
+    return {line.split()[0]: line.split(maxsplit=1)[1] for line in text.splitlines() if re.match(r"  [a-z]", line)}
+
+
+def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
+    said = tutelage("show", "coopnets/mnist", "--set", "plan.chains=50", "plan.reference_std=none")
+    shown = field_lines(said.out)
+    assert said.code == 0 and said.out.startswith("coopnets/mnist\n")
+    plan = {f"plan.{name}" for name in COOPNETS_MNIST.plan.__dataclass_fields__}
+    assert plan - {"plan.descriptor_update", "plan.generator_update"} <= shown.keys()
+    assert {"plan.descriptor_update.lr", "data.kind", "descriptor.convs", "generator.latent_dim", "seed"} <= shown.keys()
+    assert shown["plan.chains"].split() == ["50", *COOPNETS_MNIST.sources["plan.chains"].split()]
+    assert shown["plan.reference_std"].startswith("none")
+    assert shown["descriptor.convs"].startswith("64/4/2, 128/4/2, 256/4/2")
+    for text in (*COOPNETS_MNIST.sources.values(), *COOPNETS_MNIST.deviations):
+        assert text in said.out
+
+
+def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) -> None:
+    small, large = (
+        tutelage("train", "coopnets/mnist", "--out", tmp_path / "run", "--dry-run", *settings("coopnets/mnist", **more))
+        for more in ({}, {"plan__chains": "40000"})
+    )
+    assert small.code == 0 and list(tmp_path.iterdir()) == []
+    assert "descriptor: 235 parameters" in small.out and "generator: 296 parameters" in small.out
+    assert {f"plan.{name}" for name in ("chains", "step_size", "noise_until", "ema_decay")} <= field_lines(small.out).keys()
+    memory = [int(re.findall(r"estimated memory: ([\d,]+) MB", said.out)[0].replace(",", "")) for said in (small, large)]
+    assert memory[0] < 5 < memory[1]
+
+
+def test_training_says_where_to_look(world: World) -> None:
+    command = json.loads((world.coopnets / "run.json").read_text())["command"]
+    assert command.startswith("tutelage train coopnets/mnist --data ")
+    assert len(numbers(world.coopnets)) == 6
+    assert (world.coopnets / "report.html").is_file()
+
+
+@pytest.mark.parametrize("model", ["best", "generator", "descriptor"])
+def test_sampling_into_an_array(tutelage: Command, world: World, tmp_path: Path, model: str) -> None:
+    first, again, other = (tmp_path / "new" / f"{name}.npy" for name in ("first", "again", "other"))
+    for out, seed in ((first, 0), (again, 0), (other, 1)):
+        said = tutelage("sample", world.coopnets, "-n", 5, "--out", out, "--model", model, "--seed", seed)
+        which = "descriptor" if model == "best" else model
+        assert said == Said(0, f"5 images of the {which}: {out}\n", "")
+    pixels = np.load(first)
+    assert pixels.dtype == np.uint8 and pixels.shape == (5, 8, 8, 1) and pixels.std() > 0
+    assert np.array_equal(pixels, np.load(again)) and not np.array_equal(pixels, np.load(other))
+
+
+def test_sampling_into_pictures_shows_the_same_images(tutelage: Command, world: World, tmp_path: Path) -> None:
+    for out in ("images.npy", "grid.png", "folder"):
+        assert tutelage("sample", world.coopnets, "-n", 3, "--out", tmp_path / out).code == 0
+    pixels = np.load(tmp_path / "images.npy")
+    singles = sorted((tmp_path / "folder").iterdir())
+    assert [path.name for path in singles] == ["00000.png", "00001.png", "00002.png"]
+    assert all(np.array_equal(np.asarray(Image.open(path)), pixels[i, ..., 0]) for i, path in enumerate(singles))
+    grid = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert grid.shape == (8 + 2 * 2, 3 * (8 + 2) + 2)
+    assert np.array_equal(grid[2:10, 12:20], pixels[1, ..., 0])
+
+
+@pytest.mark.parametrize("run", ["coopnets", "generator"])
+def test_interpolating(tutelage: Command, world: World, tmp_path: Path, run: str) -> None:
+    copy = shutil.copytree(getattr(world, run), tmp_path / "run")
+    said = tutelage("interpolate", copy, "--rows", 2, "--frames", 5)
+    target = copy / "pictures" / "interpolation.png"
+    assert said == Said(0, f"2 walks of 5 images: {target}\n", "")
+    assert Image.open(target).size == (5 * (8 + 2) + 2, 2 * (8 + 2) + 2)
+    assert (copy / "report.html").read_bytes() != (getattr(world, run) / "report.html").read_bytes()
+    elsewhere, unrevised = tmp_path / "new" / "walk.png", tmp_path / "plain.png"
+    assert tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", elsewhere).code == 0
+    assert elsewhere.read_bytes() == target.read_bytes()
+    tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", unrevised, "--revision-steps", 0)
+    # a generator alone has no descriptor to revise with
+    assert (unrevised.read_bytes() == target.read_bytes()) == (run == "generator")
+
+
+def test_evaluating(tutelage: Command, world: World, tmp_path: Path) -> None:
+    copy = shutil.copytree(world.coopnets, tmp_path / "run")
+    said = tutelage("evaluate", copy, "--metric", "parzen", "--samples", 20, "--seed", 4)
+    assert said.code == 0 and said.err == ""
+    results = {result["name"]: result for result in json.loads((copy / "results.json").read_text())}
+    models = ["CoopNets generator parzen", "CoopNets descriptor parzen"]
+    assert list(results) == [*models, "real images parzen"]
+    digest = json.loads((copy / "run.json").read_text())["data_sha256"]
+    for name, result in results.items():
+        assert result.keys() == RESULT | {"width"} | ({"iteration", "epochs"} if name in models else set())
+        assert result["n"] == 20 and result["seed"] == 4 and result["version"] == __version__
+        assert result["command"] == f"tutelage evaluate {copy} --metric parzen --samples 20 --seed 4"
+        assert result["data_sha256"] == digest and np.isfinite([result["value"], result["stderr"]]).all()
+        assert f"{result['value']:.1f} ± {result['stderr']:.1f} on 20 images" in said.out
+    assert results[models[0]]["iteration"] == 6 and results[models[0]]["epochs"] == pytest.approx(6 * 4 / 20)
+    assert results[models[0]]["value"] != results[models[1]]["value"]
+    assert "CoopNets descriptor parzen" in (copy / "report.html").read_text()
+
+
+def test_evaluating_the_history(tutelage: Command, world: World, tmp_path: Path) -> None:
+    copy = shutil.copytree(world.descriptor, tmp_path / "run")
+    assert tutelage("evaluate", copy, "--metric", "parzen", "--samples", 10, "--history").code == 0
+    history = json.loads((copy / "history.json").read_text())
+    assert [(entry["name"], entry["iteration"]) for entry in history] == [
+        ("Algorithm D parzen", 4),
+        ("Algorithm D parzen", 6),
+    ]
+    assert [entry["name"] for entry in json.loads((copy / "results.json").read_text())] == [
+        "Algorithm D parzen",
+        "real images parzen",
+    ]
+
+
+# --- what it refuses
+
+
+def refused(said: Said, words: str) -> None:
+    """One clear sentence, and exit code 2."""
+    assert said.code == 2 and said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("tutelage: ") and re.search(words, line), line
+
+
+TRAIN = ["train", "coopnets/mnist", "--out", "{root}/new"]
+TINY = settings("coopnets/mnist")
+REFUSED: Mapping[str, tuple[list[str], str]] = {
+    "missing data": ([*TRAIN, "--data", "{root}/absent"], "MNIST was not found .*absent.*--data FOLDER or TUTELAGE_DATA"),
+    "empty data": ([*TRAIN, "--data", "{root}/empty"], "MNIST was not found .*empty.*--download"),
+    "no data": (TRAIN, "MNIST was not found .*--data FOLDER"),
+    "missing array": ([*TRAIN, "--data", "{root}/absent.npy", *TINY], r"absent\.npy does not exist; give a \.npy file"),
+    "missing folder": (
+        [*TRAIN, "--data", "{root}/absent", "--set", "data.kind=folder"],
+        "absent does not exist; give a folder of images",
+    ),
+    "empty folder": ([*TRAIN, "--data", "{root}/empty", "--set", "data.kind=folder"], "empty has no images"),
+    "another size": (
+        [*TRAIN, "--data", "{root}/images.npy", "--set", "data.kind=array"],
+        r"are 1 x 8 x 8 .*but the recipe needs 1 x 28 x 28",
+    ),
+    "NaN in an array": (
+        [*TRAIN, "--data", "{root}/nan.npy", *TINY],
+        r"'nan\.npy' has 2 values that are NaN or infinite, the first in image 1, channel 0, row 2, column 3",
+    ),
+    "unknown recipe": (["train", "coopnets/mnits", "--out", "{root}/new"], r"no recipe .*\(did you mean coopnets/mnist\?\)"),
+    "unknown recipe shown": (["show", "cooperation"], "no recipe 'cooperation'.*tutelage list"),
+    "unknown field": ([*TRAIN, "--set", "plan.chian=5"], r"no field 'plan\.chian' \(did you mean 'chains'\?\)"),
+    "no equals sign": ([*TRAIN, "--set", "plan.chains"], r"--set 'plan\.chains' has no '='; write FIELD=VALUE"),
+    "wrong type": ([*TRAIN, "--set", "plan.chains=many"], r"plan\.chains is 'many'; it needs to be a whole number"),
+    "step too large": ([*TRAIN, "--set", "plan.step_size=0.05"], r"step_size 0\.05 .*step_size < 2 \* reference_std"),
+    "step too large, dry": ([*TRAIN, "--dry-run", "--set", "plan.step_size=0.032"], r"step_size 0\.032"),
+    "run exists": (
+        ["train", "coopnets/mnist", "--data", "{root}/images.npy", "--out", "{root}/coopnets", *TINY],
+        r"coopnets is there already.*tutelage resume",
+    ),
+    "out below a file": (
+        ["train", "coopnets/mnist", "--data", "{root}/images.npy", "--out", "{root}/images.npy/x", *TINY],
+        r"cannot be made \(Not a directory\)",
+    ),
+    "bad device": ([*TRAIN, "--data", "{root}/images.npy", "--device", "warp", *TINY], "device 'warp' cannot be used here"),
+    "bad device, sampling": (["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "warp"], "device 'warp'"),
+    "resume of no run": (["resume", "{root}/empty"], r"empty is no run folder.*give the --out of an earlier"),
+    "resume of nothing": (["resume", "{root}/absent"], r"absent is no run folder"),
+    "resume without a checkpoint": (["resume", "{root}/fresh"], "fresh has no checkpoint yet"),
+    "resume from a truncated checkpoint": (["resume", "{root}/truncated"], "0000006 is damaged: state.safetensors"),
+    "resume with other data": (["resume", "{root}/on_array", "--data", "{root}/other.npy"], "is not what run .* learned from"),
+    "sample of no run": (["sample", "{root}/empty", "--out", "{root}/x.png"], "empty is no run folder"),
+    "sample from a truncated checkpoint": (["sample", "{root}/truncated", "--out", "{root}/x.png"], "0000006 is damaged"),
+    "sample as .jpg": (["sample", "{root}/coopnets", "--out", "{root}/new/x.jpg"], r"ends in \.jpg; give a \.png, a \.npy"),
+    "sample below a file": (["sample", "{root}/coopnets", "--out", "{root}/images.npy/x.png"], r"images\.npy.*: "),
+    "no samples": (["sample", "{root}/coopnets", "-n", "0", "--out", "{root}/x.png"], "--n is 0; it needs to be 1 or more"),
+    "a model that is not there": (
+        ["sample", "{root}/generator", "--model", "descriptor", "--out", "{root}/x.png"],
+        "generator has no descriptor; it has generator: choose --model among them",
+    ),
+    "evaluate of no run": (["evaluate", "{root}/empty", "--metric", "parzen"], "empty is no run folder"),
+    "evaluate without a test set": (
+        ["evaluate", "{root}/on_array", "--metric", "parzen", "--samples", "3"],
+        "the data have no validation images",
+    ),
+    "evaluate without samples": (["evaluate", "{root}/coopnets", "--metric", "parzen", "--samples", "0"], "--samples is 0"),
+    "interpolate without a generator": (["interpolate", "{root}/descriptor"], "this run has no generator"),
+    "interpolate too briefly": (["interpolate", "{root}/coopnets", "--frames", "1"], "needs 2 frames or more, not 1"),
+    "interpolate no rows": (["interpolate", "{root}/coopnets", "--rows", "0"], "--rows is 0"),
+    "demo over something else": (["demo", "--out", "{root}/mnist"], "mnist is there already and is no earlier demo"),
+    "demo over another run": (["demo", "--out", "{root}/coopnets"], "coopnets is there already and is no earlier demo"),
+}
+
+
+@pytest.fixture(scope="module")
+def mishaps(world: World) -> Path:
+    """The same world with what goes wrong in it."""
+    root = world.root
+    (root / "empty").mkdir()
+    pixels = np.zeros((3, 8, 8), np.float32)
+    pixels[1, 2, 3], pixels[2, 0, 0] = np.nan, np.inf
+    np.save(root / "nan.npy", pixels)
+    np.save(root / "other.npy", np.zeros((10, 8, 8), np.uint8))
+    for name in ("fresh", "truncated"):
+        shutil.copytree(world.coopnets, root / name)
+    shutil.rmtree(root / "fresh" / "checkpoints")
+    os.truncate(root / "truncated" / "checkpoints" / "0000006" / "state.safetensors", 1000)
+    return root
+
+
+@pytest.fixture(scope="module")
+def before(mishaps: Path) -> dict[str, bytes | None]:
+    return contents(mishaps)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_mistakes_cost_one_sentence_and_change_nothing(
+    tutelage: Command, mishaps: Path, before: dict[str, bytes | None], case: str
+) -> None:
+    arguments, words = REFUSED[case]
+    refused(tutelage(*(argument.replace("{root}", str(mishaps)) for argument in arguments)), words)
+    assert contents(mishaps) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["trane"],
+        ["train"],
+        ["train", "coopnets/mnist"],
+        ["train", "coopnets/mnist", "--out", "{root}/new", "--bogus", "3"],
+        ["train", "coopnets/mnist", "--out", "{root}/new", "--minutes", "soon"],
+        ["sample", "{root}/coopnets", "--out", "{root}/x.png", "--model", "both"],
+        ["evaluate", "{root}/coopnets"],
+        ["evaluate", "{root}/coopnets", "--metric", "beauty"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(tutelage: Command, mishaps: Path, before: dict[str, bytes | None], arguments: list[str]) -> None:
+    said = tutelage(*(argument.replace("{root}", str(mishaps)) for argument in arguments))
+    assert said.code == 2 and "Traceback" not in said.err + said.out
+    assert said.err + said.out
+    assert contents(mishaps) == before
+
+
+def test_an_array_in_a_file_and_a_command_of_ones_own_seed(tutelage: Command, world: World, tmp_path: Path) -> None:
+    """Data named by ``TUTELAGE_DATA``, and remembered by path where ``--data`` named them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUTELAGE_DATA", str(world.array))
+        assert tutelage("train", "generator/mnist", "--out", tmp_path / "run", *settings("generator/mnist")).code == 0
+        assert tutelage("resume", tmp_path / "run").code == 0
+    assert same(saved_state(tmp_path / "run"), saved_state(world.on_array))
+    refused(tutelage("resume", tmp_path / "run"), "no data were named")
+    assert tutelage("resume", tmp_path / "run", "--data", world.array).code == 0
+    assert tutelage("resume", world.on_array).code == 0
+
+
+def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = AlgorithmD.step
+
+    def poisoned(self: AlgorithmD, *arguments):
+        state, record = step(self, *arguments)
+        return state, record._replace(value=torch.tensor(torch.inf)) if state.iteration == 3 else record
+
+    monkeypatch.setattr(AlgorithmD, "step", poisoned)
+    out = tmp_path / "run"
+    said = tutelage("train", "descriptor/mnist", "--data", world.array, "--out", out, *settings("descriptor/mnist"))
+    assert said.code == 2 and said.out == "" and "Traceback" not in said.err
+    (line,) = (line for line in said.err.splitlines() if "descriptor/mnist:" not in line)  # the other is the progress bar
+    assert line.startswith("tutelage: iteration 3 left the finite numbers: value = inf. The likely cause is")
+    assert line.endswith(f"The last good checkpoint is {out / 'checkpoints' / '0000002'}.")
+    monkeypatch.setattr(AlgorithmD, "step", step)
+    assert tutelage("resume", out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "tutelage: interrupted"),
+        (OSError(28, "No space left on device", "/runs/x"), 2, "tutelage: /runs/x: No space left on device"),
+        (OSError("odd"), 2, "tutelage: a file: odd"),
+    ],
+)
+def test_what_comes_from_outside_is_said_in_one_line(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_trained", fail)
+    assert tutelage("sample", world.coopnets, "--out", tmp_path / "x.png") == Said(code, "", line + "\n")
+
+
+# --- in a process of its own
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_ctrl_c_saves_and_says_how_to_go_on(tutelage: Command, world: World, tmp_path: Path) -> None:
+    out, threads = tmp_path / "my run", torch.get_num_threads()
+    tiny = settings("coopnets/mnist", data__kind="mnist", plan__iterations="150", checkpoint_every="1000")
+    train = ["train", "coopnets/mnist", "--data", str(world.mnist), "--out", str(out), *tiny]
+    with (tmp_path / "out").open("w+") as stdout, (tmp_path / "err").open("w+") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tutelage.cli", *train],
+            env=environment() | {"OMP_NUM_THREADS": str(threads)},
+            stdout=stdout,
+            stderr=stderr,
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not ((out / "journal.jsonl").exists() and b'"iteration": 2,' in (out / "journal.jsonl").read_bytes()):
+                assert child.poll() is None and time.monotonic() < deadline, (tmp_path / "err").read_text()
+                time.sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(60) == 130
+        finally:
+            child.kill()
+    assert (tmp_path / "out").read_text() == f"Stopped and saved. Go on with: tutelage resume '{out}'\n"
+    assert "Traceback" not in (tmp_path / "err").read_text()
+    stopped = saved_state(out)["learner"]["iteration"]
+    assert 2 <= stopped < 150 and len(numbers(out)) == stopped
+    assert f"interrupted at iteration {stopped}" in (out / "report.html").read_text()
+
+    said = tutelage("resume", out)
+    assert said.code == 0 and said.out == f"Done. Look at {out / 'report.html'}\n"
+    assert tutelage("train", *train[1:4], "--out", tmp_path / "whole", *tiny).code == 0
+    assert same(saved_state(out), saved_state(tmp_path / "whole"))
+    assert numbers(out) == numbers(tmp_path / "whole") and len(numbers(out)) == 150
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell's pipe")
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "tutelage.cli", "show", "coopnets/mnist"]
+    child = subprocess.run(
+        command, env=environment() | {"PYTHONUNBUFFERED": ""}, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (child.returncode, child.stderr) == (0, "")
