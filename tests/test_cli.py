@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from idx_files import write_mnist
 from PIL import Image
-from tiny_recipes import SETTINGS, contents, numbers, same, saved_state
 
+from idx_files import write_mnist
+from tiny_recipes import SETTINGS, contents, numbers, same, saved_state
 from tutelage import __version__, cli
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.recipes import COOPNETS_MNIST, RECIPES
@@ -93,7 +93,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     for name in names:
         arguments = ["train", f"{name}/mnist", "--data", root / "mnist", "--out", root / name]
         with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
-            patch.setattr(sys, "argv", ["tutelage", *map(str, arguments), *settings(f"{name}/mnist", data__kind="mnist")])
+            patch.setattr(
+                sys, "argv", ["tutelage", *map(str, arguments), *settings(f"{name}/mnist", data__kind="mnist")]
+            )
             cli.main()
     arguments = ["train", "generator/mnist", "--data", root / "images.npy", "--out", root / "on_array"]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
@@ -125,7 +127,13 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
     assert said.code == 0 and said.out.startswith("coopnets/mnist\n")
     plan = {f"plan.{name}" for name in COOPNETS_MNIST.plan.__dataclass_fields__}
     assert plan - {"plan.descriptor_update", "plan.generator_update"} <= shown.keys()
-    assert {"plan.descriptor_update.lr", "data.kind", "descriptor.convs", "generator.latent_dim", "seed"} <= shown.keys()
+    assert {
+        "plan.descriptor_update.lr",
+        "data.kind",
+        "descriptor.convs",
+        "generator.latent_dim",
+        "seed",
+    } <= shown.keys()
     assert shown["plan.chains"].split() == ["50", *COOPNETS_MNIST.sources["plan.chains"].split()]
     assert shown["plan.reference_std"].startswith("none")
     assert shown["descriptor.convs"].startswith("64/4/2, 128/4/2, 256/4/2")
@@ -140,8 +148,12 @@ def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) ->
     )
     assert small.code == 0 and list(tmp_path.iterdir()) == []
     assert "descriptor: 235 parameters" in small.out and "generator: 296 parameters" in small.out
-    assert {f"plan.{name}" for name in ("chains", "step_size", "noise_until", "ema_decay")} <= field_lines(small.out).keys()
-    memory = [int(re.findall(r"estimated memory: ([\d,]+) MB", said.out)[0].replace(",", "")) for said in (small, large)]
+    assert {f"plan.{name}" for name in ("chains", "step_size", "noise_until", "ema_decay")} <= field_lines(
+        small.out
+    ).keys()
+    memory = [
+        int(re.findall(r"estimated memory: ([\d,]+) MB", said.out)[0].replace(",", "")) for said in (small, large)
+    ]
     assert memory[0] < 5 < memory[1]
 
 
@@ -182,7 +194,8 @@ def test_interpolating(tutelage: Command, world: World, tmp_path: Path, run: str
     said = tutelage("interpolate", copy, "--rows", 2, "--frames", 5)
     target = copy / "pictures" / "interpolation.png"
     assert said == Said(0, f"2 walks of 5 images: {target}\n", "")
-    assert Image.open(target).size == (5 * (8 + 2) + 2, 2 * (8 + 2) + 2)
+    with Image.open(target) as picture:
+        assert picture.size == (5 * (8 + 2) + 2, 2 * (8 + 2) + 2)
     assert (copy / "report.html").read_bytes() != (getattr(world, run) / "report.html").read_bytes()
     elsewhere, unrevised = tmp_path / "new" / "walk.png", tmp_path / "plain.png"
     assert tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", elsewhere).code == 0
@@ -203,9 +216,9 @@ def test_evaluating(tutelage: Command, world: World, tmp_path: Path) -> None:
     for name, result in results.items():
         assert result.keys() == RESULT | {"width"} | ({"iteration", "epochs"} if name in models else set())
         assert result["n"] == 20 and result["seed"] == 4 and result["version"] == __version__
-        assert result["command"] == f"tutelage evaluate {copy} --metric parzen --samples 20 --seed 4"
+        assert result["command"].split(" && ")[-1] == f"tutelage evaluate {copy} --metric parzen --samples 20 --seed 4"
         assert result["data_sha256"] == digest and np.isfinite([result["value"], result["stderr"]]).all()
-        assert f"{result['value']:.1f} ± {result['stderr']:.1f} on 20 images" in said.out
+        assert f"{result['value']:.1f} ± {result['stderr']:.1f} on 20 test images" in said.out
     assert results[models[0]]["iteration"] == 6 and results[models[0]]["epochs"] == pytest.approx(6 * 4 / 20)
     assert results[models[0]]["value"] != results[models[1]]["value"]
     assert "CoopNets descriptor parzen" in (copy / "report.html").read_text()
@@ -238,7 +251,10 @@ def refused(said: Said, words: str) -> None:
 TRAIN = ["train", "coopnets/mnist", "--out", "{root}/new"]
 TINY = settings("coopnets/mnist")
 REFUSED: Mapping[str, tuple[list[str], str]] = {
-    "missing data": ([*TRAIN, "--data", "{root}/absent"], "MNIST was not found .*absent.*--data FOLDER or TUTELAGE_DATA"),
+    "missing data": (
+        [*TRAIN, "--data", "{root}/absent"],
+        "MNIST was not found .*absent.*--data FOLDER or TUTELAGE_DATA",
+    ),
     "empty data": ([*TRAIN, "--data", "{root}/empty"], "MNIST was not found .*empty.*--download"),
     "no data": (TRAIN, "MNIST was not found .*--data FOLDER"),
     "missing array": ([*TRAIN, "--data", "{root}/absent.npy", *TINY], r"absent\.npy does not exist; give a \.npy file"),
@@ -255,7 +271,10 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         [*TRAIN, "--data", "{root}/nan.npy", *TINY],
         r"'nan\.npy' has 2 values that are NaN or infinite, the first in image 1, channel 0, row 2, column 3",
     ),
-    "unknown recipe": (["train", "coopnets/mnits", "--out", "{root}/new"], r"no recipe .*\(did you mean coopnets/mnist\?\)"),
+    "unknown recipe": (
+        ["train", "coopnets/mnits", "--out", "{root}/new"],
+        r"no recipe .*\(did you mean coopnets/mnist\?\)",
+    ),
     "unknown recipe shown": (["show", "cooperation"], "no recipe 'cooperation'.*tutelage list"),
     "unknown field": ([*TRAIN, "--set", "plan.chian=5"], r"no field 'plan\.chian' \(did you mean 'chains'\?\)"),
     "no equals sign": ([*TRAIN, "--set", "plan.chains"], r"--set 'plan\.chains' has no '='; write FIELD=VALUE"),
@@ -270,18 +289,36 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["train", "coopnets/mnist", "--data", "{root}/images.npy", "--out", "{root}/images.npy/x", *TINY],
         r"cannot be made \(Not a directory\)",
     ),
-    "bad device": ([*TRAIN, "--data", "{root}/images.npy", "--device", "warp", *TINY], "device 'warp' cannot be used here"),
-    "bad device, sampling": (["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "warp"], "device 'warp'"),
+    "bad device": (
+        [*TRAIN, "--data", "{root}/images.npy", "--device", "warp", *TINY],
+        "device 'warp' cannot be used here",
+    ),
+    "bad device, sampling": (
+        ["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "warp"],
+        "device 'warp'",
+    ),
     "resume of no run": (["resume", "{root}/empty"], r"empty is no run folder.*give the --out of an earlier"),
     "resume of nothing": (["resume", "{root}/absent"], r"absent is no run folder"),
     "resume without a checkpoint": (["resume", "{root}/fresh"], "fresh has no checkpoint yet"),
     "resume from a truncated checkpoint": (["resume", "{root}/truncated"], "0000006 is damaged: state.safetensors"),
-    "resume with other data": (["resume", "{root}/on_array", "--data", "{root}/other.npy"], "is not what run .* learned from"),
+    "resume with other data": (
+        ["resume", "{root}/on_array", "--data", "{root}/other.npy"],
+        "is not what run .* learned from",
+    ),
     "sample of no run": (["sample", "{root}/empty", "--out", "{root}/x.png"], "empty is no run folder"),
-    "sample from a truncated checkpoint": (["sample", "{root}/truncated", "--out", "{root}/x.png"], "0000006 is damaged"),
-    "sample as .jpg": (["sample", "{root}/coopnets", "--out", "{root}/new/x.jpg"], r"ends in \.jpg; give a \.png, a \.npy"),
+    "sample from a truncated checkpoint": (
+        ["sample", "{root}/truncated", "--out", "{root}/x.png"],
+        "0000006 is damaged",
+    ),
+    "sample as .jpg": (
+        ["sample", "{root}/coopnets", "--out", "{root}/new/x.jpg"],
+        r"ends in \.jpg; give a \.png, a \.npy",
+    ),
     "sample below a file": (["sample", "{root}/coopnets", "--out", "{root}/images.npy/x.png"], r"images\.npy.*: "),
-    "no samples": (["sample", "{root}/coopnets", "-n", "0", "--out", "{root}/x.png"], "--n is 0; it needs to be 1 or more"),
+    "no samples": (
+        ["sample", "{root}/coopnets", "-n", "0", "--out", "{root}/x.png"],
+        "--n is 0; it needs to be 1 or more",
+    ),
     "a model that is not there": (
         ["sample", "{root}/generator", "--model", "descriptor", "--out", "{root}/x.png"],
         "generator has no descriptor; it has generator: choose --model among them",
@@ -291,7 +328,10 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["evaluate", "{root}/on_array", "--metric", "parzen", "--samples", "3"],
         "the data have no validation images",
     ),
-    "evaluate without samples": (["evaluate", "{root}/coopnets", "--metric", "parzen", "--samples", "0"], "--samples is 0"),
+    "evaluate without samples": (
+        ["evaluate", "{root}/coopnets", "--metric", "parzen", "--samples", "0"],
+        "--samples is 0",
+    ),
     "interpolate without a generator": (["interpolate", "{root}/descriptor"], "this run has no generator"),
     "interpolate too briefly": (["interpolate", "{root}/coopnets", "--frames", "1"], "needs 2 frames or more, not 1"),
     "interpolate no rows": (["interpolate", "{root}/coopnets", "--rows", "0"], "--rows is 0"),
@@ -375,7 +415,8 @@ def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch
     out = tmp_path / "run"
     said = tutelage("train", "descriptor/mnist", "--data", world.array, "--out", out, *settings("descriptor/mnist"))
     assert said.code == 2 and said.out == "" and "Traceback" not in said.err
-    (line,) = (line for line in said.err.splitlines() if "descriptor/mnist:" not in line)  # the other is the progress bar
+    bar, line, rest = said.err.split("\n")
+    assert "descriptor/mnist:" in bar and rest == ""
     assert line.startswith("tutelage: iteration 3 left the finite numbers: value = inf. The likely cause is")
     assert line.endswith(f"The last good checkpoint is {out / 'checkpoints' / '0000002'}.")
     monkeypatch.setattr(AlgorithmD, "step", step)
@@ -391,7 +432,13 @@ def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch
     ],
 )
 def test_what_comes_from_outside_is_said_in_one_line(
-    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+    tutelage: Command,
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    line: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise error
@@ -420,7 +467,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tutelage: Command, world: World, tmp
             stderr=stderr,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 200
             while not ((out / "journal.jsonl").exists() and b'"iteration": 2,' in (out / "journal.jsonl").read_bytes()):
                 assert child.poll() is None and time.monotonic() < deadline, (tmp_path / "err").read_text()
                 time.sleep(0.01)
@@ -447,7 +494,12 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     os.close(read)
     command = [sys.executable, "-m", "tutelage.cli", "show", "coopnets/mnist"]
     child = subprocess.run(
-        command, env=environment() | {"PYTHONUNBUFFERED": ""}, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+        command,
+        env=environment() | {"PYTHONUNBUFFERED": ""},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     os.close(write)
     assert (child.returncode, child.stderr) == (0, "")

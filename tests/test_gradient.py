@@ -23,9 +23,11 @@ class Scored(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.learns: list[bool] = []
         self.body = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)).double()
 
     def forward(self, x: Tensor) -> Tensor:
+        self.learns.append(self.body[0].weight.requires_grad)
         return self.body(x).squeeze(1)
 
 
@@ -56,8 +58,12 @@ def test_gradients_are_found_where_the_caller_has_switched_them_off() -> None:
 
 @pytest.mark.parametrize(
     "constant",
-    [lambda x: 0 * x.flatten(1).sum(1), lambda x: x.new_full((len(x),), 2.0)],
-    ids=["connected", "unconnected"],
+    [
+        lambda x: 0 * x.flatten(1).sum(1),
+        lambda x: x.new_full((len(x),), 2.0),
+        lambda x: torch.zeros(len(x), requires_grad=True),
+    ],
+    ids=["connected", "unconnected", "learnt"],
 )
 def test_a_constant_has_a_gradient_of_zeros(constant) -> None:
     x = positions(2, 3, 4)
@@ -68,6 +74,7 @@ def test_a_constant_has_a_gradient_of_zeros(constant) -> None:
 def test_a_module_is_differentiated_without_touching_its_parameters() -> None:
     network, x = Scored(), positions(4, 3)
     value, gradient, _ = prepared(network)(x)
+    assert network.learns == [False], "nothing is remembered for the parameters"
     leaf = x.clone().requires_grad_(True)
     (expected,) = torch.autograd.grad(network(leaf).sum(), leaf)
     assert torch.allclose(gradient, expected, rtol=1e-12) and torch.allclose(value, network(x))

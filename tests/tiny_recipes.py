@@ -14,6 +14,7 @@ from tutelage.data import ImageSet, from_array
 from tutelage.recipes import Recipe, by_name, codec
 from tutelage.run import checkpoint, journal
 
+_SMALL = '{"channels": 3, "kernel": 4, "size": [4, 4]}'
 _DATA = {"data.kind": "array", "data.size": "[8, 8]"}
 _DESCRIPTOR = {
     "descriptor.shape": "[1, 8, 8]",
@@ -25,7 +26,7 @@ _DESCRIPTOR = {
 _GENERATOR = {
     "generator.latent_dim": "3",
     "generator.base": "[4, 2, 2]",
-    "generator.deconvs": '[{"channels": 3, "kernel": 4, "size": [4, 4]}, {"channels": 1, "kernel": 4, "size": [8, 8]}]',
+    "generator.deconvs": f'[{_SMALL}, {{"channels": 1, "kernel": 4, "size": [8, 8]}}]',
     "plan.ema_decay": "0.9",
     "plan.calibration_draws": "8",
 }
@@ -44,12 +45,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 """What ``--set`` is given to make each recipe tiny."""
 
-COLOUR: Mapping[str, Mapping[str, str]] = {
-    "data": {"data.channels": "3"},
-    "descriptor": {"descriptor.shape": "[3, 8, 8]"},
-    "generator": {
-        "generator.deconvs": '[{"channels": 3, "kernel": 4, "size": [4, 4]}, {"channels": 3, "kernel": 4, "size": [8, 8]}]'
-    },
+_COLOUR = {
+    "data.channels": "3",
+    "descriptor.shape": "[3, 8, 8]",
+    "generator.deconvs": f'[{_SMALL}, {{"channels": 3, "kernel": 4, "size": [8, 8]}}]',
 }
 
 
@@ -57,9 +56,7 @@ def tiny(name: str, changes: Mapping[str, Any] | None = None, channels: int = 1)
     """The recipe ``name``, tiny, with ``changes`` (dotted fields) on top."""
     settings = dict(SETTINGS[name])
     if channels == 3:
-        settings |= COLOUR["data"]
-        settings |= {} if name == "generator/mnist" else COLOUR["descriptor"]
-        settings |= {} if name == "descriptor/mnist" else COLOUR["generator"]
+        settings |= {field: text for field, text in _COLOUR.items() if field in settings or field == "data.channels"}
     settings |= {field: json.dumps(value) for field, value in (changes or {}).items()}
     return codec.override(by_name(name), settings)
 

@@ -23,7 +23,7 @@ from .checks import DivergenceError, InputError
 from .recipes import RECIPES, Recipe, by_name, codec
 from .recipes.demo import DEMO
 from .rng import stream
-from .run import checkpoint, evaluate, folder, pictures, report
+from .run import evaluate, folder, pictures, report
 from .run import train as training
 from .run.build import build, estimated_bytes, parameter_counts
 
@@ -63,7 +63,7 @@ def train(
     chosen = _resolve(recipe, overrides)
     if dry_run:
         print(_describe(chosen))
-        _estimate(chosen)
+        _estimate(chosen, data)
         return 0
     splits = _load(chosen, data, download)
     facts = {"data": str(data.resolve()) if data else None, "command": _command()}
@@ -134,35 +134,16 @@ def evaluate_run(
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
     _check_count("samples", samples)
     opened, where = folder.open_run(run), _device(device)
-    recipe = opened.recipe()
-    splits = _load(recipe, _data_of(opened, data))
-    learner = build(recipe, len(splits.train), where)
-    algorithm = evaluate.ALGORITHMS.get(recipe.name.partition("/")[0], recipe.name)
-    common = {"seed": seed, "command": _command(), "data_sha256": splits.train.sha256, "device": where}
-
-    opened.latest()
-    paths = checkpoint.available(opened.checkpoints)
-    for path in paths if history else paths[-1:]:
-        state, _, facts = training.restore(path, learner, where)
-        if state.iteration < recipe.plan.iterations:
-            state = learner.finish(state, stream(recipe.seed, "calibrate", device=where))
-        scores, _ = evaluate.timed(evaluate.parzen_of_samples, learner, state, splits, samples, seed, where)
-        last = path == paths[-1]
-        for name, score in scores.items():
-            shown = f"{algorithm} {name} {metric}" if len(scores) > 1 else f"{algorithm} {metric}"
-            entry = evaluate.result(shown, score, wall_seconds=facts["seconds"], **common)
-            entry["iteration"] = state.iteration
-            entry["epochs"] = state.iteration * recipe.plan.batch_size / len(splits.train)
-            target = opened.results if last else opened.path / "history.json"
-            evaluate.write_results(target, [entry])
-            if history:
-                evaluate.write_results(opened.path / "history.json", [entry])
-            _say_score(f"{shown}, iteration {state.iteration}", score)
-    real, seconds = evaluate.timed(evaluate.parzen_of_real_images, splits, samples, where)
-    evaluate.write_results(
-        opened.results, [evaluate.result("real images parzen", real, wall_seconds=seconds, **common)]
-    )
-    _say_score(f"real images {metric}", real)
+    splits = _load(opened.recipe(), _data_of(opened, data))
+    scores = evaluate.parzen_of_run(opened, splits, samples, seed, _command(), where, history)
+    for entry, score in scores:
+        at = f" at iteration {entry['iteration']}" if "iteration" in entry else ""
+        edge = " (the width is at the edge of its grid)" if score.at_edge else ""
+        print(
+            f"{entry['name']}{at}: {score.mean:.1f} ± {score.stderr:.1f} on {score.n} test images, "
+            f"width {score.width}{edge}",
+            flush=True,
+        )
     report.write_report(run)
 
 
@@ -250,12 +231,10 @@ def _check_count(name: str, value: int) -> None:
 
 
 def _trained(run: folder.RunFolder, device: torch.device):
-    """Learner and newest state of a run; batch-norm statistics are calibrated if it is still unfinished."""
+    """Learner and newest state of a run, ready to be sampled from."""
     recipe = run.recipe()
     learner = build(recipe, run.facts()["observations"], device)
-    state, _, _ = training.restore(run.latest(), learner, device)
-    if state.iteration < recipe.plan.iterations:
-        state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
+    state, _ = training.trained(run.latest(), recipe, learner, device)
     return learner, state
 
 
@@ -313,10 +292,15 @@ def _compact(value) -> str:
     return "none" if value is None else str(value)
 
 
-def _estimate(recipe: Recipe) -> None:
+def _estimate(recipe: Recipe, path: Path | None) -> None:
     for name, count in parameter_counts(recipe).items():
         print(f"{name}: {count:,} parameters")
-    print(f"estimated memory: {estimated_bytes(recipe, 1) / 1e6:,.0f} MB, on top of about 400 MB for Python and torch")
+    try:
+        observations, note = len(_load(recipe, path).train), ""
+    except InputError as error:
+        observations, note = 0, f" (not counting the data: {error})"
+    needed = estimated_bytes(recipe, observations) / 1e6
+    print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
 
 
 def _clear_earlier_demo(out: Path) -> None:
@@ -339,11 +323,6 @@ def _say_trained(out: Path, done: bool) -> int:
         return 0
     print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
     return 130
-
-
-def _say_score(name: str, score) -> None:
-    edge = " (the width is at the edge of its grid)" if score.at_edge else ""
-    print(f"{name}: {score.mean:.1f} ± {score.stderr:.1f} on {score.n} images, width {score.width}{edge}", flush=True)
 
 
 def _command() -> str:

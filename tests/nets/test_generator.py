@@ -131,6 +131,16 @@ def test_bfloat16_stays_close_to_float32(training: bool) -> None:
     assert (made.norm() / expected.norm() - 1).abs() < 0.02
 
 
+def test_the_snapshot_in_bfloat16_makes_the_same_images() -> None:
+    network, x = Generator(NORMED, stream(0), "bfloat16"), latents(dtype=torch.float32)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    made = network.snapshot()(x)
+    assert made.dtype == torch.float32
+    torch.testing.assert_close(made, network.eval()(x))
+    for name, value in network.state_dict().items():
+        assert value.dtype == before[name].dtype and torch.equal(value, before[name])
+
+
 def test_weights_come_from_the_given_generator_only() -> None:
     before = torch.get_rng_state()
     one, same, other = (Generator(NORMED, stream(seed)) for seed in (0, 0, 1))

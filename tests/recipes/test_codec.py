@@ -83,14 +83,16 @@ def test_what_does_not_belong_is_refused_by_name(dotted: str, value: Any, messag
 
 @pytest.mark.parametrize("value", [3, "recipe", None, []])
 def test_what_is_no_table_is_no_recipe(value: Any) -> None:
-    with pytest.raises(InputError, match="recipe is .*; it needs to be a table of fields"):
+    with pytest.raises(InputError, match=r"recipe is .*; it needs to be a table of fields"):
         codec.decode(Recipe, value)
 
 
 def test_fields_with_defaults_may_be_left_out() -> None:
     encoded = json.loads(json.dumps(codec.encode(COOPNETS_MNIST)))
     for dotted in ("seed", "plan.inference_steps", "plan.descriptor_update.beta2", "kind", "descriptor.convs.0.kind"):
-        put(encoded, dotted, ...) if dotted != "descriptor.convs.0.kind" else encoded["descriptor"]["convs"][0].pop("kind")
+        put(encoded, dotted, ...) if dotted != "descriptor.convs.0.kind" else encoded["descriptor"]["convs"][0].pop(
+            "kind"
+        )
     assert codec.decode(Recipe, encoded) == COOPNETS_MNIST
 
 

@@ -53,19 +53,10 @@ def test_every_source_names_a_field_and_says_something(recipe: Recipe) -> None:
     assert recipe.deviations and all(text.strip() for text in recipe.deviations)
 
 
-def changed_fields(plan: Any) -> set[str]:
-    """The fields of a plan that have no default, or another value than their default."""
-    return {
-        f"plan.{field.name}"
-        for field in dataclasses.fields(plan)
-        if field.default is dataclasses.MISSING or getattr(plan, field.name) != field.default
-    }
-
-
 @PUBLISHED
 def test_every_number_of_a_plan_and_every_network_has_a_source(recipe: Recipe) -> None:
     networks = {name for name in ("descriptor", "generator") if getattr(recipe, name) is not None}
-    assert changed_fields(recipe.plan) - {"plan.persistent"} <= recipe.sources.keys()  # plan.start speaks of both
+    assert {f"plan.{field.name}" for field in dataclasses.fields(recipe.plan)} <= recipe.sources.keys()
     assert networks | {"data", "precision"} <= recipe.sources.keys()
 
 
@@ -78,7 +69,9 @@ def test_what_departs_from_the_paper_in_a_network_is_listed(recipe: Recipe) -> N
 
 def test_names_are_found_and_near_misses_are_helped() -> None:
     assert [by_name(recipe.name) for recipe in RECIPES] == list(RECIPES)
-    with pytest.raises(InputError, match=r"no recipe 'coopnets/mnits' \(did you mean coopnets/mnist\?\).*tutelage list"):
+    with pytest.raises(
+        InputError, match=r"no recipe 'coopnets/mnits' \(did you mean coopnets/mnist\?\).*tutelage list"
+    ):
         by_name("coopnets/mnits")
     with pytest.raises(InputError, match=r"no recipe 'q'; `tutelage list` shows them all: coopnets/mnist"):
         by_name("q")

@@ -23,9 +23,7 @@ def texts(svg: str) -> list[str]:
 
 
 def test_larger_values_are_drawn_higher_and_later_ones_further_right() -> None:
-    (x1, y1), (x2, y2), (x3, y3) = coordinates(
-        charts.line_chart({"v": ([0, 5, 10], [1, 2, 3])}, "t", "x", "y")
-    )
+    (x1, y1), (x2, y2), (x3, y3) = coordinates(charts.line_chart({"v": ([0, 5, 10], [1, 2, 3])}, "t", "x", "y"))
     assert x1 < x2 < x3
     assert y1 > y2 > y3
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
@@ -98,9 +96,7 @@ def test_whole_x_values_get_whole_ticks() -> None:
 
 def test_band_reference_legend_and_faint_curves_are_drawn() -> None:
     series = {"raw": ([0, 1], [1.0, 2.0]), "mean <b>": ([0, 1], [1.5, 1.5])}
-    svg = charts.line_chart(
-        series, "A & B", "x", "<y>", band={"raw": ([0, 1], [2, 3])}, reference=2.5, faint={"raw"}
-    )
+    svg = charts.line_chart(series, "A & B", "x", "<y>", band={"raw": ([0, 1], [2, 3])}, reference=2.5, faint={"raw"})
     assert {"A & B", "<y>", "raw", "mean <b>"} <= set(texts(svg))
     root = parsed(svg)
     assert len(root.findall("polygon")) == 1

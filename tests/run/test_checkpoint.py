@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
-from tiny_recipes import contents, same
 
+from tiny_recipes import contents, same
 from tutelage.checks import InputError
 from tutelage.run import checkpoint
 
@@ -241,7 +241,9 @@ def test_recovering_removes_what_was_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [RuntimeError("size\n  mismatch for top"), KeyError("average"), ValueError()])
 def test_a_mismatch_is_explained_in_one_line(error: Exception) -> None:
     with (
-        pytest.raises(InputError, match="c/0000005 does not fit this recipe's networks .*resume with the recipe") as caught,
+        pytest.raises(
+            InputError, match=r"c/0000005 does not fit this recipe's networks .*resume with the recipe"
+        ) as caught,
         checkpoint.mismatch_explained(Path("c/0000005")),
     ):
         raise error

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipes import tiny_images
 
+from tiny_recipes import tiny_images
 from tutelage import __version__
 from tutelage.checks import InputError
 from tutelage.data import Splits
@@ -99,8 +99,3 @@ def test_data_that_keep_nothing_out_are_refused_before_anything_is_drawn(missing
     with pytest.raises(InputError, match=f"the data have no {missing} images.*evaluate on a set that has them"):
         evaluate.parzen_of_samples(learner, None, data, 5, 0, CPU)
     assert learner.asked == []
-
-
-def test_timing() -> None:
-    answer, seconds = evaluate.timed(lambda a, b: a + b, 1, 2)
-    assert answer == 3 and 0 <= seconds < 60

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipes import contents, tiny
 
+from tiny_recipes import contents, tiny
 from tutelage import __version__
 from tutelage.checks import InputError
 from tutelage.run import folder
@@ -44,7 +44,9 @@ def test_what_is_there_is_never_touched(tmp_path: Path, name: str) -> None:
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(InputError, match=r"is no run folder \(it has no recipe\.json\).*give the --out of an earlier"):
+        with pytest.raises(
+            InputError, match=r"is no run folder \(it has no recipe\.json\).*give the --out of an earlier"
+        ):
             folder.open_run(path)
     with pytest.raises(InputError, match=r"is no run folder \(it has no run\.json\)"):
         folder.RunFolder(tmp_path).facts()

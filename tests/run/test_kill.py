@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 
+from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 from tutelage.recipes import Recipe
 from tutelage.run import checkpoint, train
 from tutelage.run.folder import RunFolder

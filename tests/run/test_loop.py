@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from tiny_recipes import tiny_images
 
+from tiny_recipes import tiny_images
 from tutelage.checks import DivergenceError
 from tutelage.rng import stream
 from tutelage.run.loop import check_state, iterate, scalars
@@ -51,7 +51,9 @@ class MeanLearner:
         return Mean(**saved)
 
 
-def run(learner: MeanLearner, state: Mean, iterations: int, seed: int = 0, batch_size: int = 4) -> list[tuple[Mean, Seen]]:
+def run(
+    learner: MeanLearner, state: Mean, iterations: int, seed: int = 0, batch_size: int = 4
+) -> list[tuple[Mean, Seen]]:
     rng = stream(0, "learn")
     return list(iterate(learner, state, OBSERVED, rng, iterations=iterations, batch_size=batch_size, seed=seed))
 
@@ -63,9 +65,7 @@ def start() -> Mean:
 def test_a_learner_of_ones_own_learns() -> None:
     steps = run(MeanLearner(), start(), 60, batch_size=10)
     assert [state.iteration for state, _ in steps] == list(range(1, 61))
-    torch.testing.assert_close(
-        steps[-1][0].value, OBSERVED.batch(slice(0, 10)).mean(0), atol=0.01, rtol=0
-    )
+    torch.testing.assert_close(steps[-1][0].value, OBSERVED.batch(slice(0, 10)).mean(0), atol=0.01, rtol=0)
     first, last = (record.error for _, record in (steps[0], steps[-1]))
     assert last < 1e-4 * first
 
@@ -93,7 +93,9 @@ def test_the_batch_holds_the_images_it_names() -> None:
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_is_not_finite_stops_it(wrong: float) -> None:
     rng, done = stream(0, "learn"), []
-    with pytest.raises(DivergenceError, match=rf"^iteration 3 left the finite numbers: error = {wrong}\. .*learning rate"):
+    with pytest.raises(
+        DivergenceError, match=rf"^iteration 3 left the finite numbers: error = {wrong}\. .*learning rate"
+    ):
         for state, _ in iterate(MeanLearner(3, wrong), start(), OBSERVED, rng, iterations=9, batch_size=4):
             done.append(state.iteration)
     assert done == [1, 2]
@@ -128,7 +130,7 @@ def test_a_drift_ratio_may_be_missing_and_the_cause_fits_the_algorithm() -> None
     nan = torch.tensor(float("nan"))
     fine = Loose(torch.tensor(1.0), nan, 3, torch.zeros(1))
     assert len(run(Fixed(fine), start(), 2)) == 2
-    with pytest.raises(DivergenceError, match="value = nan.*descriptor that grew faster"):
+    with pytest.raises(DivergenceError, match=r"value = nan.*descriptor that grew faster"):
         run(Fixed(fine._replace(value=nan)), start(), 2)
 
 

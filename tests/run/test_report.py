@@ -82,9 +82,7 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
     }
     (run / "recipe.json").write_text(json.dumps(recipe))
     with Journal(run / "journal.jsonl") as diary:
-        diary.write(
-            "start", seed=7, device="cpu", threads=2, parameters={"descriptor": 1234567, "generator": 89}
-        )
+        diary.write("start", seed=7, device="cpu", threads=2, parameters={"descriptor": 1234567, "generator": 89})
         for i in range(1, iterations + 1):
             diary.write(
                 "iteration",

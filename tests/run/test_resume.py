@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 
+from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 from tutelage.checks import InputError
 from tutelage.recipes import Recipe
 from tutelage.run import checkpoint, journal, train
@@ -37,7 +37,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "generator": ("generator/mnist", {}),
 }
 STATES = {
-    "coopnets/mnist": {"descriptor", "generator", "average", "descriptor_optimiser", "generator_optimiser", "iteration"},
+    "coopnets/mnist": {
+        "descriptor",
+        "generator",
+        "average",
+        "descriptor_optimiser",
+        "generator_optimiser",
+        "iteration",
+    },
     "descriptor/mnist": {"descriptor", "optimiser", "chains", "iteration"},
     "generator/mnist": {"generator", "average", "optimiser", "latents", "iteration"},
 }
@@ -61,7 +68,9 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
     return arrange
 
 
-def whole_and_parted(recipe: Recipe, folder: Path, interrupt_at: Interrupt, stop: int, channels: int = 1) -> tuple[Path, Path]:
+def whole_and_parted(
+    recipe: Recipe, folder: Path, interrupt_at: Interrupt, stop: int, channels: int = 1
+) -> tuple[Path, Path]:
     """Two runs of ``recipe``: one without a stop, and one that was stopped and resumed."""
     observed, whole, parted = tiny_images(10, channels), folder / "whole", folder / "parted"
     assert train.train(recipe, observed, whole, CPU, {})

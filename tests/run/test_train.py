@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_recipes import contents, numbers, saved_state, tiny, tiny_images
 
+from tiny_recipes import contents, numbers, saved_state, tiny, tiny_images
 from tutelage.checks import DivergenceError, InputError
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
@@ -128,7 +128,9 @@ def test_divergence_says_when_why_and_what_is_left(
     monkeypatch.setattr(CoopNets, "step", lambda *arguments: poisoned(*arguments))
     message = diverge(tiny("coopnets/mnist", {"checkpoint_every": 1}), tmp_path)
     good = tmp_path / "checkpoints" / "0000003"
-    assert message.startswith(f"iteration 4 left the finite numbers: {words}. The likely cause is a descriptor that grew")
+    assert message.startswith(
+        f"iteration 4 left the finite numbers: {words}. The likely cause is a descriptor that grew"
+    )
     assert message.endswith(f"The last good checkpoint is {good}.")
     assert RunFolder(tmp_path).latest() == good
     state, facts = checkpoint.load(good)
@@ -152,6 +154,8 @@ def test_a_huge_learning_rate_diverges_and_the_same_iteration_is_named_everywher
     assert event["event"] == "divergence" and message.startswith(f"iteration {event['iteration']} left the finite")
     assert "learning rate" in message
     found = checkpoint.available(tmp_path / "checkpoints")
-    assert message.endswith(f"The last good checkpoint is {found[-1]}." if found else "There is no checkpoint before it.")
+    assert message.endswith(
+        f"The last good checkpoint is {found[-1]}." if found else "There is no checkpoint before it."
+    )
     for path in found:
         assert all(tensor.isfinite().all() for tensor in checkpoint.split(checkpoint.load(path)[0])[0].values())

@@ -23,6 +23,8 @@ _DESCRIPTOR_SOURCES = {
     "plan.revision_steps": "authors' code: 10 (§4.2, §4.5: 10)",
     "plan.step_size": "authors' code and §4.2, unaligned objects: .002",
     "plan.reference_std": "authors' code and §4.2: .016",
+    "plan.noise_until": "§2.1: the noise stays on (§4.5 switches it off for CelebA alone)",
+    "plan.metropolis": "§2.1: may be added; the authors' code does without",
 }
 _GENERATOR_SOURCES = {
     "generator": "§4.4: 4x4 kernels, up-sampling 1, 2, 2, 2, channels 512, 256, 128; 100 latents",
@@ -30,6 +32,8 @@ _GENERATOR_SOURCES = {
     "generator.init_std": "authors' code: .005 (§4: .001)",
     "generator.batch_norm": "§4; a shift but no scale, eps 1e-3: authors' code",
     "plan.noise_std": "§4.1: .3",
+    "plan.latent_step_size": "the paper gives none; the authors' default elsewhere: .1 with σ = .3",
+    "plan.reconstruction_updates": "authors' code: 1 (§3.1 allows several)",
     "plan.ema_decay": "ours: samples are drawn from an average of the generator's weights",
     "plan.calibration_draws": "ours: batch-norm statistics are fixed after learning (code: the batch's, at test too)",
 }
@@ -64,6 +68,7 @@ COOPNETS_MNIST = Recipe(
         **_DESCRIPTOR_SOURCES,
         **_GENERATOR_SOURCES,
         "plan.inference_steps": "§4: l_q = 0",
+        "plan.add_noise": "authors' code: no ε on the drafts (§3.1 adds it)",
         "plan.iterations": "ours: 24 epochs, what two cores do in about an hour",
         "plan.descriptor_update": "authors' code: Adam .007, β1 .5; the cosine decay to 1/20 is ours",
         "plan.generator_update": "Adam, β1 .5: authors' code; .001 (code: .0001) and the decay to 1/20 are ours",
@@ -97,6 +102,7 @@ DESCRIPTOR_MNIST = Recipe(
     sources={
         **_COMMON_SOURCES,
         **_DESCRIPTOR_SOURCES,
+        "plan.persistent": "§2.1, §4.3: persistent contrastive divergence",
         "plan.start": "§4.3: chains start from the observed examples and go on (persistent contrastive divergence)",
         "plan.update": "as coopnets/mnist",
         "plan.iterations": "ours: about half an hour on two cores",
@@ -127,7 +133,6 @@ GENERATOR_MNIST = Recipe(
         **_COMMON_SOURCES,
         **_GENERATOR_SOURCES,
         "plan.inference_steps": "ours; the paper gives none for digits",
-        "plan.latent_step_size": "the authors' default elsewhere: .1 with σ = .3",
         "plan.update": "as coopnets/mnist",
         "plan.iterations": "ours: about half an hour on two cores",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ..learn import algorithm_d, algorithm_g, coopnets
 from ..nets import Descriptor, Generator
 from ..recipes import Recipe
 from ..rng import stream
-from ..types import Images, Learner
+from ..types import Learner
 
 
 def build(recipe: Recipe, observations: int, device: torch.device | str = "cpu") -> Learner[Any]:
@@ -49,43 +50,54 @@ def parameter_counts(recipe: Recipe) -> dict[str, int]:
 
 
 def estimated_bytes(recipe: Recipe, observations: int) -> int:
-    """Peak memory of learning, estimated: what one iteration leaves behind, and what it holds meanwhile.
+    """Peak memory of learning from ``observations`` images, estimated.
 
-    States are counted; activations are measured by running one iteration on two images in float32 and
-    counting what automatic differentiation keeps. The interpreter and its libraries come on top (about 400 MB).
+    On top of it come the interpreter and its libraries, about 300 MB. The state is counted, with two moments
+    and a gradient for each parameter, and twice more while a checkpoint is written. What automatic
+    differentiation keeps is measured on a few images, for each network; the two networks take turns, and the
+    descriptor sees observed and revised images at once. The images are counted as bytes, memory-mapped.
     """
     learner = build(recipe, observations)
     rng = stream(recipe.seed, "estimate")
+    state = learner.init(rng)
+    chains = getattr(recipe.plan, "chains", recipe.plan.batch_size)
+    kept, gradients, activations = _bytes_of(learner.state_dict(state)), 0, 0
+    for name, images in (("descriptor", chains + recipe.plan.batch_size), ("generator", chains)):
+        network = getattr(state, name, None)
+        if network is not None:
+            parameters = _bytes_of(list(network.parameters()))
+            kept += 2 * parameters
+            gradients += parameters
+            few, more = (_kept_for_gradients(network, _inputs(recipe, name, count, rng)) for count in (2, 4))
+            activations = max(activations, (more - few) // 2 * images)
+    pixels = observations * recipe.data.channels * math.prod(recipe.data.size)
+    return pixels + kept + gradients + max(activations, 2 * kept)
+
+
+def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> torch.Tensor:
+    if network == "generator" and recipe.generator is not None:
+        return torch.randn(count, recipe.generator.latent_dim, generator=rng)
+    return torch.zeros(count, recipe.data.channels, *recipe.data.size)
+
+
+def _kept_for_gradients(network: torch.nn.Module, inputs: torch.Tensor) -> int:
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
         return tensor
 
-    probe = 2
-    images = torch.zeros(probe, recipe.data.channels, *recipe.data.size)
-    state = learner.init(rng)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        _one_gradient(state, images, rng)
-    chains = getattr(recipe.plan, "chains", 0)
-    per_image = sum(kept.values()) / probe
-    return int(_state_bytes(learner.state_dict(state)) * 2 + per_image * (chains + recipe.plan.batch_size))
+        result = network(inputs)
+    del result
+    return sum(kept.values())
 
 
-def _one_gradient(state: Any, images: Images, rng: torch.Generator) -> None:
-    for name in ("descriptor", "generator"):
-        network = getattr(state, name, None)
-        if isinstance(network, Generator):
-            network.eval()(torch.randn(len(images), network.spec.latent_dim, generator=rng)).sum().backward()
-        elif network is not None:
-            network(images).sum().backward()
-
-
-def _state_bytes(nested: Any) -> int:
+def _bytes_of(nested: Any) -> int:
     if isinstance(nested, torch.Tensor):
         return nested.numel() * nested.element_size()
     if isinstance(nested, dict):
-        return sum(_state_bytes(value) for value in nested.values())
+        return sum(_bytes_of(value) for value in nested.values())
     if isinstance(nested, list | tuple):
-        return sum(_state_bytes(value) for value in nested)
+        return sum(_bytes_of(value) for value in nested)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from ..checks import InputError
 from ..data import ImageSet, Splits
 from ..metrics.parzen import ParzenScore, parzen
 from ..rng import stream
+from . import checkpoint, journal
 from .atomic import atomic_write
-from .folder import machine
+from .build import build
+from .folder import RunFolder, machine
+from .train import trained
 
 ALGORITHMS = {"coopnets": "CoopNets", "descriptor": "Algorithm D", "generator": "Algorithm G"}
 """How a recipe's family is called in results."""
@@ -78,11 +81,49 @@ def write_results(path: Path, entries: Iterable[dict[str, Any]]) -> None:
     atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")
 
 
-def timed(function: Any, *arguments: Any) -> tuple[Any, float]:
-    """What ``function`` returns, and the seconds it took."""
+def parzen_of_run(
+    run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
+) -> Iterator[tuple[dict[str, Any], ParzenScore]]:
+    """Score a run's newest checkpoint (with ``history``, every one that was kept) and the real images.
+
+    Yields each entry as it is written to ``results.json`` (older checkpoints: ``history.json``) and to the
+    journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
+
+    Raises ``InputError`` where the run has no checkpoint, or the data have no validation or test images.
+    """
+    recipe, facts = run.recipe(), run.facts()
+    learner = build(recipe, len(splits.train), device)
+    algorithm = ALGORITHMS.get(recipe.name.partition("/")[0], recipe.name)
+    common = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
+    newest = run.latest()
+    for path in checkpoint.available(run.checkpoints) if history else [newest]:
+        state, saved = trained(path, recipe, learner, device)
+        scores = parzen_of_samples(learner, state, splits, samples, seed, device)
+        for model, score in scores.items():
+            name = f"{algorithm} {model} parzen" if len(scores) > 1 else f"{algorithm} parzen"
+            both = " && ".join(part for part in (facts.get("command"), command) if part)
+            entry = result(name, score, command=both, wall_seconds=saved["seconds"], **common)
+            entry |= {key: facts[key] for key in ("threads", "device") if key in facts}
+            entry |= {
+                "iteration": state.iteration,
+                "epochs": state.iteration * recipe.plan.batch_size / len(splits.train),
+            }
+            if path == newest:
+                write_results(run.results, [entry])
+            if history:
+                write_results(run.path / "history.json", [entry])
+            _note(run, entry)
+            yield entry, score
     began = time.perf_counter()
-    answer = function(*arguments)
-    return answer, time.perf_counter() - began
+    score = parzen_of_real_images(splits, samples, device)
+    entry = result("real images parzen", score, command=command, wall_seconds=time.perf_counter() - began, **common)
+    write_results(run.results, [entry])
+    yield entry, score
+
+
+def _note(run: RunFolder, entry: dict[str, Any]) -> None:
+    with journal.Journal(run.journal) as log:
+        log.write("evaluation", **{key: entry[key] for key in ("iteration", "name", "value", "stderr")})
 
 
 def _held_out(splits: Splits, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

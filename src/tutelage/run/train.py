@@ -93,6 +93,17 @@ def restore(path: Path, learner: Any, device: torch.device) -> tuple[Any, torch.
     return state, rng, facts
 
 
+def trained(path: Path, recipe: Recipe, learner: Any, device: torch.device) -> tuple[Any, dict[str, Any]]:
+    """The state of the checkpoint ``path``, ready to be sampled from, and the checkpoint's facts.
+
+    A state whose learning was not finished is finished here, for this use. Raises as ``restore`` does.
+    """
+    state, _, facts = restore(path, learner, device)
+    if state.iteration < recipe.plan.iterations:
+        state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
+    return state, facts
+
+
 def _learn(
     run: RunFolder,
     recipe: Recipe,
@@ -136,7 +147,9 @@ def _learn(
             ):
                 at = t = state.iteration
                 numbers = scalars(record)
-                log.write("iteration", iteration=t, epoch=t * plan.batch_size / len(observed), seconds=seconds(), **numbers)
+                log.write(
+                    "iteration", iteration=t, epoch=t * plan.batch_size / len(observed), seconds=seconds(), **numbers
+                )
                 bar.update()
                 if t % 10 == 0:
                     bar.set_postfix(_short(numbers))
