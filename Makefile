@@ -21,8 +21,8 @@ setup: $(CORE) ## create .venv and install tutelage with the pinned versions
 demo: $(CORE) ## train on bundled handwritten digits and write runs/demo/report.html
 	$(BIN)/tutelage demo
 
-test: $(DEV) ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(DEV) ## the whole test suite, and that it covers the code
+	$(BIN)/python -m pytest --cov=tutelage --cov-report=term:skip-covered --cov-fail-under=90
 
 check: lint format-check types ## lint, format and type checks, in this order
 

@@ -15,7 +15,7 @@ from tutelage.sample import Langevin
 
 
 def main(iterations: int = 3, chains: int = 16) -> None:
-    digits = data.digits().train
+    digits = data.load(DEMO.data).train
     rng = stream(0, "by hand")
     assert DEMO.descriptor and DEMO.generator
     descriptor, generator = Descriptor(DEMO.descriptor, rng), Generator(DEMO.generator, rng)

@@ -81,6 +81,15 @@ def test_a_module_is_differentiated_without_touching_its_parameters() -> None:
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
 
 
+def test_a_prepared_module_follows_no_later_change_of_its_weights() -> None:
+    network, x = Scored(), positions(4, 3)
+    evaluate = prepared(network)
+    before = evaluate(x).value
+    with torch.no_grad():
+        network.body[2].bias.add_(1)
+    torch.testing.assert_close(evaluate(x).value, before)
+
+
 def test_own_prepare_is_used_where_it_is_offered() -> None:
     assert prepared(WithPrepare())(positions(2, 3)).gradient.eq(7).all()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tutelage.checks import InputError
 from tutelage.rng import stream
 
 
@@ -34,3 +35,8 @@ def test_drawing_from_one_stream_moves_no_other_and_not_the_global_one() -> None
 
 def test_the_generator_lives_where_it_is_asked_to(device: torch.device) -> None:
     assert stream(0, "noise", device=device).device.type == device.type
+
+
+def test_names_that_would_meet_another_stream_are_refused() -> None:
+    with pytest.raises(InputError, match="cannot contain '/'"):
+        stream(0, "a/b")

@@ -1,8 +1,8 @@
 """The one place that turns an energy or a potential into value and gradient.
 
 Sampling needs the gradient with respect to the position only. ``prepared`` asks the energy for its
-own fast snapshot (``prepare()``), and falls back to automatic differentiation with the parameters of
-a network detached, so that nothing is remembered or computed for them.
+own fast snapshot (``prepare()``), and falls back to automatic differentiation with a detached copy of
+a network's parameters, so that nothing is remembered or computed for them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class ByAutograd:
         with torch.enable_grad():
             x = position.detach().requires_grad_(True)
             value = self.function(x)
+            if not value.requires_grad:  # a constant, made without the position
+                return Evaluation(value, torch.zeros_like(position))
             (gradient,) = torch.autograd.grad(value.sum(), x, materialize_grads=True)
         return Evaluation(value.detach(), gradient)
 
@@ -43,7 +45,7 @@ def prepared(function: Energy | Potential | Preparable) -> Prepared:
     if isinstance(function, Preparable):
         return function.prepare()
     if isinstance(function, nn.Module):
-        frozen = {name: parameter.detach() for name, parameter in function.named_parameters()}
+        frozen = {name: parameter.detach().clone() for name, parameter in function.named_parameters()}
         return ByAutograd(lambda x: functional_call(function, frozen, (x,)))
     return ByAutograd(function)
 

@@ -11,6 +11,8 @@ import hashlib
 
 import torch
 
+from .checks import InputError
+
 
 def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> torch.Generator:
     """The generator of the stream ``names`` under ``seed``.
@@ -22,6 +24,8 @@ def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> tor
     >>> bool(torch.equal(torch.randn(3, generator=a), torch.randn(3, generator=b)))
     True
     """
+    if any("/" in str(name) for name in names):
+        raise InputError(f"the names of a random stream are {names}; a name cannot contain '/', give it as two")
     text = "/".join(str(part) for part in (seed, *names))
     digest = hashlib.sha256(text.encode()).digest()
     rng = torch.Generator(device=device)

@@ -138,6 +138,15 @@ def test_a_mask_of_ones_is_the_posterior_and_of_zeros_the_prior(value: float, ex
         torch.testing.assert_close(got, prior)
 
 
+def test_hidden_pixels_may_be_anything():
+    observed, latents = normal(4, 1, 1, 3), normal(4, 2, name="latents")
+    mask = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
+    spoilt = torch.where(mask == 0, math.nan, observed)
+    clean, holed = (Posterior(LinearGenerator(MATRIX), images, NOISE_STD, mask) for images in (observed, spoilt))
+    torch.testing.assert_close(holed(latents), clean(latents))
+    torch.testing.assert_close(holed.prepare()(latents).gradient, clean.prepare()(latents).gradient)
+
+
 def test_reconstruction_follows_equation_16():
     latents, target = normal(40, 2), normal(40, 1, 1, 3, name="target")
     generator = LinearGenerator(MATRIX)

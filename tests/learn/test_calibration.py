@@ -31,7 +31,8 @@ class Watched(nn.Module):
 
 def calibrated(draws: int, chunk: int) -> Watched:
     generator = Watched().train()
-    generator(5 + torch.randn(10, 3, generator=stream(0, "earlier")))  # statistics to be forgotten
+    generator(5 + torch.randn(10, 3, generator=stream(0, "earlier")))
+    running(generator.norm)[0].fill_(float("nan"))  # earlier statistics are forgotten, whatever they are
     generator.given.clear()
     calibrate(generator, draws, (3,), stream(0, "draws"), chunk)
     return generator

@@ -159,3 +159,9 @@ def test_latents_of_another_dimension_are_refused(shape: tuple[int, ...]) -> Non
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match="precision is 'half'"):
         Generator(NORMED, stream(0), "half")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(7, 9), (9, 9), (8, 3)])
+def test_sizes_that_no_stride_makes_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="no transposed convolution makes"):
+        GeneratorSpec(3, (2, 4, 4), (Deconv(1, 4, size),), 0.2, False, 0.1)

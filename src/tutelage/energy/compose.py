@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
+
 from ..gradient import prepared
 from ..types import Energy, Evaluation, Images, Potential, Prepared, Scores
 
@@ -52,7 +54,7 @@ class Tilt:
 
         def evaluate(images: Images) -> Evaluation:
             value, down, _ = reference(images)
-            up = images.new_zeros(())
+            up = torch.zeros_like(images)
             for potential in potentials:
                 score, gradient, _ = potential(images)
                 value = value - score

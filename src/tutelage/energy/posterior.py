@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from ..checks import InputError
@@ -40,7 +41,7 @@ class Posterior:
     def __call__(self, latents: Latents) -> Scores:
         residual = self.observed - self.generator(latents)
         if self.mask is not None:
-            residual = residual * self.mask
+            residual = torch.where(self.mask == 0, 0.0, residual * self.mask)  # hidden pixels may be NaN
         likelihood = residual.flatten(1).square().sum(1) / (2 * self.noise_std**2)
         return likelihood + latents.flatten(1).square().sum(1) / 2
 

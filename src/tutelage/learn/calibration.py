@@ -36,5 +36,6 @@ def calibrate(
 
 
 def _chunks(draws: int, shape: tuple[int, ...], rng: torch.Generator, chunk: int) -> list[Latents]:
-    sizes = [chunk] * (draws // chunk) or [draws]
+    chunks = -(-draws // chunk)
+    sizes = [draws // chunks + (k < draws % chunks) for k in range(chunks)]
     return [torch.randn((size, *shape), generator=rng, device=rng.device) for size in sizes]

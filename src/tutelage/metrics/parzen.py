@@ -74,6 +74,11 @@ def parzen(samples: Tensor, validation: Tensor, test: Tensor, widths: tuple[floa
                 f"{name} lie in [{low:.3g}, {high:.3g}]; the Parzen score is defined on [0, 1]: "
                 "scale [-1, 1] images by (x + 1) / 2 and clamp chains"
             )
+    if len(test) < 2 or not widths or min(widths) <= 0:
+        raise InputError(
+            f"{len(test)} test images and widths {list(widths)} were given; the Parzen score needs 2 images or more "
+            "for its standard error, and widths above 0"
+        )
     chosen = int(log_density(validation, samples, widths).mean(1).argmax())
     scores = log_density(test, samples, (widths[chosen],))[0]
     return ParzenScore(

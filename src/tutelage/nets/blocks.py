@@ -47,7 +47,8 @@ def same_conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, stride: 
     """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``."""
     low = tuple(same_padding(n, k, stride)[0] for n, k in zip(size, weight.shape[2:], strict=True))
     full = F.conv_transpose2d(x, weight, bias, stride, padding=low)
-    return full[..., : size[0], : size[1]]
+    short = [max(n - m, 0) for n, m in zip(size, full.shape[2:], strict=True)]
+    return F.pad(full, (0, short[1], 0, short[0]))[..., : size[0], : size[1]]
 
 
 def space_to_depth_weight(weight: Tensor, stride: int) -> Tensor:

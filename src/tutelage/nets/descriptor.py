@@ -91,8 +91,8 @@ class Descriptor(nn.Module):
         up to rounding."""
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.top.dtype
         strides = [conv.stride for conv in self.spec.convs]
-        weights = [weight.detach().to(dtype, memory_format=torch.channels_last) for weight in self.weights]
-        biases = [bias.detach().to(dtype) for bias in self.biases]
+        weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.weights]
+        biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
         top, top_bias = self.top.detach().sum(0).to(dtype), self.top_bias.detach().sum()
         first, kernel = space_to_depth_weight(weights[0], strides[0]), self.spec.convs[0].kernel
         first = first.contiguous(memory_format=torch.channels_last)

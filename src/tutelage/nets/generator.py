@@ -43,6 +43,18 @@ class GeneratorSpec:
     batch_norm: bool
     init_std: float
 
+    def __post_init__(self) -> None:
+        below = self.base[1:]
+        for deconv in self.deconvs:
+            strides = [-(-size // n) for size, n in zip(deconv.size, below, strict=True)]
+            fits = all(-(-size // strides[0]) == n for size, n in zip(deconv.size, below, strict=True))
+            if strides[0] != strides[1] or not fits:
+                raise InputError(
+                    f"no transposed convolution makes {list(deconv.size)} pixels from {list(below)}: both sides need "
+                    "the same whole stride s, with size / s, rounded up, the size before"
+                )
+            below = deconv.size
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the images made."""

@@ -109,6 +109,7 @@ DESCRIPTOR_MNIST = Recipe(
     },
     deviations=(
         _NETWORK_DEVIATIONS[0],
+        "The learning rate falls along a cosine.",
         "The paper reports no descriptor alone on digits; these are the settings of its cooperative run.",
     ),
 )
@@ -138,6 +139,7 @@ GENERATOR_MNIST = Recipe(
     },
     deviations=(
         *_NETWORK_DEVIATIONS,
+        "The learning rate falls along a cosine, and samples are drawn from an average of the generator's weights.",
         "The paper reports no generator alone on digits; these are the settings of its cooperative run.",
     ),
 )

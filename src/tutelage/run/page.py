@@ -26,7 +26,7 @@ p { max-width: 46rem } .soft, figcaption { color: var(--soft); font-size: .9rem 
   margin: 0 }
 .facts div { padding: .5rem .7rem; background: var(--panel); border-radius: 6px; overflow-wrap: anywhere }
 .facts dt { color: var(--soft); font-size: .85rem } .facts dd { margin: 0; font-weight: 600 }
-.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); gap: 1rem;
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(13rem, 100%), 1fr)); gap: 1rem;
   align-items: start }
 .row + .row { margin-top: 1rem }
 .row.wide { grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)) }

@@ -49,7 +49,7 @@ def train(
     run = create(out, recipe, facts)
     state = learner.init(rng)
     picked = min(100, len(observed))
-    pictures.save(pictures.grid(observed.batch(slice(0, picked)), scale=2), run.pictures / "real.png")
+    _save(run, {"real": observed.batch(slice(0, picked))})
     with journal.Journal(run.journal) as log:
         log.write("start", iteration=0, seconds=0.0, recipe=recipe.name, **facts)
         return _learn(run, recipe, learner, state, observed, rng, log, 0.0, minutes)
@@ -189,7 +189,8 @@ def _save_pictures(run: RunFolder, images: dict[str, Any], iteration: int) -> No
 
 def _save(run: RunFolder, images: dict[str, Any]) -> None:
     for name, chosen in images.items():
-        pictures.save(pictures.grid(chosen, scale=2), run.pictures / f"{name}.png")
+        scale = max(1, 64 // chosen.shape[-1])  # small images are enlarged, each pixel a square
+        pictures.save(pictures.grid(chosen, scale=scale), run.pictures / f"{name}.png")
 
 
 def _last_good(run: RunFolder) -> str:
