@@ -9,9 +9,11 @@ import torch
 
 from toy_networks import LinearPotential
 from tutelage.checks import InputError
-from tutelage.learn.algorithm_d import AlgorithmD, Plan, drift_ratio, revision_kernel
+from tutelage.energy import Gaussian, Tilt
+from tutelage.learn.algorithm_d import AlgorithmD, Plan, drift_ratio, langevin_revision, revision_kernel
 from tutelage.learn.updates import Adam
 from tutelage.rng import stream
+from tutelage.sample import Langevin
 from tutelage.types import Batch
 
 SHAPE = (1, 2, 2)
@@ -148,3 +150,14 @@ def test_sampling_gives_the_number_asked_for(start):
     algorithm = learner(start=start, given=observed(name="given"), revision_steps=2)
     state, _ = one_step(algorithm)
     assert algorithm.sample(state, 13, stream(1))["descriptor"].shape == (13, *SHAPE)
+
+
+def test_samples_of_persistent_chains_are_draws_along_them():
+    algorithm = learner(start="data", persistent=True, revision_steps=3)
+    state, _ = one_step(algorithm)
+    drawn = algorithm.sample(state, 12, stream(1))["descriptor"]
+    energy = Tilt(Gaussian(0.5), state.descriptor)
+    rng, chains = stream(1), state.chains
+    for block in drawn.split(6):
+        chains, _ = langevin_revision(energy, chains, Langevin(0.1), 3, rng)
+        assert torch.equal(block, chains)

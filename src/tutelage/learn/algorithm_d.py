@@ -218,18 +218,23 @@ class AlgorithmD:
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images: chains of ``revision_steps`` from the plan's start.
 
-        Chains that need images of the past (persistent, data, given) go on from the last revised ones,
-        repeated as often as needed.
+        Where the plan's chains start from images (persistent, data, given), the latest ones go on, and are
+        taken after every ``revision_steps`` steps until there are ``n``: draws along the same ñ chains are not
+        independent of each other.
         """
         plan = self.plan
+        energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
+        kernel = revision_kernel(plan, state.iteration)
         if plan.persistent or plan.start in ("data", "given"):
-            start = state.chains.repeat(-(-n // plan.chains), *[1] * len(self.shape))[:n]
-        elif plan.start == "noise":
+            draws, chains = [], state.chains
+            for _ in range(-(-n // len(chains))):
+                chains, _ = langevin_revision(energy, chains, kernel, plan.revision_steps, rng)
+                draws.append(chains)
+            return {"descriptor": torch.cat(draws)[:n]}
+        if plan.start == "noise":
             start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
         else:
             start = torch.zeros((n, *self.shape), device=rng.device)
-        energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
-        kernel = revision_kernel(plan, state.iteration)
         revised = [langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0] for part in start.split(500)]
         return {"descriptor": torch.cat(revised)}
 
