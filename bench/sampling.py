@@ -74,7 +74,9 @@ def measure(name: str, spec: DescriptorSpec, chains: int, precision, device: tor
     energy = Tilt(Gaussian(REFERENCE_STD), ours)
 
     expected = theirs(images).sum(1)
-    torch.testing.assert_close(ours(images), expected, rtol=2e-2 if precision == "bfloat16" else 1e-4, atol=1e-4)
+    off = ((ours(images) - expected).norm() / expected.norm()).item()
+    if off > (2e-2 if precision == "bfloat16" else 1e-4):
+        raise SystemExit(f"{name}, {precision}: the two networks differ by {off:.1%}, so their times say nothing")
 
     pairs = []
     for repeat in range(repeats + 1):
@@ -106,7 +108,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for name, spec, chains in CASES:
         for precision in ("float32", "bfloat16"):
-            print(json.dumps(measure(name, spec, chains, precision, torch.device(arguments.device), arguments.repeats)))
+            line = measure(name, spec, chains, precision, torch.device(arguments.device), arguments.repeats)
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
