@@ -22,7 +22,7 @@ demo: $(CORE) ## train on bundled handwritten digits and write runs/demo/report.
 	$(BIN)/tutelage demo
 
 test: $(DEV) ## the whole test suite, and that it covers the code
-	$(BIN)/python -m pytest --cov=tutelage --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest --cov=tutelage --cov-report=term:skip-covered --cov-fail-under=95
 
 check: lint format-check types ## lint, format and type checks, in this order
 

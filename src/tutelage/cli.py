@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Annotated, Literal
 # Waiting threads that only spin slow everything tenfold once another program wants a core: spin briefly, then sleep.
 os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
-import numpy as np
 import torch
 import tyro
 from tyro.conf import Positional, arg
@@ -22,6 +22,7 @@ from .apps.interpolation import interpolate as interpolate_latents
 from .checks import DivergenceError, InputError
 from .recipes import RECIPES, Recipe, by_name, codec
 from .recipes.demo import DEMO
+from .recipes.describe import describe
 from .rng import stream
 from .run import evaluate, folder, pictures, report
 from .run import train as training
@@ -46,7 +47,7 @@ def list_recipes() -> None:
 
 def show(recipe: Name, overrides: Overrides = []) -> None:  # noqa: B006 - tyro reads the default
     """Show a recipe: every field, where it came from, and where it departs from the paper."""
-    print(_describe(_resolve(recipe, overrides)))
+    print(describe(_resolve(recipe, overrides)))
 
 
 def train(
@@ -62,7 +63,7 @@ def train(
     """Train a model and leave a run folder: recipe, journal, pictures, checkpoints, report.html."""
     chosen = _resolve(recipe, overrides)
     if dry_run:
-        print(_describe(chosen))
+        print(describe(chosen))
         _estimate(chosen, data)
         return 0
     splits = _load(chosen, data, download)
@@ -91,14 +92,13 @@ def sample(
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
-    if out.suffix not in ("", ".png", ".npy"):
-        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
+    pictures.check_target(out)
     learner, state = _trained(folder.open_run(run), _device(device))
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = ("descriptor" if "descriptor" in drawn else "generator") if model == "best" else model
     if which not in drawn:
         raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
-    _write_images(drawn[which], out)
+    pictures.write_images(drawn[which], out)
     print(f"{n} images of the {which}: {out}")
 
 
@@ -251,47 +251,6 @@ def _interpolation(learner, state, rows: int, frames: int, steps: int, rng: torc
     pictures.save(pictures.grid(images, columns=frames), target)
 
 
-def _write_images(images: torch.Tensor, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
-        pictures.save(pictures.grid(images), out)
-        return
-    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    if out.suffix == ".npy":
-        np.save(out, pixels, allow_pickle=False)
-        return
-    out.mkdir(exist_ok=True)
-    for i in range(len(images)):
-        pictures.save(pictures.grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
-
-
-def _describe(recipe: Recipe) -> str:
-    lines = [recipe.name]
-
-    def walk(value, prefix: str) -> None:
-        for key, item in value.items():
-            name = f"{prefix}{key}"
-            if key in ("kind", "sources", "deviations", "name") and not prefix:
-                continue
-            if isinstance(item, dict):
-                if name in recipe.sources:
-                    lines.append(f"  {name:34} {'':24} {recipe.sources[name]}")
-                walk({k: v for k, v in item.items() if k != "kind" or name == "data"}, f"{name}.")
-            else:
-                shown = _compact(item)
-                lines.append(f"  {name:34} {shown:24} {recipe.sources.get(name, '')}".rstrip())
-
-    walk(codec.encode(recipe), "")
-    lines += ["deviations from the paper:"] + [f"  - {text}" for text in recipe.deviations]
-    return "\n".join(lines)
-
-
-def _compact(value) -> str:
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return ", ".join("/".join(str(v) for k, v in item.items() if k != "kind") for item in value)
-    return "none" if value is None else str(value)
-
-
 def _estimate(recipe: Recipe, path: Path | None) -> None:
     for name, count in parameter_counts(recipe).items():
         print(f"{name}: {count:,} parameters")
@@ -304,8 +263,6 @@ def _estimate(recipe: Recipe, path: Path | None) -> None:
 
 
 def _clear_earlier_demo(out: Path) -> None:
-    import shutil
-
     if not out.exists():
         return
     try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ..checks import InputError
-from .atomic import atomic_write
+from .atomic import atomic_write, replacing
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 
@@ -102,3 +103,27 @@ def png_bytes(image: Image.Image) -> bytes:
 def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
     """Write the picture to `path` as PNG, whole or not at all."""
     atomic_write(path, png_bytes(image))
+
+
+def check_target(out: Path) -> None:
+    """Refuse a file that `write_images` has no form for. Raises `InputError`; nothing is written."""
+    if out.suffix not in ("", ".png", ".npy"):
+        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
+
+
+def write_images(images: torch.Tensor, out: Path) -> None:
+    """Write images `[B, C, H, W]`: one grid (`.png`), uint8 `[B, H, W, C]` (`.npy`), or a folder of single PNGs.
+
+    Raises `InputError` for any other ending.
+    """
+    check_target(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".png":
+        save(grid(images), out)
+    elif out.suffix == ".npy":
+        with replacing(out) as temporary, open(temporary, "wb") as file:
+            np.save(file, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)
+    else:
+        out.mkdir(exist_ok=True)
+        for i in range(len(images)):
+            save(grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
