@@ -143,7 +143,7 @@ def test_what_is_damaged_is_refused(tmp_path: Path, damage: str) -> None:
     path = checkpoint.save(tmp_path, 5, NESTED, {})
     apply, message = DAMAGED[damage]
     apply(path)
-    with pytest.raises(InputError, match=rf"checkpoint .*0000005 {message}.*resume from an earlier checkpoint"):
+    with pytest.raises(InputError, match=rf"checkpoint .*0000005 {message}.*remove that folder to go on from"):
         checkpoint.load(path)
 
 

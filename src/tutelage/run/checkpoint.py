@@ -106,7 +106,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str,
 
     Raises ``InputError`` where files are missing, truncated, altered, or of another format.
     """
-    advice = "resume from an earlier checkpoint, or train again"
+    advice = "remove that folder to go on from the checkpoint before it, or train again"
     try:
         described = json.loads((path / "state.json").read_text())
         digest = _digest(path / "state.safetensors")
