@@ -30,6 +30,7 @@ def test_good_potentials_pass():
 @pytest.mark.parametrize(
     ("potential", "message"),
     [
+        (nn.Sequential(nn.Flatten(), nn.Linear(7, 1)), "cannot take images of torch.float32 on cpu, shape"),
         (lambda images: images.mean(), r"gave \[\] for 3 images"),
         (lambda images: images.flatten(1), r"gave \[3, 36\]"),
         (lambda images: None, "gave NoneType"),

@@ -297,6 +297,25 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "warp"],
         "device 'warp'",
     ),
+    "a layer without a stride": (
+        [
+            *("train", "coopnets/mnist", "--out", "{root}/new", "--set"),
+            'descriptor.convs=[{"channels": 4, "kernel": 3, "stride": 0}]',
+        ],
+        "stride of a descriptor is 0; it needs to be 1 or more",
+    ),
+    "no layers": (
+        ["train", "coopnets/mnist", "--out", "{root}/new", "--set", "generator.deconvs=[]"],
+        "a generator needs one layer or more",
+    ),
+    "Metropolis in bfloat16": (
+        ["train", "coopnets/mnist", "--out", "{root}/new", "--set", "plan.metropolis=true"],
+        "set precision=float32",
+    ),
+    "chains from given images": (
+        ["train", "descriptor/mnist", "--out", "{root}/new", "--dry-run", "--set", "plan.start=given"],
+        "which a recipe cannot hold",
+    ),
     "resume of no run": (["resume", "{root}/empty"], r"empty is no run folder.*give the --out of an earlier"),
     "resume of nothing": (["resume", "{root}/absent"], r"absent is no run folder"),
     "resume without a checkpoint": (["resume", "{root}/fresh"], "fresh has no checkpoint yet"),

@@ -30,7 +30,14 @@ def validate_potential(potential: Potential, shape: tuple[int, ...], device: tor
     Raises ``InputError`` for the first of these that fails.
     """
     images = torch.linspace(-1, 1, 3 * math.prod(shape), device=device).view(3, *shape).requires_grad_(True)
-    scores = potential(images)
+    try:
+        scores = potential(images)
+    except (RuntimeError, TypeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"the potential cannot take images of {images.dtype} on {images.device}, shape {list(images.shape)}: "
+            f"{first}; give the network this dtype and device, and the shape it was made for"
+        ) from error
     if not isinstance(scores, torch.Tensor) or scores.shape != (3,):
         got = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
         raise InputError(

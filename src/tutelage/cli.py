@@ -67,17 +67,17 @@ def train(
         _estimate(chosen, data)
         return 0
     splits = _load(chosen, data, download)
-    facts = {"data": str(data.resolve()) if data else None, "command": _command()}
-    done = training.train(chosen, splits.train, out, _device(device), facts, minutes)
-    return _say_trained(out, done)
+    facts = {"data": _found(chosen, splits, data), "command": _command()}
+    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes)
+    return _say_trained(out, ending)
 
 
 def resume(run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None) -> int:
     """Go on with an interrupted run from its newest checkpoint."""
     opened = folder.open_run(run)
     splits = _load(opened.recipe(), _data_of(opened, data))
-    done = training.resume(opened, splits.train, _device(device), minutes)
-    return _say_trained(run, done)
+    ending = training.resume(opened, splits.train, _device(device), minutes)
+    return _say_trained(run, ending)
 
 
 def sample(
@@ -152,15 +152,15 @@ def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier d
     began = time.perf_counter()
     _clear_earlier_demo(out)
     splits = data.load(DEMO.data)
-    done = training.train(DEMO, splits.train, out, torch.device("cpu"), {"data": None, "command": _command()})
-    if done:
+    ending = training.train(DEMO, splits.train, out, torch.device("cpu"), {"data": None, "command": _command()})
+    if ending == "done":
         opened = folder.open_run(out)
         learner, state = _trained(opened, torch.device("cpu"))
         rng = stream(DEMO.seed, "interpolate")
         _interpolation(learner, state, 8, 10, 10, rng, opened.pictures / "interpolation.png")
         report.write_report(out)
         print(f"Trained on {len(splits.train)} digits in {time.perf_counter() - began:.0f} s.")
-    return _say_trained(out, done)
+    return _say_trained(out, ending)
 
 
 def main() -> None:
@@ -209,6 +209,13 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
     return data.load(recipe.data, path, download=download)
+
+
+def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
+    """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed."""
+    if recipe.data.kind == "mnist":
+        return str(Path(splits.train.source).resolve().parent)
+    return str(given.resolve()) if given else None
 
 
 def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
@@ -263,7 +270,7 @@ def _estimate(recipe: Recipe, path: Path | None) -> None:
 
 
 def _clear_earlier_demo(out: Path) -> None:
-    if not out.exists():
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
         earlier = folder.open_run(out).recipe().name == DEMO.name
@@ -274,12 +281,12 @@ def _clear_earlier_demo(out: Path) -> None:
     shutil.rmtree(out)
 
 
-def _say_trained(out: Path, done: bool) -> int:
-    if done:
+def _say_trained(out: Path, ending: training.Ending) -> int:
+    if ending == "done":
         print(f"Done. Look at {out / 'report.html'}")
-        return 0
-    print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
-    return 130
+    else:
+        print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
+    return 130 if ending == "interrupt" else 0
 
 
 def _command() -> str:

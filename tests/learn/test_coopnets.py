@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.energy import Gaussian, Tilt
+from tutelage.energy import Gaussian, Posterior, Tilt
 from tutelage.learn.algorithm_d import density_shifting, langevin_revision
 from tutelage.learn.algorithm_g import langevin_inference, reconstruction
 from tutelage.learn.coopnets import CoopNets, Plan, initial_generation
@@ -158,3 +158,17 @@ def test_looking_at_pictures_changes_nothing():
 def test_plans_that_cannot_work_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         replace(PLAN, **changes)
+
+
+def test_inference_uses_any_generator_in_evaluation_mode():
+    """A module of the user's own, with batch norm in training mode: chains must not influence each other."""
+    network = torch.nn.Sequential(
+        torch.nn.Linear(3, 16), torch.nn.BatchNorm1d(16), torch.nn.Linear(16, 64), torch.nn.Unflatten(1, (1, 8, 8))
+    ).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    latents, target = torch.randn((4, 3), generator=stream(1)), batch().images[:4]
+    energy = Posterior(network, target, 0.3).prepare()
+    alone = Posterior(network, target[:1], 0.3).prepare()
+    torch.testing.assert_close(energy(latents).gradient[:1], alone(latents[:1]).gradient)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert network.training

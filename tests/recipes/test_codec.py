@@ -105,7 +105,7 @@ CHANGES = [
     ("plan.ema_decay", "None", None),
     ("plan.ema_decay", "null", None),
     ("plan.noise_until", "100", 100),
-    ("plan.metropolis", "true", True),
+    ("plan.add_noise", "true", True),
     ("plan.generator_update.lr", "0.5", 0.5),
     ("precision", "float32", "float32"),
     ("data.kind", "folder", "folder"),

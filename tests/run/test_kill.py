@@ -33,7 +33,7 @@ from tutelage.run import checkpoint, train
 moment, out, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 torch.set_num_threads(threads)
 save, save_file, write_text, flush, rename = (
-    checkpoint.save, checkpoint.save_file, Path.write_text, checkpoint._flush, os.rename
+    checkpoint.save, checkpoint.save_file, Path.write_text, checkpoint.flush, os.rename
 )
 fatal = False
 
@@ -91,7 +91,7 @@ MOMENTS = {
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nobody killed."""
     out = tmp_path_factory.mktemp("whole")
-    assert train.train(recipe(), tiny_images(), out, CPU, {})
+    assert train.train(recipe(), tiny_images(), out, CPU, {}) == "done"
     return out
 
 
@@ -110,7 +110,7 @@ def test_a_kill_while_a_checkpoint_is_written(tmp_path: Path, whole: Path, momen
     state, _ = checkpoint.load(run.latest())
     assert state["learner"]["iteration"] == int(newest)
 
-    assert train.resume(run, tiny_images(), CPU)
+    assert train.resume(run, tiny_images(), CPU) == "done"
     assert same(saved_state(run.path), saved_state(whole))
     assert numbers(run.path) == numbers(whole)
     assert sorted(path.name for path in run.checkpoints.iterdir()) == ["0000005", "0000006"]

@@ -73,11 +73,11 @@ def whole_and_parted(
 ) -> tuple[Path, Path]:
     """Two runs of ``recipe``: one without a stop, and one that was stopped and resumed."""
     observed, whole, parted = tiny_images(10, channels), folder / "whole", folder / "parted"
-    assert train.train(recipe, observed, whole, CPU, {})
+    assert train.train(recipe, observed, whole, CPU, {}) == "done"
     interrupt_at(stop)
-    assert not train.train(recipe, observed, parted, CPU, {})
+    assert train.train(recipe, observed, parted, CPU, {}) == "interrupt"
     assert saved_state(parted)["learner"]["iteration"] == stop
-    assert train.resume(RunFolder(parted), observed, CPU)
+    assert train.resume(RunFolder(parted), observed, CPU) == "done"
     return whole, parted
 
 
@@ -85,6 +85,8 @@ def whole_and_parted(
 @pytest.mark.parametrize("case", CASES)
 def test_a_stop_changes_nothing(tmp_path: Path, interrupt_at: Interrupt, case: str, precision: str) -> None:
     name, changes = CASES[case]
+    if precision == "bfloat16":  # too coarse for a Metropolis correction, and refused with it
+        changes = {field: value for field, value in changes.items() if field != "plan.metropolis"}
     recipe = tiny(name, {"precision": precision, **changes})
     whole, parted = whole_and_parted(recipe, tmp_path, interrupt_at, stop=3)
     expected, got = saved_state(whole), saved_state(parted)
@@ -121,10 +123,10 @@ def test_the_comparison_would_notice(tmp_path: Path) -> None:
 
 def test_many_short_sittings_are_one_long_one(tmp_path: Path) -> None:
     recipe, observed = tiny("coopnets/mnist", {"plan.inference_steps": 1}), tiny_images()
-    assert train.train(recipe, observed, tmp_path / "whole", CPU, {})
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {}) == "done"
     done = train.train(recipe, observed, tmp_path / "parted", CPU, {}, minutes=0)
     sittings = 1
-    while not done:
+    while done != "done":
         done = train.resume(RunFolder(tmp_path / "parted"), observed, CPU, minutes=0)
         sittings += 1
     assert sittings == 6
@@ -137,13 +139,13 @@ def test_many_short_sittings_are_one_long_one(tmp_path: Path) -> None:
 def test_a_kill_after_the_checkpoint_repeats_what_was_lost(tmp_path: Path, interrupt_at: Interrupt) -> None:
     """The journal went on past the newest checkpoint; resuming writes those iterations again, once."""
     recipe, observed, run = tiny("descriptor/mnist"), tiny_images(), tmp_path / "run"
-    assert train.train(recipe, observed, tmp_path / "whole", CPU, {})
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {}) == "done"
     interrupt_at(5)
     train.train(recipe, observed, run, CPU, {})
     shutil.rmtree(run / "checkpoints" / "0000005")
     with (run / "journal.jsonl").open("ab") as file:
         file.write(b'{"event": "iterat')
-    assert train.resume(RunFolder(run), observed, CPU)
+    assert train.resume(RunFolder(run), observed, CPU) == "done"
     assert numbers(run) == numbers(tmp_path / "whole")
     assert same(saved_state(run), saved_state(tmp_path / "whole"))
 
@@ -152,7 +154,7 @@ def test_resuming_a_finished_run_leaves_its_state(tmp_path: Path) -> None:
     recipe, observed = tiny("generator/mnist"), tiny_images()
     train.train(recipe, observed, tmp_path, CPU, {})
     before = saved_state(tmp_path)
-    assert train.resume(RunFolder(tmp_path), observed, CPU)
+    assert train.resume(RunFolder(tmp_path), observed, CPU) == "done"
     assert same(saved_state(tmp_path), before)
     assert len(numbers(tmp_path)) == 6
 
@@ -167,7 +169,7 @@ def stopped(tmp_path: Path, interrupt_at: Interrupt) -> RunFolder:
 def test_other_data_are_refused(stopped: RunFolder) -> None:
     with pytest.raises(InputError, match=r"is not what run .* learned from \(SHA-256 .*give the same data with --data"):
         train.resume(stopped, tiny_images(11), CPU)
-    assert train.resume(stopped, tiny_images(), CPU)
+    assert train.resume(stopped, tiny_images(), CPU) == "done"
 
 
 def test_other_networks_are_refused(stopped: RunFolder) -> None:
@@ -190,4 +192,4 @@ def test_a_generator_of_another_device_gives_way_to_a_fresh_stream(stopped: RunF
         if words[0] == 0:
             first = drawn
     assert not torch.equal(first, drawn)
-    assert train.resume(stopped, tiny_images(), CPU)
+    assert train.resume(stopped, tiny_images(), CPU) == "done"

@@ -32,7 +32,7 @@ FINAL = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
     recipe, observed, out = tiny(name, {"keep_every": 2}), tiny_images(), tmp_path / "new" / "run"
-    assert train.train(recipe, observed, out, CPU, {"command": "by hand"})
+    assert train.train(recipe, observed, out, CPU, {"command": "by hand"}) == "done"
     assert open_run(out).recipe() == recipe
     facts = json.loads((out / "run.json").read_text())
     assert facts["command"] == "by hand" and facts["data_sha256"] == observed.sha256
@@ -79,7 +79,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path, what: str) ->
 
 
 def test_time_may_run_out(tmp_path: Path) -> None:
-    assert not train.train(tiny("descriptor/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0)
+    assert train.train(tiny("descriptor/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0) == "time"
     assert len(numbers(tmp_path)) == 1 and saved_state(tmp_path)["learner"]["iteration"] == 1
     assert journal.read(tmp_path / "journal.jsonl")[-1]["event"] == "interrupt"
     assert "interrupted at iteration 1" in (tmp_path / "report.html").read_text()

@@ -9,10 +9,11 @@ mask of zeros is the prior.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..checks import InputError
 from ..gradient import ByAutograd
@@ -25,7 +26,8 @@ class Posterior:
     ``generator`` maps latents ``[B, d, ...]`` to images ``[B, C, *space]`` and must treat the rows of
     a batch independently (batch norm in inference mode). ``observed`` is ``[B, C, *space]``;
     ``mask`` broadcasts against it, 1 = observed, 0 = hidden. Where the generator offers
-    ``snapshot()`` (frozen weights, ready for inference), the prepared form uses it.
+    ``snapshot()`` (frozen weights, ready for inference), the prepared form uses it; of any other module it
+    uses a frozen copy in evaluation mode.
 
     Raises ``InputError`` where ``noise_std`` is not a positive number.
     """
@@ -46,6 +48,9 @@ class Posterior:
         return likelihood + latents.flatten(1).square().sum(1) / 2
 
     def prepare(self) -> Prepared:
-        snapshot = getattr(self.generator, "snapshot", None)
-        generator = snapshot() if snapshot is not None else self.generator
+        generator = self.generator
+        if hasattr(generator, "snapshot"):
+            generator = generator.snapshot()
+        elif isinstance(generator, nn.Module):
+            generator = copy.deepcopy(generator).eval().requires_grad_(False)
         return ByAutograd(Posterior(generator, self.observed, self.noise_std, self.mask))

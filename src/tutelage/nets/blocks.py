@@ -6,7 +6,8 @@ padding at the end; the transposed convolution is exactly its transpose.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 
 def compute_dtype(precision: Precision) -> torch.dtype:
-    """The dtype of the convolutions; weights, images and chains stay float32 whatever it is.
+    """The dtype that layers compute in; weights, images and chains stay float32 whatever it is.
 
     Raises ``InputError`` for a name that is not known.
     """
@@ -26,6 +27,17 @@ def compute_dtype(precision: Precision) -> torch.dtype:
     if precision not in known:
         raise InputError(f"precision is {precision!r}; it needs to be one of {', '.join(known)}")
     return known[precision]
+
+
+def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) -> None:
+    """Refuse a Spec without layers, or with a count below 1. Raises ``InputError``."""
+    if not layers:
+        raise InputError(f"a {what} needs one layer or more; none is given")
+    for layer in layers:
+        counts = {**counts, **{name: getattr(layer, name, 1) for name in ("channels", "kernel", "stride")}}
+        for name, count in counts.items():
+            if count < 1:
+                raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

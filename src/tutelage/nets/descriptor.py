@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from ..checks import InputError
 from ..gradient import ByAutograd
 from ..types import Images, Prepared, Scores
-from .blocks import Precision, activation, compute_dtype, same_conv, space_to_depth_conv, space_to_depth_weight
+from .blocks import (
+    Precision,
+    activation,
+    check_layers,
+    compute_dtype,
+    same_conv,
+    space_to_depth_conv,
+    space_to_depth_weight,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,9 @@ class DescriptorSpec:
     slope: float
     init_std: float
 
+    def __post_init__(self) -> None:
+        check_layers("descriptor", self.convs, {"outputs": self.outputs, "image size": min(self.shape)})
+
     @property
     def top_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the last convolution's output."""
@@ -54,8 +65,9 @@ class DescriptorSpec:
 class Descriptor(nn.Module):
     """``f: [B, C, H, W] -> [B]`` for the given Spec, its weights drawn from ``rng``.
 
-    ``precision`` is that of the convolutions; weights and scores are float32 (or whatever ``to`` made
-    of them) in either case.
+    ``precision`` is that of the layers' arithmetic; weights are float32 (or whatever ``to`` made of them) in
+    either case. In bfloat16 the value of the prepared form carries three digits, which is enough for its gradient
+    but not for a Metropolis correction.
     """
 
     def __init__(self, spec: DescriptorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:

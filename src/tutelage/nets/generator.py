@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, compute_dtype, same_conv_transpose
+from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class GeneratorSpec:
     init_std: float
 
     def __post_init__(self) -> None:
+        check_layers("generator", self.deconvs, {"latent_dim": self.latent_dim, "base": min(self.base)})
         below = self.base[1:]
         for deconv in self.deconvs:
             strides = [-(-size // n) for size, n in zip(deconv.size, below, strict=True)]
@@ -67,7 +68,7 @@ class Generator(nn.Module):
 
     In training mode batch norm uses the statistics of the batch and keeps running averages; in
     evaluation mode it uses the averages, so that the images of a batch do not influence each other.
-    ``precision`` is that of the convolutions.
+    ``precision`` is that of the layers' arithmetic; weights and images are float32 in either case.
     """
 
     def __init__(self, spec: GeneratorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:

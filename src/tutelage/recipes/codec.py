@@ -59,8 +59,6 @@ def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
         return {key: decode(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
     if wanted is float and type(value) is int:
         return float(value)
-    if wanted is type(None):
-        wanted = types.NoneType
     if type(value) is not wanted:
         raise InputError(f"{path} is {value!r}; it needs to be {_words(wanted)}")
     return value

@@ -12,7 +12,7 @@ _DATA = DataSpec(kind="mnist", size=(28, 28), channels=1)
 
 _COMMON_SOURCES = {
     "data": "§4.4; 50 000 to learn from and 10 000 to choose by (the paper learns from 55 000)",
-    "precision": "ours: convolutions in bfloat16; weights, images and chains stay float32",
+    "precision": "ours: layers compute in bfloat16; weights, images and chains stay float32",
     "plan.batch_size": "authors' code: 100",
 }
 _DESCRIPTOR_SOURCES = {

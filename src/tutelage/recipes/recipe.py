@@ -16,7 +16,7 @@ from ..nets.blocks import Precision, compute_dtype
 class Recipe:
     """Everything that decides what a run computes, but the machine it runs on.
 
-    ``precision`` is that of the convolutions; weights, images and chains are float32. ``seed`` decides every
+    ``precision`` is that of the layers' arithmetic; weights, images and chains are float32. ``seed`` decides every
     random number. ``checkpoint_every``, ``keep_every`` (checkpoints that are never pruned; None: only the
     latest are kept) and ``picture_every`` are in iterations. ``sources`` says where each number came from,
     ``deviations`` where it is not the paper's.
@@ -53,6 +53,16 @@ class Recipe:
                     f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
                     f"the data are {shape}; change one of them"
                 )
+        if getattr(self.plan, "metropolis", False) and self.precision != "float32":
+            raise InputError(
+                f"recipe {self.name} asks for a Metropolis correction with precision {self.precision}, in which "
+                "energies carry three digits; set precision=float32"
+            )
+        if isinstance(self.plan, algorithm_d.Plan) and self.plan.start == "given":
+            raise InputError(
+                f"recipe {self.name} starts its chains from given images, which a recipe cannot hold; choose "
+                "start=noise, zeros or data, or give them to learn.algorithm_d.AlgorithmD from Python"
+            )
         for name in ("checkpoint_every", "picture_every", "keep_every"):
             every = getattr(self, name)
             if every is not None and every < 1:

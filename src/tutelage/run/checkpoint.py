@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..checks import InputError
+from .atomic import flush
 
 FORMAT = 1
 _TENSOR = "$tensor"
@@ -89,7 +90,7 @@ def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Pa
     }
     (temporary / "state.json").write_text(json.dumps(described))
     for path in (temporary / "state.safetensors", temporary / "state.json", temporary):
-        _flush(path)
+        flush(path)
     if target.exists():
         replaced = folder / f".{target.name}.old-{os.getpid()}"
         os.rename(target, replaced)
@@ -97,7 +98,7 @@ def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Pa
         shutil.rmtree(replaced)
     else:
         os.rename(temporary, target)
-    _flush(folder)
+    flush(folder)
     return target
 
 
@@ -163,14 +164,6 @@ def prune(folder: Path, keep_last: int, keep_every: int | None) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from tqdm import tqdm
@@ -23,6 +23,8 @@ from .build import build, parameter_counts
 from .folder import RunFolder, create, machine
 from .loop import check_state, iterate, scalars
 
+Ending = Literal["done", "time", "interrupt"]
+
 
 def train(
     recipe: Recipe,
@@ -31,11 +33,12 @@ def train(
     device: torch.device,
     facts: dict[str, Any],
     minutes: float | None = None,
-) -> bool:
+) -> Ending:
     """Start a run in the new folder ``out`` and learn. ``facts`` (plain JSON) go into ``run.json``.
 
-    Returns whether all iterations were done; False where it was interrupted, or ``minutes`` ran out, after
-    everything was saved. Raises ``InputError`` where ``out`` exists, ``DivergenceError`` where learning diverges.
+    Returns how it ended: all iterations "done", or, after everything was saved, "time" where ``minutes`` ran out
+    and "interrupt" where somebody asked for it. Raises ``InputError`` where ``out`` exists, ``DivergenceError``
+    where learning diverges.
     """
     learner = build(recipe, len(observed), device)
     rng = stream(recipe.seed, "learn", device=device)
@@ -46,8 +49,8 @@ def train(
         "observations": len(observed),
         "parameters": parameter_counts(recipe),
     }
-    run = create(out, recipe, facts)
     state = learner.init(rng)
+    run = create(out, recipe, facts)
     picked = min(100, len(observed))
     _save(run, {"real": observed.batch(slice(0, picked))})
     with journal.Journal(run.journal) as log:
@@ -55,7 +58,7 @@ def train(
         return _learn(run, recipe, learner, state, observed, rng, log, 0.0, minutes)
 
 
-def resume(run: RunFolder, observed: ImageSet, device: torch.device, minutes: float | None = None) -> bool:
+def resume(run: RunFolder, observed: ImageSet, device: torch.device, minutes: float | None = None) -> Ending:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped (on a CPU).
 
     Returns and raises as ``train`` does; raises ``InputError`` where ``observed`` is not what the run learned from.
@@ -114,7 +117,7 @@ def _learn(
     log: journal.Journal,
     seconds_before: float,
     minutes: float | None,
-) -> bool:
+) -> Ending:
     plan = recipe.plan
     began = time.perf_counter()
 
@@ -129,6 +132,7 @@ def _learn(
         log.write("checkpoint", iteration=state.iteration, seconds=seconds())
 
     numbers: dict[str, float] = {}
+    ending: Ending = "done"
     done = state.iteration >= plan.iterations
     at = state.iteration + 1  # the iteration that a divergence would be in
     with (
@@ -157,13 +161,16 @@ def _learn(
                 if t % recipe.picture_every == 0 or done:
                     _save_pictures(run, learner.pictures(state, record), t)
                     log.write("picture", iteration=t, seconds=seconds())
-                stop = interrupted() or (minutes is not None and seconds() - seconds_before > 60 * minutes)
+                time_is_up = minutes is not None and seconds() - seconds_before > 60 * minutes
+                ending = "done" if done else "interrupt" if interrupted() else "time"
+                stop = interrupted() or time_is_up
                 if done:
                     state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
                 if done or stop or t % recipe.checkpoint_every == 0:
                     save()
                 if stop and not done:
-                    log.write("interrupt", iteration=t, seconds=seconds())
+                    reason = "Its time was up." if ending == "time" else "It was asked to stop."
+                    log.write("interrupt", iteration=t, seconds=seconds(), reason=reason)
                     break
                 at = t + 1
         except DivergenceError as error:
@@ -175,7 +182,7 @@ def _learn(
         _final_pictures(run, recipe, learner, state, rng.device)
         log.write("stop", iteration=state.iteration, seconds=seconds())
     report.write_report(run.path)
-    return done
+    return ending
 
 
 def _final_pictures(run: RunFolder, recipe: Recipe, learner: Any, state: Any, device: torch.device) -> None:
