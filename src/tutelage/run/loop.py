@@ -42,14 +42,13 @@ def iterate(
 
 
 def scalars(record: Any) -> dict[str, float]:
-    """The numbers of a record, as Python floats (this waits for the device)."""
-    numbers = {}
-    for name, value in record._asdict().items():
-        if isinstance(value, torch.Tensor) and value.ndim == 0:
-            numbers[name] = value.item()
-        elif isinstance(value, int | float):
-            numbers[name] = float(value)
-    return numbers
+    """The numbers of a record, as Python floats (this waits for the device, once)."""
+    fields = record._asdict()
+    tensors = {name: value for name, value in fields.items() if isinstance(value, torch.Tensor) and value.ndim == 0}
+    waited = torch.stack([value.double() for value in tensors.values()]).tolist() if tensors else []
+    numbers = dict(zip(tensors, waited, strict=True))
+    numbers |= {name: float(value) for name, value in fields.items() if isinstance(value, int | float)}
+    return {name: numbers[name] for name in fields if name in numbers}
 
 
 def check_state(nested: Any, iteration: int, numbers: dict[str, float]) -> None:
