@@ -33,11 +33,10 @@ def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) ->
     """Refuse a Spec without layers, or with a count below 1. Raises ``InputError``."""
     if not layers:
         raise InputError(f"a {what} needs one layer or more; none is given")
-    for layer in layers:
-        counts = {**counts, **{name: getattr(layer, name, 1) for name in ("channels", "kernel", "stride")}}
-        for name, count in counts.items():
-            if count < 1:
-                raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
+    of_layers = [(name, getattr(layer, name, 1)) for layer in layers for name in ("channels", "kernel", "stride")]
+    for name, count in [*counts.items(), *of_layers]:
+        if count < 1:
+            raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -60,7 +59,9 @@ def same_conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, stride: 
     low = tuple(same_padding(n, k, stride)[0] for n, k in zip(size, weight.shape[2:], strict=True))
     full = F.conv_transpose2d(x, weight, bias, stride, padding=low)
     short = [max(n - m, 0) for n, m in zip(size, full.shape[2:], strict=True)]
-    return F.pad(full, (0, short[1], 0, short[0]))[..., : size[0], : size[1]]
+    if any(short):  # padding by nothing would still copy the map
+        full = F.pad(full, (0, short[1], 0, short[0]))
+    return full[..., : size[0], : size[1]]
 
 
 def space_to_depth_weight(weight: Tensor, stride: int) -> Tensor:

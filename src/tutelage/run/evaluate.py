@@ -12,7 +12,7 @@ import torch
 
 from .. import __version__
 from ..checks import InputError
-from ..data import ImageSet, Splits
+from ..data import Batches, ImageSet, Splits
 from ..metrics.parzen import ParzenScore, parzen
 from ..rng import stream
 from . import checkpoint, journal
@@ -95,6 +95,7 @@ def parzen_of_run(
     learner = build(recipe, len(splits.train), device)
     algorithm = ALGORITHMS.get(recipe.name.partition("/")[0], recipe.name)
     common = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
+    batches = Batches(len(splits.train), recipe.plan.batch_size, recipe.seed)
     newest = run.latest()
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
@@ -106,7 +107,7 @@ def parzen_of_run(
             entry |= {key: facts[key] for key in ("threads", "device") if key in facts}
             entry |= {
                 "iteration": state.iteration,
-                "epochs": state.iteration * recipe.plan.batch_size / len(splits.train),
+                "epochs": batches.epoch(state.iteration),
             }
             if path == newest:
                 write_results(run.results, [entry])

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from ..checks import DivergenceError, InputError
-from ..data import ImageSet
+from ..data import Batches, ImageSet
 from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint, journal, pictures, report
@@ -119,6 +119,7 @@ def _learn(
     minutes: float | None,
 ) -> Ending:
     plan = recipe.plan
+    batches = Batches(len(observed), plan.batch_size, recipe.seed)
     began = time.perf_counter()
 
     def seconds() -> float:
@@ -151,9 +152,7 @@ def _learn(
             ):
                 at = t = state.iteration
                 numbers = scalars(record)
-                log.write(
-                    "iteration", iteration=t, epoch=t * plan.batch_size / len(observed), seconds=seconds(), **numbers
-                )
+                log.write("iteration", iteration=t, epoch=batches.epoch(t), seconds=seconds(), **numbers)
                 bar.update()
                 if t % 10 == 0:
                     bar.set_postfix(_short(numbers))
