@@ -19,8 +19,8 @@ def main(iterations: int = 3, chains: int = 16) -> None:
     rng = stream(0, "by hand")
     assert DEMO.descriptor and DEMO.generator
     descriptor, generator = Descriptor(DEMO.descriptor, rng), Generator(DEMO.generator, rng)
-    of_descriptor = Adam(lr=0.007).init(descriptor.parameters())
-    of_generator = Adam(lr=0.001).init(generator.parameters())
+    of_descriptor = Adam(lr=0.007).init(descriptor)
+    of_generator = Adam(lr=0.001).init(generator)
     energy = Tilt(Gaussian(0.016), descriptor)  # eq. (4)
 
     for t in range(iterations):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tutelage.apps.interpolation import interpolate, linear
+from tutelage.apps.interpolation import interpolate, linear, spherical
 from tutelage.checks import InputError
 from tutelage.rng import stream
 
@@ -27,6 +27,27 @@ def test_fewer_than_two_frames_are_refused(frames: int) -> None:
         linear(torch.zeros(2, 3), torch.ones(2, 3), frames)
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (4, 2, 5, 5)])
+def test_the_arc_goes_in_even_angles_and_lengths(shape: tuple[int, ...]) -> None:
+    start, end = torch.randn((2, *shape), generator=stream(0, "ends"), dtype=torch.float64)
+    walk = spherical(start, end, 5).flatten(2)
+    assert torch.equal(walk[:, 0], start.flatten(1)) and torch.equal(walk[:, -1], end.flatten(1))
+    lengths = walk.norm(dim=2)
+    torch.testing.assert_close(lengths.diff(dim=1), (lengths[:, -1:] - lengths[:, :1]).expand(-1, 4) / 4)
+    units = walk / lengths.unsqueeze(2)
+    steps = (units[:, 1:] * units[:, :-1]).sum(2).acos()
+    torch.testing.assert_close(steps, steps.mean(1, keepdim=True).expand_as(steps), rtol=1e-6, atol=1e-8)
+    # a quarter circle, by hand
+    quarter = spherical(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 3)
+    torch.testing.assert_close(quarter[0, 1], torch.tensor([0.5**0.5, 0.5**0.5]))
+
+
+def test_an_arc_between_ends_on_one_line_is_that_line() -> None:
+    start = torch.tensor([[1.0, 2.0], [1.0, 0.0]])
+    end = torch.tensor([[2.0, 4.0], [-1.0, 0.0]])
+    assert torch.equal(spherical(start, end, 4), linear(start, end, 4))
+
+
 class AsImage(nn.Module):
     """Latents ``[B, 3]`` as images ``[B, 1, 1, 3]``, with a weight that would learn."""
 
@@ -46,6 +67,12 @@ def test_rows_are_walks_between_draws_from_the_prior() -> None:
     assert torch.equal(walks, linear(ends[0], ends[1], 4))
     assert torch.equal(images, interpolate(AsImage(), (3,), 5, 4, stream(0, "walks")))
     assert not torch.equal(images, interpolate(AsImage(), (3,), 5, 4, stream(1, "walks")))
+
+
+def test_a_walk_may_follow_the_arc() -> None:
+    ends = torch.randn((2, 5, 3), generator=stream(0, "walks"))
+    images = interpolate(AsImage(), (3,), 5, 4, stream(0, "walks"), path=spherical)
+    assert torch.equal(images.view(5, 4, 3), spherical(ends[0], ends[1], 4))
 
 
 def test_the_revision_is_applied_to_all_images_at_once() -> None:

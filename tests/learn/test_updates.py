@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.checks import InputError
-from tutelage.learn.updates import Adam, average_towards, load_optimiser, set_rate
+from tutelage.learn.updates import Adam, Sgd, average_towards, load_optimiser, set_rate
 from tutelage.rng import stream
 
 
@@ -49,7 +49,7 @@ def test_rates_that_cannot_work_are_refused(fields: dict, message: str) -> None:
 def test_an_optimiser_has_the_plans_numbers_and_only_what_learns() -> None:
     network = nn.Linear(3, 2)
     network.bias.requires_grad_(False)
-    optimiser = Adam(0.01, beta1=0.4, beta2=0.9).init(network.parameters())
+    optimiser = Adam(0.01, beta1=0.4, beta2=0.9).init(network)
     (group,) = optimiser.param_groups
     assert (group["lr"], group["betas"]) == (0.01, (0.4, 0.9))
     assert len(group["params"]) == 1 and group["params"][0] is network.weight
@@ -66,10 +66,81 @@ def test_the_rate_reaches_every_group() -> None:
 
 def test_the_first_step_of_adam_is_the_rate() -> None:
     weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimiser = Adam(0.1).init([weight])
+    optimiser = Adam(0.1).init(nn.ParameterList([weight]))
     weight.grad = torch.tensor([3.0, -0.5])
     optimiser.step()
     torch.testing.assert_close(weight.detach(), torch.tensor([0.9, -1.9]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lr": -1.0}, "lr is -1.0.*above 0"),
+        ({"lr": 0.1, "lr_final": math.inf}, "lr_final is inf"),
+        ({"lr": 0.1, "momentum": 1.0}, "momentum is 1.0.*below 1"),
+        ({"lr": 0.1, "weight_decay": -1e-4}, "weight_decay is -0.0001.*0 or more"),
+        ({"lr": 0.1, "cap": 0.0}, "cap is 0.0.*above 0, or none"),
+    ],
+)
+def test_gradient_descent_that_cannot_work_is_refused(fields: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Sgd(**fields)
+
+
+def test_the_rate_of_gradient_descent_falls_geometrically() -> None:
+    update = Sgd(1.0, lr_final=0.01)
+    assert [update.rate(t, 100) for t in (0, 50, 100, 120)] == pytest.approx([1.0, 0.1, 0.01, 0.01])
+    assert Sgd(0.3).rate(7, 10) == 0.3
+
+
+class Spread(nn.Module):
+    """Two parameters: the gradient of one is a sum over six positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Parameter(torch.tensor([1.0, -2.0]))
+        self.single = nn.Parameter(torch.tensor([3.0]))
+
+    def positions(self) -> dict[str, int]:
+        return {"wide": 6, "single": 1}
+
+
+def test_gradient_descent_by_hand() -> None:
+    """Two steps of the rule in the order of the texture code: divide, cap, decay, momentum, rate."""
+    network = Spread()
+    optimiser = Sgd(0.1, momentum=0.5, weight_decay=0.01, cap=0.5, per_position=True).init(network)
+    buffers = {"wide": torch.zeros(2), "single": torch.zeros(1)}
+    expected = {name: value.detach().clone() for name, value in network.named_parameters()}
+    for wide, single in (([12.0, -3.0], [0.2]), ([0.6, 1.2], [-4.0])):
+        network.wide.grad, network.single.grad = torch.tensor(wide), torch.tensor(single)
+        capped = {"wide": torch.tensor(wide) / 6, "single": torch.tensor(single)}
+        for name, gradient in capped.items():
+            gradient = gradient * min(1.0, 0.5 / gradient.abs().max().item())
+            buffers[name] = 0.5 * buffers[name] + gradient + 0.01 * expected[name]
+            expected[name] = expected[name] - 0.1 * buffers[name]
+        optimiser.step()
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(value.detach(), expected[name])
+
+
+def test_a_gradient_of_nothing_stays_nothing_under_a_cap() -> None:
+    network = Spread()
+    optimiser = Sgd(0.1, weight_decay=0.0, cap=0.5).init(network)
+    network.wide.grad = torch.zeros(2)
+    optimiser.step()
+    assert network.wide.tolist() == [1.0, -2.0] and network.single.tolist() == [3.0]
+
+
+def test_a_cap_hides_no_divergence() -> None:
+    network = Spread()
+    network.wide.grad = torch.tensor([math.nan, 1.0])
+    Sgd(0.1, cap=0.5).init(network).step()
+    assert network.wide.isnan().any()
+
+
+def test_dividing_by_positions_needs_a_network_that_knows_them() -> None:
+    with pytest.raises(InputError, match=r"per_position needs a network that offers positions\(\), and Linear does not"):
+        Sgd(0.1, per_position=True).init(nn.Linear(2, 2))
 
 
 def gradients(parameters: list[nn.Parameter], step: int) -> None:
@@ -94,13 +165,13 @@ def test_a_restored_optimiser_goes_on_bit_for_bit_whatever_the_memory_layout() -
         values = torch.randn(shape, generator=stream(0, "parameter", i))
         layout = torch.channels_last if values.ndim == 4 else torch.contiguous_format
         parameters.append(nn.Parameter(values.contiguous(memory_format=layout)))
-    optimiser = Adam(0.01).init(parameters)
+    optimiser = Adam(0.01).init(nn.ParameterList(parameters))
     for step in range(3):
         gradients(parameters, step)
         optimiser.step()
 
     resumed = copy.deepcopy(parameters)
-    restored = Adam(0.5).init(resumed)
+    restored = Adam(0.5).init(nn.ParameterList(resumed))
     load_optimiser(restored, from_a_file(optimiser.state_dict()))
     for step in range(3, 6):
         for mine, chance in ((parameters, optimiser), (resumed, restored)):
@@ -118,7 +189,7 @@ def test_a_restored_optimiser_goes_on_bit_for_bit_whatever_the_memory_layout() -
 
 def test_restoring_does_not_hold_on_to_what_was_saved() -> None:
     weight = nn.Parameter(torch.ones(4))
-    optimiser = Adam(0.01).init([weight])
+    optimiser = Adam(0.01).init(nn.ParameterList([weight]))
     gradients([weight], 0)
     optimiser.step()
     saved = from_a_file(optimiser.state_dict())

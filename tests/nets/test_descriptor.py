@@ -19,6 +19,7 @@ SPECS = [
     DescriptorSpec((3, 27, 31), (Conv(5, 4, 2), Conv(6, 5, 1)), 1, 0.0, 0.2),
     DescriptorSpec((2, 9, 14), (Conv(5, 3, 1),), 3, 0.0, 0.2),
     DescriptorSpec((3, 16, 16), (Conv(5, 5, 2), Conv(6, 3, 2), Conv(7, 3, 1)), 3, 0.2, 0.2),
+    DescriptorSpec((3, 20, 17), (Conv(5, 6, 3), Conv(6, 3, 1)), None, 0.0, 0.2),
 ]
 
 
@@ -26,7 +27,7 @@ def descriptor(spec: DescriptorSpec, dtype: torch.dtype = torch.float64) -> Desc
     """With biases that are not 0, so that losing one shows."""
     network = Descriptor(spec, stream(0, "weights")).to(dtype)
     with torch.no_grad():
-        for bias in (*network.biases, network.top_bias):
+        for bias in (*network.biases, *([] if network.top_bias is None else [network.top_bias])):
             bias.copy_(0.3 * torch.randn(bias.shape, generator=stream(0, "biases")))
     return network
 
@@ -45,6 +46,8 @@ def textbook(network: Descriptor, x: Tensor) -> Tensor:
             pads += [total // 2, total - total // 2]
         x = F.conv2d(F.pad(x, pads), weight, stride=conv.stride) + bias.view(-1, 1, 1)
         x = torch.where(x > 0, x, network.spec.slope * x)
+    if network.top is None:
+        return x.sum((1, 2, 3))
     return torch.einsum("bi,oi->bo", x.reshape(len(x), -1), network.top).sum(1) + network.top_bias.sum()
 
 
@@ -137,3 +140,30 @@ def test_images_of_another_shape_are_refused(ask) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match="precision is 'half'"):
         Descriptor(SPECS[0], stream(0), "half")  # type: ignore[arg-type]
+
+
+def test_without_a_top_layer_images_may_have_any_size() -> None:
+    """The potential of a texture is a sum over positions: away from the border, equal pieces add equal parts."""
+    spec = DescriptorSpec((1, 12, 12), (Conv(3, 3, 2), Conv(2, 3, 1)), None, 0.2, 0.3)
+    network, tile = descriptor(spec), images(spec, 2)
+    wide = [network(tile.repeat(1, 1, 1, n)) for n in (2, 3, 4)]
+    torch.testing.assert_close(wide[2] - wide[1], wide[1] - wide[0], rtol=1e-10, atol=1e-10)
+    assert (wide[1] - wide[0]).abs().min() > 1e-3
+    large = tile.repeat(1, 1, 3, 2)
+    torch.testing.assert_close(prepared(network)(large).value, network(large), rtol=1e-10, atol=1e-10)
+    with pytest.raises(InputError, match=r"takes images of \(1, 12, 12\)"):
+        network(torch.zeros(2, 3, 12, 12, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("outputs", [3, None])
+def test_positions_are_the_number_of_terms_in_a_gradient(outputs: int | None) -> None:
+    spec = DescriptorSpec((1, 13, 16), (Conv(2, 3, 2), Conv(3, 3, 1)), outputs, 0.2, 0.2)
+    expected = {"weights.0": 56, "weights.1": 56, "biases.0": 56, "biases.1": 56}
+    network = descriptor(spec)
+    assert network.positions() == expected | ({} if outputs is None else {"top": 1, "top_bias": 1})
+    # the bias of the last convolution: with all responses positive, each position adds 1 to f
+    if outputs is None:
+        with torch.no_grad():
+            network.biases[1].fill_(1e6)
+        (gradient,) = torch.autograd.grad(network(images(spec, 1)).sum(), [network.biases[1]])
+        assert gradient.tolist() == [56.0] * 3

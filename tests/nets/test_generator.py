@@ -17,6 +17,10 @@ SPECS = [
     GeneratorSpec(6, (5, 3, 4), (Deconv(4, 5, (3, 4)), Deconv(2, 3, (8, 11))), 0.0, True, 0.3),
     GeneratorSpec(6, (5, 3, 3), (Deconv(4, 3, (6, 6)), Deconv(3, 5, (12, 11))), 0.2, False, 0.3),
 ]
+MAPS = [
+    GeneratorSpec(2, None, (Deconv(4, 5, (6, 8)), Deconv(3, 5, (12, 16))), 0.2, True, 0.3, latent_size=(3, 4)),
+    GeneratorSpec(2, None, (Deconv(4, 4, (6, 8)), Deconv(3, 3, (6, 8))), 0.0, False, 0.3, latent_size=(3, 4)),
+]
 NORMED = SPECS[0]
 
 
@@ -165,3 +169,60 @@ def test_an_unknown_precision_is_refused() -> None:
 def test_sizes_that_no_stride_makes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="no transposed convolution makes"):
         GeneratorSpec(3, (2, 4, 4), (Deconv(1, 4, size),), 0.2, False, 0.1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("spec", MAPS)
+def test_latent_maps_go_straight_into_the_transposed_convolutions(spec: GeneratorSpec, training: bool) -> None:
+    network = generator(spec).train(training)
+    x = torch.randn(5, *spec.latent_shape, generator=stream(0, "latents"), dtype=torch.float64)
+    first, second = network.weights
+    hidden = transposed(x, first, spec.deconvs[0].size)
+    if spec.batch_norm:
+        norm = network.norms[0]
+        assert isinstance(norm, nn.BatchNorm2d) and len(network.norms) == 1
+        mean = hidden.mean((0, 2, 3)) if training else norm.running_mean
+        variance = hidden.var((0, 2, 3), correction=0) if training else norm.running_var
+        hidden = (hidden - mean.view(-1, 1, 1)) / (variance.view(-1, 1, 1) + 1e-3).sqrt()
+    hidden = hidden + network.shifts[0].view(-1, 1, 1)
+    hidden = torch.where(hidden > 0, hidden, spec.slope * hidden)
+    expected = (transposed(hidden, second, spec.deconvs[1].size) + network.shifts[1].view(-1, 1, 1)).tanh()
+    made = network(x)
+    assert made.shape == (5, *spec.shape)
+    torch.testing.assert_close(made, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_larger_map_makes_a_larger_image_of_the_same_texture() -> None:
+    """Far from the border, the image depends on the latents above it alone."""
+    network = generator(MAPS[0]).eval()
+    large = torch.randn(1, 2, 7, 9, generator=stream(0, "latents"), dtype=torch.float64)
+    with torch.no_grad():
+        whole, part = network(large), network(large[:, :, 1:])
+    assert whole.shape == (1, 3, 28, 36)
+    torch.testing.assert_close(whole[:, :, 12:], part[:, :, 8:], rtol=1e-9, atol=1e-9)
+    snapshot = network.snapshot()
+    torch.testing.assert_close(snapshot(large), whole)
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (5, 3, 3, 4), (5, 2, 3)])
+def test_latent_maps_of_another_kind_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"latents of shape \[B, 2, 3, 4\] \(any height and width\), not \[5"):
+        generator(MAPS[0])(torch.zeros(shape, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("base", "size"), [(None, None), ((5, 4, 4), (4, 4))])
+def test_a_generator_starts_from_a_base_or_from_maps(base, size) -> None:
+    with pytest.raises(InputError, match="it needs one of them"):
+        GeneratorSpec(2, base, (Deconv(3, 5, (8, 8)),), 0.2, True, 0.3, latent_size=size)
+
+
+@pytest.mark.parametrize("spec", [NORMED, MAPS[0]], ids=["vectors", "maps"])
+def test_positions_are_the_number_of_terms_in_a_gradient(spec: GeneratorSpec) -> None:
+    network = generator(spec)
+    positions = network.positions()
+    assert positions.keys() == dict(network.named_parameters()).keys()
+    sizes = [height * width for height, width in [deconv.size for deconv in spec.deconvs]]
+    assert [positions[f"weights.{i}"] for i in range(len(sizes))] == sizes
+    last = len(network.shifts) - 1
+    assert positions[f"shifts.{last}"] == sizes[-1] and positions.get("first", 1) == 1
+    assert positions["shifts.0"] == (16 if spec.base else sizes[0])

@@ -11,7 +11,8 @@ from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.learn.algorithm_g import AlgorithmG
 from tutelage.learn.coopnets import CoopNets
 from tutelage.rng import stream
-from tutelage.run.build import build, estimated_bytes, parameter_counts
+from tutelage.run.build import build, parameter_counts
+from tutelage.run.estimate import estimated_bytes
 
 LEARNERS = {"coopnets/mnist": CoopNets, "descriptor/mnist": AlgorithmD, "generator/mnist": AlgorithmG}
 # 3x3 to 4 maps of 4x4, then 3 outputs; 3 latents to 4 maps of 2x2, then 3 maps, then 1, with a shift for every map

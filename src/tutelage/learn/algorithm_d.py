@@ -22,7 +22,8 @@ from ..checks import InputError
 from ..energy import Gaussian, Tilt, Uniform
 from ..sample import Langevin, LangevinInfo, run
 from ..types import Batch, Images
-from .updates import Adam, load_optimiser, set_rate
+from .chunks import images_per_chunk, in_chunks
+from .updates import Update, load_optimiser, set_rate
 
 Start = Literal["noise", "zeros", "data", "given"]
 
@@ -47,7 +48,7 @@ class Plan:
     revision_steps: int
     step_size: float
     reference_std: float | None
-    update: Adam
+    update: Update
     start: Start = "noise"
     persistent: bool = False
     noise_until: int | None = None
@@ -177,7 +178,7 @@ class AlgorithmD:
         """A copy of the network, an optimiser with empty moments, and the chains' first place."""
         descriptor = copy.deepcopy(self.descriptor)
         chains = self._start(torch.zeros((self.plan.chains, *self.shape), device=rng.device), rng)
-        return State(0, descriptor, self.plan.update.init(descriptor.parameters()), chains)
+        return State(0, descriptor, self.plan.update.init(descriptor), chains)
 
     def _start(self, observed: Images, rng: torch.Generator) -> Images:
         match self.plan.start:
@@ -235,8 +236,8 @@ class AlgorithmD:
             start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
         else:
             start = torch.zeros((n, *self.shape), device=rng.device)
-        revised = [langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0] for part in start.split(500)]
-        return {"descriptor": torch.cat(revised)}
+        revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
+        return {"descriptor": in_chunks(revise, start, images_per_chunk(self.shape))}
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Nothing to do after learning."""

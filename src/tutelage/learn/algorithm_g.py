@@ -20,7 +20,8 @@ from ..sample import Langevin, run
 from ..types import Batch, Images, Latents
 from .algorithm_d import check_counts, rms
 from .calibration import calibrate
-from .updates import Adam, average_towards, load_optimiser, set_rate
+from .chunks import generate
+from .updates import Update, average_towards, load_optimiser, set_rate
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Plan:
     inference_steps: int
     latent_step_size: float
     noise_std: float
-    update: Adam
+    update: Update
     reconstruction_updates: int = 1
     ema_decay: float | None = None
     calibration_draws: int = 10_000
@@ -115,12 +116,6 @@ def reconstruction(
     return loss.detach(), rms(residual.detach())
 
 
-def sample_in_chunks(generator: nn.Module, latents: Latents, chunk: int = 500) -> Images:
-    """The images of ``latents``, without gradients."""
-    with torch.no_grad():
-        return torch.cat([generator(part) for part in latents.split(chunk)])
-
-
 @dataclass(frozen=True)
 class AlgorithmG:
     """Algorithm 2 as a learner.
@@ -139,7 +134,7 @@ class AlgorithmG:
         generator = copy.deepcopy(self.generator).train()
         average = copy.deepcopy(generator).eval().requires_grad_(False)
         latents = torch.randn((self.observations, *self.latent_shape), generator=rng, device=rng.device)
-        return State(0, generator, average, self.plan.update.init(generator.parameters()), latents)
+        return State(0, generator, average, self.plan.update.init(generator), latents)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:
         """One pass of G1 and G2 over a batch."""
@@ -161,12 +156,12 @@ class AlgorithmG:
 
     def pictures(self, state: State, record: Record) -> dict[str, Images]:
         """The images of this iteration worth looking at, by name."""
-        return {"observed": record.observed, "reconstructed": sample_in_chunks(state.average, record.latents)}
+        return {"observed": record.observed, "reconstructed": generate(state.average, record.latents)}
 
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images g(X), X from the prior, by the averaged generator."""
         latents = torch.randn((n, *self.latent_shape), generator=rng, device=rng.device)
-        return {"generator": sample_in_chunks(state.average, latents)}
+        return {"generator": generate(state.average, latents)}
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""

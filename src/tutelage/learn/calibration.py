@@ -7,20 +7,25 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..types import Latents
+from .chunks import images_per_chunk
 
 
 @torch.no_grad()
 def calibrate(
-    generator: nn.Module, draws: int, latent_shape: tuple[int, ...], rng: torch.Generator, chunk: int = 500
+    generator: nn.Module, draws: int, latent_shape: tuple[int, ...], rng: torch.Generator, chunk: int | None = None
 ) -> None:
     """Replace the running statistics by those of ``draws`` images from the prior, in place.
 
     While it learns, a generator uses the statistics of each batch; images drawn that way depend on
     each other. Statistics calibrated after learning make them independent, with the weights as they are.
-    Does nothing where there is no batch norm. Leaves the generator in evaluation mode.
+    ``chunk`` draws at a time (None: as many as suit the images' size). Does nothing where there is no
+    batch norm. Leaves the generator in evaluation mode.
     """
     norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
     if norms:
+        if chunk is None:
+            one = generator.eval()(torch.zeros((1, *latent_shape), device=rng.device))
+            chunk = images_per_chunk(tuple(one.shape[1:]))
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()

@@ -31,9 +31,10 @@ from .algorithm_d import (
     revision_kernel,
     rms,
 )
-from .algorithm_g import check_generator_plan, langevin_inference, reconstruction, sample_in_chunks
+from .algorithm_g import check_generator_plan, langevin_inference, reconstruction
 from .calibration import calibrate
-from .updates import Adam, average_towards, load_optimiser, set_rate
+from .chunks import generate, images_per_chunk, in_chunks
+from .updates import Update, average_towards, load_optimiser, set_rate
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Plan:
     step_size: float
     reference_std: float | None
     noise_std: float
-    descriptor_update: Adam
-    generator_update: Adam
+    descriptor_update: Update
+    generator_update: Update
     inference_steps: int = 0
     latent_step_size: float = 0.1
     reconstruction_updates: int = 1
@@ -148,8 +149,8 @@ class CoopNets:
             descriptor,
             generator,
             average,
-            self.plan.descriptor_update.init(descriptor.parameters()),
-            self.plan.generator_update.init(generator.parameters()),
+            self.plan.descriptor_update.init(descriptor),
+            self.plan.generator_update.init(generator),
         )
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:
@@ -198,14 +199,15 @@ class CoopNets:
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images from the averaged generator, and the same revised by ``revision_steps`` steps."""
         latents = torch.randn((n, *self.latent_shape), generator=rng, device=rng.device)
-        drafts = sample_in_chunks(state.average, latents)
+        drafts = generate(state.average, latents)
         return {"generator": drafts, "descriptor": self.revise(state, drafts, self.plan.revision_steps, rng)}
 
     def revise(self, state: State, images: Images, steps: int, rng: torch.Generator) -> Images:
         """``steps`` steps of Langevin revision of given images by the descriptor learned."""
         energy = Tilt(reference_energy(self.plan.reference_std), state.descriptor)
         kernel = revision_kernel(self.plan, state.iteration)
-        return torch.cat([langevin_revision(energy, part, kernel, steps, rng)[0] for part in images.split(500)])
+        chunk = images_per_chunk(tuple(images.shape[1:]))
+        return in_chunks(lambda part: langevin_revision(energy, part, kernel, steps, rng)[0], images, chunk)
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""

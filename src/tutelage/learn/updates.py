@@ -1,11 +1,15 @@
-"""How parameters move: optimisers as values, learning-rate schedules, averages of weights."""
+"""How parameters move: optimisers as values, learning-rate schedules, averages of weights.
+
+An update is a frozen value: ``init(network)`` makes its optimiser, ``rate(t, T)`` is γ_t. ``Adam`` is what
+the authors' later code uses, ``Sgd`` the rule of their code for textures.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -29,17 +33,12 @@ class Adam:
     beta2: float = 0.999
 
     def __post_init__(self) -> None:
-        for name in ("lr", "lr_final"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError(f"{name} is {value}; a learning rate needs to be above 0")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it needs to be at least 0 and below 1")
+        _check_rates(self.lr, self.lr_final)
+        _check_fractions(beta1=self.beta1, beta2=self.beta2)
 
-    def init(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
+    def init(self, network: nn.Module) -> torch.optim.Adam:
         """An optimiser with empty moments, over the parameters that learn."""
-        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
         return torch.optim.Adam(learning, lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
 
     def rate(self, iteration: int, iterations: int) -> float:
@@ -48,6 +47,89 @@ class Adam:
             return self.lr
         progress = min(iteration / max(iterations, 1), 1.0)
         return self.lr_final + (self.lr - self.lr_final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Gradient descent with momentum, as in the authors' code for textures (CoopNets §4.1).
+
+    ``lr`` at the start; with ``lr_final`` it falls to that geometrically over the plan's iterations (the code:
+    to a hundredth), and without it stays. Before each step every gradient is divided by the number of
+    positions it is a sum over, H·W of its layer, where ``per_position`` says so; then it is scaled down to a
+    largest entry of ``cap`` (None: no cap). ``weight_decay`` is added, as wd · parameter, after the cap.
+
+    Raises ``InputError`` for values that cannot work.
+    """
+
+    lr: float
+    lr_final: float | None = None
+    momentum: float = 0.5
+    weight_decay: float = 1e-4
+    cap: float | None = None
+    per_position: bool = False
+
+    def __post_init__(self) -> None:
+        _check_rates(self.lr, self.lr_final)
+        _check_fractions(momentum=self.momentum)
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise InputError(f"weight_decay is {self.weight_decay}; it needs to be 0 or more")
+        if self.cap is not None and not (math.isfinite(self.cap) and self.cap > 0):
+            raise InputError(f"cap is {self.cap}; it needs to be above 0, or none")
+
+    def init(self, network: nn.Module) -> torch.optim.SGD:
+        """An optimiser with empty momenta, over the parameters that learn.
+
+        Raises ``InputError`` where ``per_position`` is asked of a network without ``positions()``.
+        """
+        learning = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+        divisors = dict.fromkeys(learning, 1)
+        if self.per_position:
+            if not hasattr(network, "positions"):
+                raise InputError(
+                    f"per_position needs a network that offers positions(), and {type(network).__name__} does not; "
+                    "give it one (parameter name to number of positions), or set per_position=false"
+                )
+            divisors |= network.positions()  # type: ignore[operator]
+        optimiser = torch.optim.SGD(
+            learning.values(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True
+        )
+        scaled = [(parameter, divisors[name]) for name, parameter in learning.items()]
+        optimiser.register_step_pre_hook(lambda *_: scale_gradients(scaled, self.cap))
+        return optimiser
+
+    def rate(self, iteration: int, iterations: int) -> float:
+        """γ_t: ``lr`` at iteration 0, ``lr_final`` (where given) from ``iterations`` on."""
+        if self.lr_final is None:
+            return self.lr
+        progress = min(iteration / max(iterations, 1), 1.0)
+        return self.lr * (self.lr_final / self.lr) ** progress
+
+
+Update: TypeAlias = Adam | Sgd
+
+
+@torch.no_grad()
+def scale_gradients(divisors: Sequence[tuple[nn.Parameter, int]], cap: float | None) -> None:
+    """Divide each parameter's gradient by its number, then shrink it to a largest entry of ``cap``, in place."""
+    for parameter, divisor in divisors:
+        if parameter.grad is None:
+            continue
+        parameter.grad.div_(divisor)
+        if cap is not None:
+            largest = parameter.grad.abs().amax()
+            parameter.grad.mul_(torch.clamp(cap / largest, max=1.0))  # 0/0 cannot be: cap is above 0
+
+
+def _check_rates(lr: float, lr_final: float | None) -> None:
+    for name, value in (("lr", lr), ("lr_final", lr_final)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} is {value}; a learning rate needs to be above 0")
+
+
+def _check_fractions(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise InputError(f"{name} is {value}; it needs to be at least 0 and below 1")
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 r"""Descriptors: bottom-up networks whose output is a potential ``f(Y; θ)`` (CoopNets §2.1, §4).
 
 Convolutions, then one fully connected layer; ``f`` is the **sum** of its outputs. Sampling needs the
-sum: an average over outputs or positions would shrink the pull on the images by as much.
+sum: an average over outputs or positions would shrink the pull on the images by as much. Textures do
+without the last layer: ``f`` is the sum over filters and positions, for images of any size.
 """
 
 from __future__ import annotations
@@ -40,26 +41,34 @@ class DescriptorSpec:
     """What a descriptor is made of.
 
     ``shape`` is (channels, height, width) of the images; ``convs`` from the image up; ``outputs`` of the
-    fully connected layer, summed; ``slope`` of the leaky ReLU (0: ReLU); weights start from
-    N(0, ``init_std``²), biases from 0.
+    fully connected layer, summed (None: no such layer, the responses of the last convolution are summed, and
+    images may have any size); ``slope`` of the leaky ReLU (0: ReLU); weights start from N(0, ``init_std``²),
+    biases from 0.
     """
 
     shape: tuple[int, int, int]
     convs: tuple[Conv, ...]
-    outputs: int
+    outputs: int | None
     slope: float
     init_std: float
 
     def __post_init__(self) -> None:
-        check_layers("descriptor", self.convs, {"outputs": self.outputs, "image size": min(self.shape)})
+        counts = {"image size": min(self.shape)} | ({} if self.outputs is None else {"outputs": self.outputs})
+        check_layers("descriptor", self.convs, counts)
 
     @property
     def top_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the last convolution's output."""
-        channels, height, width = self.shape
+        return self.map_shapes[-1]
+
+    @property
+    def map_shapes(self) -> list[tuple[int, int, int]]:
+        """(channels, height, width) of each convolution's output, from the image up."""
+        shapes, (_, height, width) = [], self.shape
         for conv in self.convs:
-            channels, height, width = conv.channels, -(-height // conv.stride), -(-width // conv.stride)
-        return channels, height, width
+            height, width = -(-height // conv.stride), -(-width // conv.stride)
+            shapes.append((conv.channels, height, width))
+        return shapes
 
 
 class Descriptor(nn.Module):
@@ -82,9 +91,11 @@ class Descriptor(nn.Module):
             self.weights.append(nn.Parameter((spec.init_std * weight).contiguous(memory_format=torch.channels_last)))
             self.biases.append(nn.Parameter(torch.zeros(conv.channels, device=rng.device)))
             channels = conv.channels
-        top = torch.randn(spec.outputs, math.prod(spec.top_shape), generator=rng, device=rng.device)
-        self.top = nn.Parameter(spec.init_std * top)
-        self.top_bias = nn.Parameter(torch.zeros(spec.outputs, device=rng.device))
+        self.top = self.top_bias = None
+        if spec.outputs is not None:
+            top = torch.randn(spec.outputs, math.prod(spec.top_shape), generator=rng, device=rng.device)
+            self.top = nn.Parameter(spec.init_std * top)
+            self.top_bias = nn.Parameter(torch.zeros(spec.outputs, device=rng.device))
 
     def forward(self, images: Images) -> Scores:
         """The potential of each image, ``[B]``. Raises ``InputError`` for images of another shape."""
@@ -94,18 +105,28 @@ class Descriptor(nn.Module):
             x = images.contiguous(memory_format=torch.channels_last)
             for conv, weight, bias in zip(self.spec.convs, self.weights, self.biases, strict=True):
                 x = activation(same_conv(x, weight, bias, conv.stride), self.spec.slope)
-            x = nn.functional.linear(x.flatten(1), self.top, self.top_bias)
-        return x.to(self.top.dtype).sum(1)
+            x = x.flatten(1)
+            if self.top is not None:
+                x = nn.functional.linear(x, self.top, self.top_bias)
+        return x.sum(1, dtype=images.dtype)
+
+    def positions(self) -> dict[str, int]:
+        """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""
+        sizes = [height * width for _, height, width in self.spec.map_shapes]
+        counts = {f"{kind}.{i}": size for kind in ("weights", "biases") for i, size in enumerate(sizes)}
+        return {name: counts.get(name, 1) for name, _ in self.named_parameters()}
 
     def prepare(self) -> Prepared:
         """A frozen snapshot: weights cast once, the summed top layer folded to one vector, the first
         layer's stride turned into channels. Answers with the same values and gradients as ``forward``,
         up to rounding."""
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.top.dtype
+        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         strides = [conv.stride for conv in self.spec.convs]
         weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.weights]
         biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
-        top, top_bias = self.top.detach().sum(0).to(dtype), self.top_bias.detach().sum()
+        top, top_bias = None, None
+        if self.top is not None and self.top_bias is not None:
+            top, top_bias = self.top.detach().sum(0).to(dtype), self.top_bias.detach().sum()
         first, kernel = space_to_depth_weight(weights[0], strides[0]), self.spec.convs[0].kernel
         first = first.contiguous(memory_format=torch.channels_last)
         slope = self.spec.slope
@@ -116,11 +137,15 @@ class Descriptor(nn.Module):
             x = activation(space_to_depth_conv(x, first, biases[0], strides[0], kernel), slope)
             for stride, weight, bias in zip(strides[1:], weights[1:], biases[1:], strict=True):
                 x = activation(same_conv(x, weight, bias, stride), slope)
+            if top is None:
+                return x.flatten(1).sum(1, dtype=images.dtype)
             return (x.flatten(1) @ top).to(images.dtype) + top_bias
 
         return ByAutograd(potential)
 
     def _check(self, images: Images) -> None:
+        if self.spec.outputs is None and images.shape[1] == self.spec.shape[0]:
+            return
         if tuple(images.shape[1:]) != self.spec.shape:
             raise InputError(
                 f"this descriptor takes images of {self.spec.shape} (channels, height, width), "

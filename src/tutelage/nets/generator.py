@@ -1,13 +1,16 @@
 r"""Generators: top-down networks ``Y = g(X; α)`` from latents to images (CoopNets §2.2, §4).
 
 A fully connected layer to a small map, then transposed convolutions, each but the last followed by
-batch norm; tanh at the bottom.
+batch norm; tanh at the bottom. Textures do without the first layer: their latents are a map themselves,
+and a larger map makes a larger image.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -30,22 +33,32 @@ class Deconv:
 class GeneratorSpec:
     """What a generator is made of.
 
-    ``latent_dim`` is d of X; ``base`` the (channels, height, width) of the first map; ``deconvs`` from
-    the latents down, the last making the image; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm``
-    after every layer but the last (a shift but no scale, eps 1e-3); weights start from
-    N(0, ``init_std``²), biases from 0.
+    ``latent_dim`` is d of X; ``base`` the (channels, height, width) of the first map, made by a fully
+    connected layer (None: the latents are a map of ``latent_size``, (height, width), with ``latent_dim``
+    channels); ``deconvs`` from the latents down, the last making the image; ``slope`` of the leaky ReLU
+    (0: ReLU); ``batch_norm`` after every layer but the last (a shift but no scale, eps 1e-3); weights
+    start from N(0, ``init_std``²), biases from 0.
+
+    Raises ``InputError`` for counts below 1, sizes that no stride makes, and both or neither of ``base``
+    and ``latent_size``.
     """
 
     latent_dim: int
-    base: tuple[int, int, int]
+    base: tuple[int, int, int] | None
     deconvs: tuple[Deconv, ...]
     slope: float
     batch_norm: bool
     init_std: float
+    latent_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        check_layers("generator", self.deconvs, {"latent_dim": self.latent_dim, "base": min(self.base)})
-        below = self.base[1:]
+        if (self.base is None) == (self.latent_size is None):
+            raise InputError(
+                f"a generator has base {self.base} and latent_size {self.latent_size}; it needs one of them: a base "
+                "map for latent vectors, or a latent_size for latent maps"
+            )
+        check_layers("generator", self.deconvs, {"latent_dim": self.latent_dim, "first map": min(self.first_map)})
+        below = self.first_map[1:]
         for deconv in self.deconvs:
             strides = [-(-size // n) for size, n in zip(deconv.size, below, strict=True)]
             fits = all(-(-size // strides[0]) == n for size, n in zip(deconv.size, below, strict=True))
@@ -57,6 +70,22 @@ class GeneratorSpec:
             below = deconv.size
 
     @property
+    def first_map(self) -> tuple[int, int, int]:
+        """(channels, height, width) of what the first transposed convolution takes."""
+        return self.base or (self.latent_dim, *(self.latent_size or (0, 0)))
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """The shape of one image's latents: ``(d,)``, or ``(d, height, width)``."""
+        return (self.latent_dim,) if self.latent_size is None else (self.latent_dim, *self.latent_size)
+
+    @property
+    def strides(self) -> list[int]:
+        """The up-sampling factor of each transposed convolution."""
+        heights = [self.first_map[1], *(deconv.size[0] for deconv in self.deconvs)]
+        return [-(-after // before) for before, after in pairwise(heights)]
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the images made."""
         last = self.deconvs[-1]
@@ -64,7 +93,7 @@ class GeneratorSpec:
 
 
 class Generator(nn.Module):
-    """``g: [B, d] -> [B, C, H, W]`` in (-1, 1) for the given Spec, its weights drawn from ``rng``.
+    """``g: [B, *spec.latent_shape] -> [B, C, H, W]`` in (-1, 1) for the given Spec, weights drawn from ``rng``.
 
     In training mode batch norm uses the statistics of the batch and keeps running averages; in
     evaluation mode it uses the averages, so that the images of a batch do not influence each other.
@@ -75,53 +104,85 @@ class Generator(nn.Module):
         super().__init__()
         self.spec = spec
         self.dtype_of_convs = compute_dtype(precision)
-        channels, height, width = spec.base
-        first = torch.randn(spec.latent_dim, height * width * channels, generator=rng, device=rng.device)
-        self.first = nn.Parameter(spec.init_std * first)
-        self.weights = nn.ParameterList()
-        self.shifts = nn.ParameterList([nn.Parameter(torch.zeros(channels, device=rng.device))])
+        channels = spec.first_map[0]
+        self.first = None
+        self.shifts = nn.ParameterList()
         self.norms = nn.ModuleList()
-        for deconv in spec.deconvs:
+        if spec.base is not None:
+            first = torch.randn(spec.latent_dim, math.prod(spec.base), generator=rng, device=rng.device)
+            self.first = nn.Parameter(spec.init_std * first)
+            self._add_shift(channels, rng.device)
+        self.weights = nn.ParameterList()
+        for i, deconv in enumerate(spec.deconvs, start=1):
             weight = torch.randn(
                 channels, deconv.channels, deconv.kernel, deconv.kernel, generator=rng, device=rng.device
             )
             self.weights.append(nn.Parameter((spec.init_std * weight).contiguous(memory_format=torch.channels_last)))
-            self.shifts.append(nn.Parameter(torch.zeros(deconv.channels, device=rng.device)))
-            if spec.batch_norm:
-                self.norms.append(nn.BatchNorm2d(channels, eps=1e-3, affine=False, device=rng.device))
             channels = deconv.channels
+            self._add_shift(channels, rng.device, last=i == len(spec.deconvs))
+
+    def _add_shift(self, channels: int, device: torch.device, last: bool = False) -> None:
+        self.shifts.append(nn.Parameter(torch.zeros(channels, device=device)))
+        if self.spec.batch_norm and not last:
+            self.norms.append(nn.BatchNorm2d(channels, eps=1e-3, affine=False, device=device))
 
     def forward(self, latents: Latents) -> Images:
-        """The image of each latent vector. Raises ``InputError`` for latents of another dimension."""
-        if latents.ndim != 2 or latents.shape[1] != self.spec.latent_dim:
-            raise InputError(
-                f"this generator takes latents of shape [B, {self.spec.latent_dim}], not {list(latents.shape)}"
-            )
+        """The image of each latent vector or map. Raises ``InputError`` for latents of another shape.
+
+        Latent maps may be of any height and width; the image's sides grow with them.
+        """
+        self._check(latents)
         low = self.dtype_of_convs != torch.float32
-        channels, height, width = self.spec.base
         with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
-            x = (latents @ self.first).view(-1, height, width, channels).permute(0, 3, 1, 2)
-            for i, (deconv, weight) in enumerate(zip(self.spec.deconvs, self.weights, strict=True)):
-                x = self._shift(x, i)
-                stride = -(-deconv.size[0] // x.shape[2])
-                x = same_conv_transpose(activation(x, self.spec.slope), weight, None, stride, deconv.size)
+            x = latents
+            if self.first is not None and self.spec.base is not None:
+                channels, height, width = self.spec.base
+                x = self._settle((x @ self.first).view(-1, height, width, channels).permute(0, 3, 1, 2), 0)
+            for i, (deconv, stride, weight) in enumerate(
+                zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
+            ):
+                size = deconv.size if self.spec.base else (x.shape[2] * stride, x.shape[3] * stride)
+                x = same_conv_transpose(x, weight, None, stride, size)
+                if i + 1 < len(self.weights):
+                    x = self._settle(x, i + (self.first is not None))
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1)
         return torch.tanh(x)
 
-    def _shift(self, x: Tensor, i: int) -> Tensor:
+    def positions(self) -> dict[str, int]:
+        """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""
+        sizes = [math.prod(deconv.size) for deconv in self.spec.deconvs]
+        with_first = [*([math.prod(self.spec.base[1:])] if self.spec.base else []), *sizes]
+        counts = {f"weights.{i}": size for i, size in enumerate(sizes)}
+        counts |= {f"shifts.{i}": size for i, size in enumerate(with_first)}
+        return {name: counts.get(name, 1) for name, _ in self.named_parameters()}
+
+    def _settle(self, x: Tensor, i: int) -> Tensor:
+        """Batch norm where there is any, the shift, and the activation of layer ``i``."""
         if not self.spec.batch_norm:
-            return x + self.shifts[i].view(-1, 1, 1).to(x.dtype)
+            return activation(x + self.shifts[i].view(-1, 1, 1).to(x.dtype), self.spec.slope)
         norm = self.norms[i]
         assert isinstance(norm, nn.BatchNorm2d) and norm.momentum is not None
-        return nn.functional.batch_norm(
+        shifted = nn.functional.batch_norm(
             x, norm.running_mean, norm.running_var, None, self.shifts[i], self.training, norm.momentum, norm.eps
         )
+        return activation(shifted, self.spec.slope)
+
+    def _check(self, latents: Latents) -> None:
+        wanted, given = self.spec.latent_shape, tuple(latents.shape[1:])
+        fits = given == wanted if self.spec.base else len(given) == 3 and given[0] == wanted[0]
+        if not fits:
+            any_size = "" if self.spec.base else " (any height and width)"
+            raise InputError(
+                f"this generator takes latents of shape [B, {', '.join(map(str, wanted))}]{any_size}, "
+                f"not {list(latents.shape)}; "
+                "draw them from N(0, 1) in that shape"
+            )
 
     def snapshot(self) -> Generator:
         """A frozen copy in evaluation mode: it follows no later change of the weights, remembers nothing
         for their gradients, and has them cast to the precision of the convolutions once and for all."""
         frozen = copy.deepcopy(self).eval().requires_grad_(False)
         if self.dtype_of_convs != torch.float32:
-            for weight in (frozen.first, *frozen.weights):
+            for weight in [*([] if frozen.first is None else [frozen.first]), *frozen.weights]:
                 weight.data = weight.data.to(self.dtype_of_convs)
         return frozen

@@ -29,11 +29,112 @@ MNIST_GENERATOR = GeneratorSpec(
 )
 MNIST_GENERATOR_PAPER = replace(MNIST_GENERATOR, slope=0.0, init_std=0.001)
 
-# CoopNets §4.5, CIFAR-10; sub-sampling {2, 2, 2} is printed, {2, 2, 1} is run
-CIFAR10_DESCRIPTOR = DescriptorSpec(
-    shape=(3, 32, 32),
+# --- §4.1: textures. No fully connected layer on either side, so that size is free
+
+# CoopNets §4.1: 100 filters of 15x15, sub-sampling 3, then 70 of 9x9, 30 of 7x7; code: f is the sum of all 30·75·75
+TEXTURE_DESCRIPTOR = DescriptorSpec(
+    shape=(3, 224, 224),
+    convs=(Conv(100, 15, 3), Conv(70, 9, 1), Conv(30, 7, 1)),
+    outputs=None,
+    slope=0.0,
+    init_std=0.01,
+)
+# CoopNets §4.1: 7x7 latents, five layers of 5x5 kernels, up-sampling 2; code: one channel of latents, 512 to 64 above 3
+TEXTURE_GENERATOR = GeneratorSpec(
+    latent_dim=1,
+    base=None,
+    latent_size=(7, 7),
+    deconvs=(
+        Deconv(512, 5, (14, 14)),
+        Deconv(256, 5, (28, 28)),
+        Deconv(128, 5, (56, 56)),
+        Deconv(64, 5, (112, 112)),
+        Deconv(3, 5, (224, 224)),
+    ),
+    slope=0.2,
+    batch_norm=True,
+    init_std=0.005,
+)
+
+# --- §4.2 and §4.3: objects and scenes, 64x64
+
+# CoopNets §4.2, unaligned objects, and §4.3: 64 of 5x5, 128 and 256 of 3x3, sub-sampling 2, 2, 1; 100 outputs
+SCENE_DESCRIPTOR = DescriptorSpec(
+    shape=(3, 64, 64),
     convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1)),
     outputs=100,
     slope=0.2,
     init_std=0.01,
 )
+# the generator of DCGAN, as the authors run it: 100 latents, 512 channels of 4x4, 5x5 kernels, up-sampling 2
+SCENE_GENERATOR = GeneratorSpec(
+    latent_dim=100,
+    base=(512, 4, 4),
+    deconvs=(Deconv(256, 5, (8, 8)), Deconv(128, 5, (16, 16)), Deconv(64, 5, (32, 32)), Deconv(3, 5, (64, 64))),
+    slope=0.2,
+    batch_norm=True,
+    init_std=0.005,
+)
+
+# §4.2, about ten aligned images. Code: 64 of 4x4, 128 of 2x2, 2 outputs, ReLU
+SMALL_OBJECT_DESCRIPTOR = DescriptorSpec(
+    shape=(3, 64, 64),
+    convs=(Conv(64, 4, 2), Conv(128, 2, 1)),
+    outputs=2,
+    slope=0.0,
+    init_std=0.01,
+)
+# printed: 100 of 4x4, 64 of 2x2, one output
+SMALL_OBJECT_DESCRIPTOR_PAPER = replace(
+    SMALL_OBJECT_DESCRIPTOR, convs=(Conv(100, 4, 2), Conv(64, 2, 1)), outputs=1, init_std=0.001
+)
+# code: two latents, so that all images made lie on one surface
+SMALL_OBJECT_GENERATOR = replace(SCENE_GENERATOR, latent_dim=2)
+
+# --- §4.5: benchmark sets
+
+# CIFAR-10; sub-sampling 2, 2, 2 is printed, 2, 2, 1 is run
+CIFAR10_DESCRIPTOR = replace(SCENE_DESCRIPTOR, shape=(3, 32, 32))
+CIFAR10_DESCRIPTOR_PAPER = replace(
+    CIFAR10_DESCRIPTOR, convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 2)), slope=0.0, init_std=0.001
+)
+# channels 256, 128, 64, 3, kernels 4, 5, 5, 5, up-sampling 1, 2, 2, 2
+CIFAR10_GENERATOR = GeneratorSpec(
+    latent_dim=100,
+    base=(256, 4, 4),
+    deconvs=(Deconv(128, 5, (8, 8)), Deconv(64, 5, (16, 16)), Deconv(3, 5, (32, 32))),
+    slope=0.2,
+    batch_norm=True,
+    init_std=0.005,
+)
+
+# CelebA: 64 of 5x5, 128 and 256 of 3x3, sub-sampling 2, 2, 1; 100 outputs
+CELEBA_DESCRIPTOR = replace(SCENE_DESCRIPTOR, shape=(3, 128, 128))
+# channels 512, 256, 128, 64, 3, kernels 4, 5, 5, 5, 5, up-sampling 1, 2, 4, 2, 2
+CELEBA_GENERATOR = replace(
+    SCENE_GENERATOR,
+    deconvs=(Deconv(256, 5, (8, 8)), Deconv(128, 5, (32, 32)), Deconv(64, 5, (64, 64)), Deconv(3, 5, (128, 128))),
+)
+
+# LSUN bedrooms: channels 64 to 512, kernels 5, 5, 5, 5, 3, sub-sampling 2 throughout; 10 outputs
+LSUN_DESCRIPTOR = replace(
+    SCENE_DESCRIPTOR,
+    shape=(3, 256, 256),
+    convs=(Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2), Conv(512, 3, 2)),
+    outputs=10,
+)
+# channels 512, 256, 128, 64, 3, kernels 16, 5, 5, 5, 5, up-sampling 1, 2, 2, 2, 2: the first map is 16x16
+LSUN_GENERATOR = replace(
+    SCENE_GENERATOR,
+    base=(512, 16, 16),
+    deconvs=(Deconv(256, 5, (32, 32)), Deconv(128, 5, (64, 64)), Deconv(64, 5, (128, 128)), Deconv(3, 5, (256, 256))),
+)
+
+# --- §4.6: faces, 64x64, for completion
+
+# 96, 128 and 256 of 5x5, sub-sampling 2; 50 outputs
+FACES_DESCRIPTOR = replace(
+    SCENE_DESCRIPTOR, convs=(Conv(96, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2)), outputs=50
+)
+# "the same as in" DCGAN
+FACES_GENERATOR = SCENE_GENERATOR

@@ -1,0 +1,100 @@
+"""What a run will need, before it is started: memory by counting, time by trying a few images."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import torch
+
+from ..recipes import Recipe
+from ..rng import stream
+from ..types import Batch
+from .build import build
+
+
+def estimated_bytes(recipe: Recipe, observations: int) -> int:
+    """Peak memory of learning from ``observations`` images, estimated.
+
+    On top of it come the interpreter and its libraries, about 300 MB. The state is counted, with two moments
+    and a gradient for each parameter, and twice more while a checkpoint is written. What automatic
+    differentiation keeps is measured on a few images, for each network; the two networks take turns, and the
+    descriptor sees observed and revised images at once. The images are counted as bytes, memory-mapped.
+    """
+    learner = build(recipe, observations)
+    rng = stream(recipe.seed, "estimate")
+    state = learner.init(rng)
+    chains = getattr(recipe.plan, "chains", recipe.plan.batch_size)
+    kept, gradients, activations = _bytes_of(learner.state_dict(state)), 0, 0
+    for name, images in (("descriptor", chains + recipe.plan.batch_size), ("generator", chains)):
+        network = getattr(state, name, None)
+        if network is not None:
+            parameters = _bytes_of(list(network.parameters()))
+            kept += 2 * parameters
+            gradients += parameters
+            few, more = (_kept_for_gradients(network, _inputs(recipe, name, count, rng)) for count in (2, 4))
+            activations = max(activations, (more - few) // 2 * images)
+    pixels = observations * recipe.data.channels * math.prod(recipe.data.size)
+    return pixels + kept + gradients + max(activations, 2 * kept)
+
+
+def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> torch.Tensor:
+    if network == "generator" and recipe.generator is not None:
+        return torch.randn(count, *recipe.generator.latent_shape, generator=rng)
+    return torch.zeros(count, recipe.data.channels, *recipe.data.size)
+
+
+def _kept_for_gradients(network: torch.nn.Module, inputs: torch.Tensor) -> int:
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = network(inputs)
+    del result
+    return sum(kept.values())
+
+
+def _bytes_of(nested: Any) -> int:
+    if isinstance(nested, torch.Tensor):
+        return nested.numel() * nested.element_size()
+    if isinstance(nested, dict):
+        return sum(_bytes_of(value) for value in nested.values())
+    if isinstance(nested, list | tuple):
+        return sum(_bytes_of(value) for value in nested)
+    return 0
+
+
+def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> float:
+    """Seconds of one iteration on this machine, from a few iterations on few images.
+
+    The time of an iteration is taken as a fixed part and a part that grows with the number of images; both are
+    read off two sizes that are small enough to be tried in seconds, by the faster of two runs each.
+    """
+    wanted = max(getattr(recipe.plan, "chains", 1), recipe.plan.batch_size)
+    few, more = min(wanted, 4), min(wanted, 16)
+    slow = _seconds_of_step(recipe, more, device)
+    if more == wanted or few == more:
+        return slow
+    per_image = max(0.0, (slow - _seconds_of_step(recipe, few, device)) / (more - few))
+    return slow + per_image * (wanted - more)
+
+
+def _seconds_of_step(recipe: Recipe, images: int, device: torch.device | str) -> float:
+    sizes = {name: images for name in ("batch_size", "chains") if hasattr(recipe.plan, name)}
+    smaller = dataclasses.replace(recipe, plan=dataclasses.replace(recipe.plan, **sizes))
+    learner, rng = build(smaller, images, device), stream(recipe.seed, "estimate", device=device)
+    state, times = learner.init(rng), []
+    shape = (images, recipe.data.channels, *recipe.data.size)
+    observed = torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
+    batch = Batch(observed, torch.arange(images, device=rng.device))
+    for _ in range(3):
+        began = time.perf_counter()
+        state, record = learner.step(state, batch, rng)
+        float(next(value for value in record if isinstance(value, torch.Tensor) and value.ndim == 0))  # waits
+        times.append(time.perf_counter() - began)
+    return min(times[1:])
