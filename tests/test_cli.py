@@ -19,6 +19,7 @@ from PIL import Image
 
 from idx_files import write_mnist
 from tiny_recipes import SETTINGS, contents, numbers, same, saved_state
+from tiny_weights import write_network
 from tutelage import __version__, cli
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.recipes import COOPNETS_MNIST, RECIPES
@@ -112,7 +113,7 @@ def test_list_names_every_recipe(tutelage: Command) -> None:
     assert said.code == 0 and said.err == ""
     lines = said.out.splitlines()
     assert [line.split()[0] for line in lines] == [recipe.name for recipe in RECIPES]
-    assert all("mnist 28x28" in line for line in lines)
+    assert all("mnist 28x28" in line for line in lines if "/mnist" in line)
     assert "CoopNets" in lines[0] and "12000 iterations" in lines[0]
 
 
@@ -134,11 +135,12 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
         "generator.latent_dim",
         "seed",
     } <= shown.keys()
-    assert shown["plan.chains"].split() == ["50", *COOPNETS_MNIST.sources["plan.chains"].split()]
-    assert shown["plan.reference_std"].startswith("none")
+    assert shown["plan.chains"].split() == ["50", "given", "on", "the", "command", "line"]
+    assert shown["plan.reference_std"].split()[:2] == ["none", "given"]
     assert shown["descriptor.convs"].startswith("64/4/2, 128/4/2, 256/4/2")
-    for text in (*COOPNETS_MNIST.sources.values(), *COOPNETS_MNIST.deviations):
-        assert text in said.out
+    sources = {key: text for key, text in COOPNETS_MNIST.sources.items() if key not in said.out.partition("given")[0]}
+    for text in (*sources.values(), *COOPNETS_MNIST.deviations):
+        assert text in tutelage("show", "coopnets/mnist").out
 
 
 def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) -> None:
@@ -155,6 +157,10 @@ def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) ->
         int(re.findall(r"estimated memory: ([\d,]+) MB", said.out)[0].replace(",", "")) for said in (small, large)
     ]
     assert memory[0] < 5 < memory[1]
+    seconds = [
+        float(re.findall(r"estimated time: (\S+) s an iteration, .* in all", said.out)[0]) for said in (small, large)
+    ]
+    assert 0 < seconds[0] < seconds[1]
 
 
 def test_training_says_where_to_look(world: World) -> None:
@@ -188,12 +194,37 @@ def test_sampling_into_pictures_shows_the_same_images(tutelage: Command, world: 
     assert np.array_equal(grid[2:10, 12:20], pixels[1, ..., 0])
 
 
+def test_more_steps_of_revision_after_learning(tutelage: Command, world: World, tmp_path: Path) -> None:
+    for steps in (None, 2, 20):
+        extra = () if steps is None else ("--revision-steps", steps)
+        assert tutelage("sample", world.coopnets, "-n", 4, "--out", tmp_path / f"{steps}.npy", *extra).code == 0
+    usual, same_number, more = (np.load(tmp_path / f"{steps}.npy") for steps in (None, 2, 20))
+    assert np.array_equal(usual, same_number) and not np.array_equal(usual, more)
+    out = tmp_path / "x.png"
+    refused(tutelage("sample", world.generator, "--out", out, "--revision-steps", 3), "no field 'plan.revision_steps'")
+    refused(tutelage("sample", world.coopnets, "--out", out, "--revision-steps", -3), "revision_steps is -3")
+
+
+def test_a_recipe_of_ones_own(tutelage: Command, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('base = "coopnets/mnist"\nname = "mine"\nplan.chains = 3\n')
+    shown = field_lines(tutelage("show", file).out)
+    assert shown["plan.chains"].split() == ["3", "mine.toml"]
+    out, tiny = tmp_path / "run", settings("coopnets/mnist", plan__chains="5")
+    assert tutelage("train", file, "--data", world.array, "--out", out, *tiny).code == 0
+    recipe = json.loads((out / "recipe.json").read_text())
+    assert (recipe["name"], recipe["plan"]["chains"]) == ("mine", 5)
+    assert tutelage("evaluate", out, "--metric", "texture", "--samples", 2).code == 2  # 8x8 is too small for patches
+
+
 @pytest.mark.parametrize("run", ["coopnets", "generator"])
 def test_interpolating(tutelage: Command, world: World, tmp_path: Path, run: str) -> None:
     copy = shutil.copytree(getattr(world, run), tmp_path / "run")
     said = tutelage("interpolate", copy, "--rows", 2, "--frames", 5)
-    target = copy / "pictures" / "interpolation.png"
-    assert said == Said(0, f"2 walks of 5 images: {target}\n", "")
+    target, moving = (copy / "pictures" / f"interpolation.{ending}" for ending in ("png", "gif"))
+    assert said == Said(0, f"2 walks of 5 images: {target}, {moving}\n", "")
+    with Image.open(moving) as frames:
+        assert getattr(frames, "n_frames", 1) == 8  # there and back
     with Image.open(target) as picture:
         assert picture.size == (5 * (8 + 2) + 2, 2 * (8 + 2) + 2)
     assert (copy / "report.html").read_bytes() != (getattr(world, run) / "report.html").read_bytes()
@@ -201,6 +232,9 @@ def test_interpolating(tutelage: Command, world: World, tmp_path: Path, run: str
     assert tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", elsewhere).code == 0
     assert elsewhere.read_bytes() == target.read_bytes()
     tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", unrevised, "--revision-steps", 0)
+    arc = tmp_path / "arc.gif"
+    assert tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", arc, "--path", "spherical").code == 0
+    assert arc.read_bytes() != moving.read_bytes()
     # a generator alone has no descriptor to revise with
     assert (unrevised.read_bytes() == target.read_bytes()) == (run == "generator")
 
@@ -218,10 +252,43 @@ def test_evaluating(tutelage: Command, world: World, tmp_path: Path) -> None:
         assert result["n"] == 20 and result["seed"] == 4 and result["version"] == __version__
         assert result["command"].split(" && ")[-1] == f"tutelage evaluate {copy} --metric parzen --samples 20 --seed 4"
         assert result["data_sha256"] == digest and np.isfinite([result["value"], result["stderr"]]).all()
-        assert f"{result['value']:.1f} ± {result['stderr']:.1f} on 20 test images" in said.out
+        assert f"{result['value']:.4g} ± {result['stderr']:.2g} on 20 images, width {result['width']}" in said.out
     assert results[models[0]]["iteration"] == 6 and results[models[0]]["epochs"] == pytest.approx(6 * 4 / 20)
     assert results[models[0]]["value"] != results[models[1]]["value"]
     assert "CoopNets descriptor parzen" in (copy / "report.html").read_text()
+
+
+def test_evaluating_by_features(tutelage: Command, world: World, tmp_path: Path) -> None:
+    copy, weights = shutil.copytree(world.coopnets, tmp_path / "run"), tmp_path / "weights.npz"
+    write_network(weights)
+    said = tutelage("evaluate", copy, "--metric", "fd", "--extractor", weights, "--samples", 6)
+    assert said.code == 0, said.err
+    results = json.loads((copy / "results.json").read_text())
+    names = [result["name"] for result in results]
+    models = ["CoopNets generator FD-mobilenetv2-128", "CoopNets descriptor FD-mobilenetv2-128"]
+    assert names == [*models, "real against real FD-mobilenetv2-128", "noise FD-mobilenetv2-128"]
+    assert all(name in said.out for name in names)
+    refused(tutelage("evaluate", copy, "--metric", "fd"), "--metric fd needs --extractor FILE")
+
+
+def test_pictures_that_do_not_fit(tutelage: Command, tmp_path: Path) -> None:
+    """Refused; or left out, and said in one line; or converted. What was chosen is part of the recipe."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(4):
+        Image.effect_noise((9, 9), 50 + k).save(folder / f"{k}.png")
+    Image.effect_noise((9, 9), 50).convert("RGB").save(folder / "colour.png")
+    out = tmp_path / "run"
+    arguments = ["train", "coopnets/mnist", "--data", folder, "--out", out]
+    tiny = settings("coopnets/mnist", data__kind="folder")
+    refused(tutelage(*arguments, *tiny), r"colour\.png is in colour, but grey is needed; convert it, pass --convert")
+    said = tutelage(*arguments, "--skip-bad", *tiny)
+    assert said.code == 0 and re.search(r"tutelage: 1 of 5 image files were left out: .*colour\.png", said.err)
+    assert json.loads((out / "run.json").read_text())["observations"] == 4
+    assert json.loads((out / "recipe.json").read_text())["data"]["skip_bad"]
+    assert tutelage("resume", out).code == 0
+    said = tutelage(*arguments[:-1], tmp_path / "all", "--convert", *tiny)
+    assert said.code == 0 and json.loads((tmp_path / "all" / "run.json").read_text())["observations"] == 5
 
 
 def test_evaluating_the_history(tutelage: Command, world: World, tmp_path: Path) -> None:
@@ -260,7 +327,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "missing array": ([*TRAIN, "--data", "{root}/absent.npy", *TINY], r"absent\.npy does not exist; give a \.npy file"),
     "missing folder": (
         [*TRAIN, "--data", "{root}/absent", "--set", "data.kind=folder"],
-        "absent does not exist; give a folder of images",
+        r"absent does not exist; give a folder or a \.zip of images",
     ),
     "empty folder": ([*TRAIN, "--data", "{root}/empty", "--set", "data.kind=folder"], "empty has no images"),
     "another size": (
@@ -418,7 +485,7 @@ def test_an_array_in_a_file_and_a_command_of_ones_own_seed(tutelage: Command, wo
         assert tutelage("train", "generator/mnist", "--out", tmp_path / "run", *settings("generator/mnist")).code == 0
         assert tutelage("resume", tmp_path / "run").code == 0
     assert same(saved_state(tmp_path / "run"), saved_state(world.on_array))
-    refused(tutelage("resume", tmp_path / "run"), "no data were named")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"] == str(world.array)
     assert tutelage("resume", tmp_path / "run", "--data", world.array).code == 0
     assert tutelage("resume", world.on_array).code == 0
 
@@ -437,9 +504,28 @@ def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch
     bar, line, rest = said.err.split("\n")
     assert "descriptor/mnist:" in bar and rest == ""
     assert line.startswith("tutelage: iteration 3 left the finite numbers: value = inf. The likely cause is")
-    assert line.endswith(f"The last good checkpoint is {out / 'checkpoints' / '0000002'}.")
+    way_on = f"`tutelage resume {out} --recover` goes on from it with smaller steps."
+    assert line.endswith(f"The last good checkpoint is {out / 'checkpoints' / '0000002'}; {way_on}")
+    refused(tutelage("resume", out), r"diverged at iteration 3 and would again; `tutelage resume .* --recover`")
     monkeypatch.setattr(AlgorithmD, "step", step)
-    assert tutelage("resume", out).code == 0
+    assert tutelage("resume", out, "--recover").code == 0
+
+
+def test_training_that_recovers(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = AlgorithmD.step
+
+    def poisoned(self: AlgorithmD, *arguments):
+        state, record = step(self, *arguments)
+        wrong = state.iteration == 3 and self.plan.update.lr > 0.005
+        return state, record._replace(value=torch.tensor(torch.inf)) if wrong else record
+
+    monkeypatch.setattr(AlgorithmD, "step", poisoned)
+    arguments = ["train", "descriptor/mnist", "--data", world.array, "--out", tmp_path / "run", "--recover"]
+    said = tutelage(*arguments, *settings("descriptor/mnist"))
+    assert said.code == 0 and said.out == f"Done. Look at {tmp_path / 'run' / 'report.html'}\n"
+    assert "Diverged. Recovery 1 of 3, from iteration 2: plan.update.lr=0.0035 (was 0.007)" in said.err
 
 
 @pytest.mark.parametrize(

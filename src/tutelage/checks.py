@@ -6,6 +6,7 @@ Every message says what was given, what is needed and what to do.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -17,7 +18,14 @@ class InputError(ValueError):
 
 
 class DivergenceError(RuntimeError):
-    """Learning or sampling left the finite numbers. The message says when, and the likely cause."""
+    """Learning or sampling left the finite numbers, or its bounds. The message says when, and the likely cause.
+
+    ``numbers`` are those that did, by name; ``smaller`` the dotted fields of the recipe that a recovery reduces.
+    """
+
+    def __init__(self, message: str, numbers: Mapping[str, float] | None = None, smaller: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.numbers, self.smaller = dict(numbers or {}), tuple(smaller)
 
 
 def validate_potential(potential: Potential, shape: tuple[int, ...], device: torch.device | str = "cpu") -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,20 +20,26 @@ import tyro
 from tyro.conf import Positional, arg
 
 from . import __version__, data
-from .apps.interpolation import interpolate as interpolate_latents
+from .apps import interpolation
 from .checks import DivergenceError, InputError
-from .recipes import RECIPES, Recipe, by_name, codec
+from .metrics.extractors import mobilenet_v2
+from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .rng import stream
-from .run import evaluate, folder, pictures, report
+from .run import evaluate, folder, page, pictures, report
 from .run import train as training
-from .run.build import build, estimated_bytes, parameter_counts
+from .run.build import build, parameter_counts
+from .run.estimate import estimated_bytes, estimated_seconds
+from .run.lock import in_use
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
-Name = Annotated[Positional[str], arg(metavar="RECIPE", help="recipe name, one of `tutelage list`")]
+Name = Annotated[Positional[str], arg(metavar="RECIPE", help="one of `tutelage list`, or a TOML file with a base")]
 Data = Annotated[Path | None, arg(metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")]
 Device = Annotated[str, arg(help="cpu, cuda, cuda:1, ...")]
+Recover = Annotated[
+    bool, arg(help="after a divergence, go on from the last good checkpoint with smaller steps (3 times at most)")
+]
 Overrides = Annotated[
     list[str], arg(name="set", metavar="FIELD=VALUE", help="change fields of the recipe, e.g. plan.chains=50 seed=3")
 ]
@@ -41,8 +49,8 @@ def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
         size = "x".join(map(str, recipe.data.size))
-        algorithm = evaluate.ALGORITHMS[recipe.name.partition("/")[0]]
-        print(f"{recipe.name:20} {algorithm:12} {recipe.data.kind} {size}, {recipe.plan.iterations} iterations")
+        algorithm = evaluate.ALGORITHMS[type(recipe.plan)]
+        print(f"{recipe.name:22} {algorithm:12} {recipe.data.kind} {size}, {recipe.plan.iterations} iterations")
 
 
 def show(recipe: Name, overrides: Overrides = []) -> None:  # noqa: B006 - tyro reads the default
@@ -58,25 +66,31 @@ def train(
     device: Device = "cpu",
     minutes: Annotated[float | None, arg(help="stop (and save) after so many minutes")] = None,
     download: Annotated[bool, arg(help="fetch the data from their official place if they are not here")] = False,
+    skip_bad: Annotated[bool, arg(help="leave out pictures that cannot be used, and say which")] = False,
+    convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
+    recover: Recover = False,
     dry_run: Annotated[bool, arg(help="show what would be done, and do nothing")] = False,
 ) -> int:
     """Train a model and leave a run folder: recipe, journal, pictures, checkpoints, report.html."""
-    chosen = _resolve(recipe, overrides)
+    switched = [f"data.{name}=true" for name, on in (("skip_bad", skip_bad), ("convert", convert)) if on]
+    chosen = _resolve(recipe, [*overrides, *switched])
     if dry_run:
         print(describe(chosen))
-        _estimate(chosen, data)
+        _estimate(chosen, data, _device(device))
         return 0
     splits = _load(chosen, data, download)
     facts = {"data": _found(chosen, splits, data), "command": _command()}
-    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes)
+    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover)
     return _say_trained(out, ending)
 
 
-def resume(run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None) -> int:
+def resume(
+    run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None, recover: Recover = False
+) -> int:
     """Go on with an interrupted run from its newest checkpoint."""
     opened = folder.open_run(run)
     splits = _load(opened.recipe(), _data_of(opened, data))
-    ending = training.resume(opened, splits.train, _device(device), minutes)
+    ending = training.resume(opened, splits.train, _device(device), minutes, recover)
     return _say_trained(run, ending)
 
 
@@ -87,13 +101,16 @@ def sample(
     model: Annotated[
         Literal["best", "generator", "descriptor"], arg(help="best: the descriptor's revision where there is one")
     ] = "best",
+    revision_steps: Annotated[
+        int | None, arg(help="Langevin steps of the descriptor (default: the recipe's; §4.2 takes 10 to 50)")
+    ] = None,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
     pictures.check_target(out)
-    learner, state = _trained(folder.open_run(run), _device(device))
+    learner, state = _trained(folder.open_run(run), _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = ("descriptor" if "descriptor" in drawn else "generator") if model == "best" else model
     if which not in drawn:
@@ -104,10 +121,11 @@ def sample(
 
 def interpolate(
     run: Run,
-    out: Annotated[Path | None, arg(help="picture to write (default: RUN/pictures/interpolation.png)")] = None,
+    out: Annotated[Path | None, arg(help=".png or .gif (default: both, RUN/pictures/interpolation.*)")] = None,
     rows: int = 8,
     frames: int = 10,
     revision_steps: Annotated[int, arg(help="Langevin steps on each image (Fig. 10: 10)")] = 10,
+    path: Annotated[Literal["linear", "spherical"], arg(help="along a straight line (Fig. 10) or an arc")] = "linear",
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
@@ -115,36 +133,54 @@ def interpolate(
     _check_count("rows", rows)
     opened = folder.open_run(run)
     learner, state = _trained(opened, _device(device))
-    target = out or opened.pictures / "interpolation.png"
-    _interpolation(learner, state, rows, frames, revision_steps, stream(seed, "interpolate", device=device), target)
-    if out is None:
-        report.write_report(run)
-    print(f"{rows} walks of {frames} images: {target}")
+    targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
+    rng = stream(seed, "interpolate", device=device)
+    with contextlib.nullcontext() if out else in_use(run):
+        _interpolation(learner, state, rows, frames, revision_steps, rng, targets, path)
+        if out is None:
+            report.write_report(run)
+    print(f"{rows} walks of {frames} images: {', '.join(map(str, targets))}")
 
 
 def evaluate_run(
     run: Run,
-    metric: Literal["parzen"],
+    metric: Annotated[
+        Literal["parzen", "fd", "texture"],
+        arg(help="log-likelihood, Fréchet distance of features, or patch-sliced Wasserstein distance of textures"),
+    ],
     data: Data = None,
-    samples: Annotated[int, arg(help="images drawn from each model (paper: 10 000)")] = 10_000,
+    extractor: Annotated[Path | None, arg(help="for fd: file of MobileNetV2's weights (.npz)")] = None,
+    samples: Annotated[
+        int | None,
+        arg(help="images drawn from each model (default: 10 000, of textures 64; or what is held out)"),
+    ] = None,
     history: Annotated[bool, arg(help="also at every checkpoint kept, for the curve of Fig. 12")] = False,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
-    _check_count("samples", samples)
+    if samples is not None:
+        _check_count("samples", samples)
     opened, where = folder.open_run(run), _device(device)
     splits = _load(opened.recipe(), _data_of(opened, data))
-    scores = evaluate.parzen_of_run(opened, splits, samples, seed, _command(), where, history)
-    for entry, score in scores:
-        at = f" at iteration {entry['iteration']}" if "iteration" in entry else ""
-        edge = " (the width is at the edge of its grid)" if score.at_edge else ""
-        print(
-            f"{entry['name']}{at}: {score.mean:.1f} ± {score.stderr:.1f} on {score.n} test images, "
-            f"width {score.width}{edge}",
-            flush=True,
-        )
-    report.write_report(run)
+    command = _command()
+    match metric:
+        case "parzen":
+            scores = evaluate.parzen_of_run(opened, splits, samples or 10_000, seed, command, where, history)
+        case "fd":
+            if extractor is None:
+                raise InputError("--metric fd needs --extractor FILE, MobileNetV2's weights as .npz; name that file")
+            network = mobilenet_v2(extractor, device=where)
+            scores = evaluate.frechet_of_run(opened, splits, network, samples or 10_000, seed, command, where, history)
+        case "texture":
+            scores = evaluate.texture_distance_of_run(opened, splits, samples or 64, seed, command, where, history)
+    with in_use(run):
+        for entry, _ in scores:
+            at = f" at iteration {entry['iteration']}" if "iteration" in entry else ""
+            spread = f" ± {entry['stderr']:.2g}" if entry.get("stderr") is not None else ""
+            width = f", width {entry['width']}" if "width" in entry else ""
+            print(f"{entry['name']}{at}: {entry['value']:.4g}{spread} on {entry['n']} images{width}", flush=True)
+        report.write_report(run)
 
 
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:
@@ -157,7 +193,7 @@ def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier d
         opened = folder.open_run(out)
         learner, state = _trained(opened, torch.device("cpu"))
         rng = stream(DEMO.seed, "interpolate")
-        _interpolation(learner, state, 8, 10, 10, rng, opened.pictures / "interpolation.png")
+        _interpolation(learner, state, 8, 10, 10, rng, [opened.pictures / "interpolation.png"])
         report.write_report(out)
         print(f"Trained on {len(splits.train)} digits in {time.perf_counter() - began:.0f} s.")
     return _say_trained(out, ending)
@@ -166,20 +202,10 @@ def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier d
 def main() -> None:
     """The entry point of the ``tutelage`` command."""
     try:
-        code = tyro.extras.subcommand_cli_from_dict(
-            {
-                "list": list_recipes,
-                "show": show,
-                "train": train,
-                "resume": resume,
-                "sample": sample,
-                "interpolate": interpolate,
-                "evaluate": evaluate_run,
-                "demo": demo,
-            },
-            prog="tutelage",
-            description=f"Generative models of images that train without an adversary (version {__version__}).",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = lambda message, *_: print(f"tutelage: {message}", file=sys.stderr)
+            code = _run()
         sys.stdout.flush()
     except (InputError, DivergenceError) as error:
         print(f"tutelage: {error}", file=sys.stderr)
@@ -197,6 +223,23 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _run() -> int | None:
+    return tyro.extras.subcommand_cli_from_dict(
+        {
+            "list": list_recipes,
+            "show": show,
+            "train": train,
+            "resume": resume,
+            "sample": sample,
+            "interpolate": interpolate,
+            "evaluate": evaluate_run,
+            "demo": demo,
+        },
+        prog="tutelage",
+        description=f"Generative models of images that train without an adversary (version {__version__}).",
+    )
+
+
 def _resolve(name: str, overrides: list[str]) -> Recipe:
     changes = {}
     for text in overrides:
@@ -204,7 +247,8 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
         if not equals:
             raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
         changes[dotted] = value
-    return codec.override(by_name(name), changes)
+    parsed = {dotted: codec.parse(text) for dotted, text in changes.items()}
+    return custom.customised(custom.resolve(name), parsed, "given on the command line")
 
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
@@ -213,9 +257,11 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 
 def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
     """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed."""
+    if recipe.data.kind == "digits":
+        return None
     if recipe.data.kind == "mnist":
         return str(Path(splits.train.source).resolve().parent)
-    return str(given.resolve()) if given else None
+    return str(data.find(recipe.data.kind, given).resolve())
 
 
 def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
@@ -237,15 +283,29 @@ def _check_count(name: str, value: int) -> None:
         raise InputError(f"--{name} is {value}; it needs to be 1 or more")
 
 
-def _trained(run: folder.RunFolder, device: torch.device):
-    """Learner and newest state of a run, ready to be sampled from."""
+def _trained(run: folder.RunFolder, device: torch.device, revision_steps: int | None = None):
+    """Learner and newest state of a run, ready to be sampled from, with that many Langevin steps where given."""
     recipe = run.recipe()
+    if revision_steps is not None:
+        recipe = codec.replace_fields(recipe, {"plan.revision_steps": revision_steps})
     learner = build(recipe, run.facts()["observations"], device)
     state, _ = training.trained(run.latest(), recipe, learner, device)
     return learner, state
 
 
-def _interpolation(learner, state, rows: int, frames: int, steps: int, rng: torch.Generator, target: Path) -> None:
+def _interpolation(
+    learner,
+    state,
+    rows: int,
+    frames: int,
+    steps: int,
+    rng: torch.Generator,
+    targets: list[Path],
+    path: Literal["linear", "spherical"] = "linear",
+) -> None:
+    for target in targets:
+        if target.suffix not in (".png", ".gif"):
+            raise InputError(f"--out {target} ends in {target.suffix!r}; give a .png or a .gif")
     if not hasattr(state, "average"):
         raise InputError(
             "this run has no generator, so there are no latents to walk between; use a coopnets or generator run"
@@ -253,12 +313,18 @@ def _interpolation(learner, state, rows: int, frames: int, steps: int, rng: torc
     revise = None
     if steps and hasattr(learner, "revise"):
         revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731
-    images = interpolate_latents(state.average, learner.latent_shape, rows, frames, rng, revise)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pictures.save(pictures.grid(images, columns=frames), target)
+    walk = {"linear": interpolation.linear, "spherical": interpolation.spherical}[path]
+    images = interpolation.interpolate(state.average, learner.latent_shape, rows, frames, rng, revise, walk)
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".gif":
+            moments = images.unflatten(0, (rows, frames)).unbind(1)
+            pictures.save_animation([pictures.grid(moment, columns=4, scale=2) for moment in moments], target)
+        else:
+            pictures.save(pictures.grid(images, columns=frames), target)
 
 
-def _estimate(recipe: Recipe, path: Path | None) -> None:
+def _estimate(recipe: Recipe, path: Path | None, device: torch.device) -> None:
     for name, count in parameter_counts(recipe).items():
         print(f"{name}: {count:,} parameters")
     try:
@@ -267,6 +333,8 @@ def _estimate(recipe: Recipe, path: Path | None) -> None:
         observations, note = 0, f" (not counting the data: {error})"
     needed = estimated_bytes(recipe, observations) / 1e6
     print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
+    seconds = estimated_seconds(recipe, device)
+    print(f"estimated time: {seconds:.3g} s an iteration, {page.duration(seconds * recipe.plan.iterations)} in all")
 
 
 def _clear_earlier_demo(out: Path) -> None:
@@ -278,7 +346,8 @@ def _clear_earlier_demo(out: Path) -> None:
         earlier = False
     if not earlier:
         raise InputError(f"{out} is there already and is no earlier demo; name another --out")
-    shutil.rmtree(out)
+    with in_use(out):
+        shutil.rmtree(out)
 
 
 def _say_trained(out: Path, ending: training.Ending) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tutelage.checks import InputError
-from tutelage.data.cache import Key, cache_folder, cached
+from tutelage.data.cache import Kept, Key, cache_folder, cached, cached_with_notes
 
 KEY = Key("set", "/somewhere", "ab" * 32, 12, ("doubled",), (2, 1, 2, 3))
 
@@ -96,6 +100,64 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="the source is damaged"):
         cached(KEY, fail, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_fill_that_keeps_fewer_images(tmp_path, kept):
+    calls = []
+
+    def fill(pixels: np.ndarray) -> Kept:
+        calls.append(pixels.shape)
+        pixels[:kept] = 7
+        return Kept(kept, ("one was bad",))
+
+    for _ in range(2):
+        pixels, notes = cached_with_notes(KEY, fill, tmp_path)
+        assert pixels.shape == (kept, *KEY.shape[1:]) and (pixels == 7).all() and notes == ("one was bad",)
+        assert isinstance(pixels, np.memmap)
+    assert calls == [KEY.shape]
+    array, _ = files(tmp_path)
+    assert np.load(array).shape == (kept, *KEY.shape[1:])
+    assert array.stat().st_size == 128 + kept * 6
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """A file can have 1000 bytes and no more."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("claims", [True, False], ids=["fallocate", "zeros"])
+def test_a_full_disk_is_noticed_before_anything_is_computed(tmp_path, monkeypatch, claims):
+    if not claims:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    fill = Filler()
+    with (
+        full_disk(),
+        pytest.raises(InputError, match=r"cannot be written \(File too large\); set TUTELAGE_CACHE .* free space"),
+    ):
+        cached(dataclasses.replace(KEY, shape=(1000, 1, 2, 3)), fill, tmp_path)
+    assert fill.calls == 0 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("claims", [True, False, errno.EOPNOTSUPP], ids=["fallocate", "zeros", "unsupported"])
+def test_space_is_claimed_one_way_or_another(tmp_path, monkeypatch, claims):
+    if claims is False:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    elif claims is not True:
+
+        def refuse(*_):
+            raise OSError(claims, "not supported")
+
+        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    monkeypatch.setattr("tutelage.data.cache._BLOCK", 5)
+    assert (cached(KEY, Filler(), tmp_path) == 7).all()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

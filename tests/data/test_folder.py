@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image
 
 from tutelage.checks import InputError
-from tutelage.data import folder_images, folder_splits
-from tutelage.data.folder import read_image
+from tutelage.data import Fit, folder_images, folder_splits
+from tutelage.data.files import Files
+
+GREY, RGB = Fit((4, 4), 1), Fit((4, 4), 3)
 
 
 def save(path: Path, color=(10, 20, 30), size: tuple[int, int] = (8, 8), mode: str = "RGB", **options) -> Path:
@@ -19,6 +22,12 @@ def save(path: Path, color=(10, 20, 30), size: tuple[int, int] = (8, 8), mode: s
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (size[1], size[0]), color).save(path, **options)
     return path
+
+
+@pytest.fixture
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of change are believed at once, as if every file were old."""
+    monkeypatch.setattr("tutelage.data.listing.AT_REST", -1e9)
 
 
 def test_every_format_in_the_order_of_the_paths(tmp_path):
@@ -30,94 +39,81 @@ def test_every_format_in_the_order_of_the_paths(tmp_path):
     (source / "notes.txt").write_text("no image")
     save(source / ".hidden.png")
     save(source / ".thumbnails" / "1.png")
-    images = folder_images(source, (8, 8), 1, tmp_path / "cache")
+    images = folder_images(source, Fit((8, 8), 1, convert=True), cache=tmp_path / "cache")
     assert images.shape == (1, 8, 8) and images.name == "pictures" and isinstance(images.pixels, np.memmap)
     means = images.pixels.mean((1, 2, 3))
     assert np.abs(means - sorted(values.values())).max() <= 2  # webp and jpeg lose a little
 
 
-def test_channels_come_first(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "x.png")
-    assert np.array_equal(read_image(tmp_path / "x.png", (6, 8), 3), pixels.transpose(2, 0, 1))
-
-
-def test_colour_and_grey_become_each_other(tmp_path):
-    colour, grey = save(tmp_path / "c.png", (200, 100, 50)), save(tmp_path / "g.png", 77, mode="L")
-    assert (read_image(colour, (8, 8), 1) == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
-    assert (read_image(grey, (8, 8), 3) == 77).all() and read_image(grey, (8, 8), 3).shape == (3, 8, 8)
-
-
-def test_transparency_is_laid_on_white(tmp_path):
-    clear = save(tmp_path / "clear.png", (0, 0, 0, 0), mode="RGBA")
-    half = save(tmp_path / "half.png", (0, 100, 200, 128), mode="RGBA")
-    grey = save(tmp_path / "grey.png", (0, 0), mode="LA")
-    palette = save(tmp_path / "palette.png", 0, mode="P", transparency=0)
-    for path in (clear, grey, palette):
-        assert (read_image(path, (8, 8), 3) == 255).all()
-    found = read_image(half, (8, 8), 3)[:, 0, 0].astype(int)
-    assert np.abs(found - [127, 177, 227]).max() <= 1
-
-
-def test_sixteen_bits_keep_their_high_byte(tmp_path):
-    Image.fromarray(np.full((8, 8), 0x80FF, np.uint16)).save(tmp_path / "deep.png")
-    assert (read_image(tmp_path / "deep.png", (8, 8), 1) == 0x80).all()
-
-
-@pytest.mark.parametrize(("size", "first", "last"), [((4, 12), 10, 20), ((12, 4), 10, 20)])
-def test_the_centre_is_cut_out(tmp_path, size, first, last):
-    # black, then the middle third white, then black, along the longer side
-    pixels = np.zeros(size, np.uint8)
-    pixels[(slice(None), slice(4, 8)) if size[0] == 4 else slice(4, 8)] = 255
-    Image.fromarray(pixels).save(tmp_path / "bar.png")
-    assert (read_image(tmp_path / "bar.png", (4, 4), 1) == 255).all()
-
-
-def test_shrinking_averages(tmp_path):
-    checkers = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
-    Image.fromarray(checkers).save(tmp_path / "checkers.png")
-    inner = read_image(tmp_path / "checkers.png", (8, 8), 1)[0, 1:-1, 1:-1].astype(int)
-    assert np.abs(inner - 127).max() <= 2
-
-
-def test_the_camera_held_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees to see it as it was taken
-    save(tmp_path / "turned.png", size=(4, 8), exif=exif)
-    assert read_image(tmp_path / "turned.png", (8, 4), 3).shape == (3, 8, 4)
-
-
 def test_decoded_once(tmp_path, monkeypatch):
     save(tmp_path / "in" / "1.png", (1, 1, 1))
-    first = folder_images(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
-    monkeypatch.setattr("tutelage.data.folder.read_image", None)
-    again = folder_images(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
+    first = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    monkeypatch.setattr("tutelage.data.files.fitted", None)
+    again = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert np.array_equal(first.pixels, again.pixels) and first.sha256 == again.sha256
     (sidecar,) = (tmp_path / "cache").glob("*.json")
     assert json.loads(sidecar.read_text())["sha256"] == first.sha256
 
 
-@pytest.mark.parametrize("change", ["content", "name", "size", "channels", "more"])
-def test_a_change_means_reading_again(tmp_path, change):
-    source = tmp_path / "in"
+@pytest.mark.parametrize("rest", ["young", "old"])
+@pytest.mark.parametrize("change", ["content", "name", "size", "channels", "more", "fewer"])
+def test_a_change_means_reading_again(tmp_path, change, rest, monkeypatch):
+    if rest == "old":
+        monkeypatch.setattr("tutelage.data.listing.AT_REST", -1e9)
+    source, cache = tmp_path / "in", tmp_path / "cache"
     path = save(source / "1.png", (1, 1, 1))
-    before = folder_images(source, (4, 4), 3, tmp_path / "cache")
-    size, channels = (4, 4), 3
+    save(source / "0.png", (0, 0, 0))
+    before = folder_images(source, RGB, cache=cache)
+    fit = RGB
     match change:
         case "content":
             save(path, (2, 2, 2))
+            os.utime(path, ns=(0, path.stat().st_mtime_ns + 10_000_000))  # a clock that has ticked
         case "name":
             path.rename(source / "2.png")
         case "size":
-            size = (5, 4)
+            fit = Fit((5, 4), 3)
         case "channels":
-            channels = 1
+            fit = Fit((4, 4), 1, convert=True)
         case "more":
             save(source / "2.png")
-    after = folder_images(source, size, channels, tmp_path / "cache")
-    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
-    assert after.shape == (channels, *size)
+        case "fewer":
+            path.unlink()
+    after = folder_images(source, fit, cache=cache)
+    assert len(list(cache.glob("*.npy"))) == 2
+    assert after.shape == (fit.channels, *fit.size)
     assert (after.sha256 == before.sha256) == (change in ("size", "channels"))
+
+
+# --- what the file system says
+
+
+def test_files_at_rest_are_not_read_again(tmp_path, monkeypatch, at_rest):
+    save(tmp_path / "in" / "1.png", (1, 1, 1))
+    first = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("*.listing"))) == 1
+    monkeypatch.setattr(Files, "pieces", None)
+    again = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert again.sha256 == first.sha256 and np.array_equal(again.pixels, first.pixels)
+
+
+def test_files_just_written_are_read_again(tmp_path):
+    save(tmp_path / "in" / "1.png", (1, 1, 1))
+    stat = (tmp_path / "in" / "1.png").stat()
+    first = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").glob("*.listing")) == []
+    save(tmp_path / "in" / "1.png", (2, 2, 2))
+    os.utime(tmp_path / "in" / "1.png", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache").sha256 != first.sha256
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"stamp": "other", "sha256": "ab"}', '{"sha256": 3}'])
+def test_a_broken_listing_means_reading_again(tmp_path, text, at_rest):
+    save(tmp_path / "in" / "1.png", (1, 1, 1))
+    first = folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    (listing,) = (tmp_path / "cache").glob("*.listing")
+    listing.write_text(text)
+    assert folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache").sha256 == first.sha256
 
 
 # --- splits
@@ -125,8 +121,16 @@ def test_a_change_means_reading_again(tmp_path, change):
 
 def test_a_plain_folder_is_all_for_training(tmp_path):
     save(tmp_path / "in" / "1.png")
-    splits = folder_splits(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
+    splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert len(splits.train) == 1 and splits.validation is None and splits.test is None
+    assert splits.train.name == "in"
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "test"])
+def test_what_a_plain_folder_is_called_does_not_matter(tmp_path, name):
+    save(tmp_path / name / "1.png")
+    splits = folder_splits(tmp_path / name, RGB, cache=tmp_path / "cache")
+    assert splits.train.name == name and splits.validation is None and splits.test is None
 
 
 @pytest.mark.parametrize("validation", ["validation", "val"])
@@ -134,7 +138,7 @@ def test_subfolders_are_splits(tmp_path, validation):
     for number, part in enumerate(("train", validation, "test")):
         for index in range(number + 1):
             save(tmp_path / "in" / part / f"{index}.png", (number,) * 3)
-    splits = folder_splits(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
+    splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert splits.validation and splits.test
     for number, part in enumerate((splits.train, splits.validation, splits.test)):
         assert len(part) == number + 1 and (part.pixels == number).all()
@@ -142,8 +146,37 @@ def test_subfolders_are_splits(tmp_path, validation):
 
 def test_train_alone_is_enough(tmp_path):
     save(tmp_path / "in" / "train" / "1.png")
-    splits = folder_splits(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
+    splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert splits.validation is None and splits.test is None
+
+
+@pytest.mark.parametrize("subset", ["cats", "cats/", "cats/old"])
+def test_a_subset_is_a_folder_of_each_split(tmp_path, subset):
+    for number, name in enumerate(
+        ("train/cats/old/1", "train/dogs/1", "train/cats2/1", "val/cats/old/1", "test/dogs/1")
+    ):
+        save(tmp_path / "in" / f"{name}.png", (number,) * 3)
+    splits = folder_splits(tmp_path / "in", RGB, subset=subset, cache=tmp_path / "cache")
+    assert splits.validation and splits.test is None
+    assert splits.train.pixels.tolist() == np.full((1, 3, 4, 4), 0).tolist()
+    assert splits.validation.pixels.tolist() == np.full((1, 3, 4, 4), 3).tolist()
+    assert splits.train.name == f"train/{subset.strip('/')}"
+
+
+def test_a_subset_of_a_plain_folder(tmp_path):
+    save(tmp_path / "in" / "cats" / "1.png")
+    save(tmp_path / "in" / "dogs" / "1.png")
+    assert len(folder_splits(tmp_path / "in", RGB, subset="cats", cache=tmp_path / "cache").train) == 1
+
+
+def test_a_subset_that_is_not_there(tmp_path):
+    for name in "abcdef":
+        save(tmp_path / "in" / f"class_{name}" / "1.png")
+    with pytest.raises(InputError, match=r"in has no images below a folder 'clas_c'.*did you mean 'class_c'\?"):
+        folder_splits(tmp_path / "in", RGB, subset="clas_c", cache=tmp_path / "cache")
+    with pytest.raises(InputError, match=r"class_a, class_b, class_c, class_d, class_e, \.\.\.: give one of them"):
+        folder_splits(tmp_path / "in", RGB, subset="zzz", cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 # --- refusals
@@ -151,42 +184,69 @@ def test_train_alone_is_enough(tmp_path):
 
 def test_no_folder_no_images(tmp_path):
     with pytest.raises(InputError, match="none does not exist; name a folder of images"):
-        folder_images(tmp_path / "none", (4, 4), 3, tmp_path / "cache")
+        folder_images(tmp_path / "none", RGB, cache=tmp_path / "cache")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"notes\.txt is not a folder"):
-        folder_images(tmp_path / "notes.txt", (4, 4), 3, tmp_path / "cache")
+        folder_images(tmp_path / "notes.txt", RGB, cache=tmp_path / "cache")
     with pytest.raises(InputError, match=r"has no images .*name a folder that has some"):
-        folder_images(tmp_path, (4, 4), 3, tmp_path / "cache")
+        folder_images(tmp_path, RGB, cache=tmp_path / "cache")
+    save(tmp_path / "in" / "train" / "1.png")
+    (tmp_path / "in" / "val").mkdir()
+    with pytest.raises(InputError, match=r"in/val has no images"):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "gif"])
-def test_a_damaged_file_is_named(tmp_path, suffix):
-    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    for name in ("1", "2"):
-        (tmp_path / "in").mkdir(exist_ok=True)
-        Image.fromarray(noise).save(tmp_path / "in" / f"{name}.{suffix}")
-    bad = tmp_path / "in" / f"2.{suffix}"
-    for content in (bad.read_bytes()[: bad.stat().st_size // 2], b"no image at all", b""):
-        bad.write_bytes(content)
-        with pytest.raises(InputError, match=rf"2\.{suffix} cannot be read as an image"):
-            folder_images(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
-        assert not list((tmp_path / "cache").iterdir())
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    for name in "123":
+        save(tmp_path / "in" / f"{name}.png")
+    opens = Path.open
+
+    def failing(self, *arguments, **options):
+        if self.name == "2.png":
+            raise PermissionError(13, "Permission denied")
+        return opens(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(InputError, match=r"2\.png cannot be read \(Permission denied\); repair or remove it, or pass"):
+        folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+    with pytest.warns(UserWarning, match=r"1 of 3 image files were left out: .*2\.png cannot be read"):
+        images = folder_images(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
+    assert len(images) == 2
 
 
-@pytest.mark.parametrize("size", [(3, 8), (8, 3)])
-def test_a_small_file_is_named(tmp_path, size):
-    save(tmp_path / "in" / "big.png")
-    save(tmp_path / "in" / "small.png", size=size)
-    with pytest.raises(
-        InputError, match=rf"small\.png is {size[0]} x {size[1]} .*smaller than the size asked for, 4 x 4"
-    ):
-        folder_images(tmp_path / "in", (4, 4), 3, tmp_path / "cache")
+# --- --skip-bad
 
 
-@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_an_animation_is_refused(tmp_path, suffix):
-    frames = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in (0, 120, 250)]
-    frames[0].save(tmp_path / f"moving.{suffix}", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match=rf"moving\.{suffix} is animated \(3 frames\); give one still image"):
-        folder_images(tmp_path, (4, 4), 3, tmp_path / "cache")
+def test_bad_files_are_left_out_and_told_once(tmp_path):
+    for number in range(4):
+        save(tmp_path / "in" / "train" / f"{number}.png", (number,) * 3)
+    for number in range(7):
+        save(tmp_path / "in" / "train" / f"1{number}.png", 5, mode="L")
+    save(tmp_path / "in" / "val" / "a.png")
+    save(tmp_path / "in" / "val" / "b.png", size=(3, 3))
+    for _ in range(2):  # decoded, then from the cache: the files are as bad as before
+        with pytest.warns(UserWarning) as caught:
+            splits = folder_splits(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
+        (message,) = (str(warning.message) for warning in caught)
+        assert message.startswith(f"8 of 13 image files were left out: {tmp_path}/in/train/10.png is grey, but RGB is")
+        assert message.count(".png") == 5 and message.endswith("; and 3 more")
+        assert splits.train.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+        assert splits.validation and len(splits.validation) == 1
+    arrays = sorted(np.load(path, mmap_mode="r").shape[0] for path in (tmp_path / "cache").glob("*.npy"))
+    assert arrays == [1, 4], "the file is cut to what was kept"
+
+
+def test_all_good_is_no_warning(tmp_path):
+    save(tmp_path / "in" / "1.png")
+    images = folder_images(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
+    assert len(images) == 1
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    for name in "12":
+        save(tmp_path / "in" / f"{name}.png", size=(2, 2))
+    with pytest.raises(InputError, match=r"none of the 2 image files of .*in can be used \(the first, 1\.png is 2 x 2"):
+        folder_images(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.data import ImageSet, Splits, from_array, from_npy
+from tutelage.data import ImageSet, Splits, from_array, from_npy, stretched
 
 
 def ramp(count: int = 5, channels: int = 1, height: int = 2, width: int = 4) -> np.ndarray:
@@ -49,6 +49,40 @@ def test_writing_into_a_batch_leaves_the_set(recwarn):
 
 def test_a_batch_goes_to_the_device(device):
     assert from_array(ramp()).batch(slice(2), device).device.type == device.type
+
+
+# --- each image stretched
+
+
+def test_stretching_makes_the_range_of_each_image_the_whole_range():
+    pixels = ramp(5, channels=3)
+    images = stretched(from_array(pixels, "ramp"))
+    batch = images.batch(torch.tensor([4, 0]))
+    assert batch.dtype == torch.float32 and batch.shape == (2, 3, 2, 4)
+    assert (batch.amin((1, 2, 3)) == -1).all() and (batch.amax((1, 2, 3)) == 1).all()
+    chosen = pixels[[4, 0]].astype(np.float64)
+    low, high = (limit.reshape(2, 1, 1, 1) for limit in (chosen.min((1, 2, 3)), chosen.max((1, 2, 3))))
+    torch.testing.assert_close(
+        batch.double(), torch.from_numpy(2 * (chosen - low) / (high - low) - 1), atol=1e-6, rtol=0
+    )
+
+
+def test_stretching_changes_no_bytes_and_no_digest():
+    images = from_array(ramp(), "ramp")
+    again = stretched(images)
+    assert again.sha256 == images.sha256 and np.shares_memory(again.pixels, images.pixels)
+    assert again.stretch and again.subset(1, 3, "part").stretch and not images.stretch
+    assert torch.equal(again.subset(1, 3, "part").batch(slice(None)), again.batch(slice(1, 3)))
+
+
+def test_an_image_of_one_colour_cannot_be_stretched(monkeypatch):
+    monkeypatch.setattr("tutelage.data.images._ROWS", 2)
+    pixels = ramp()
+    pixels[3] = 9
+    with pytest.raises(InputError, match="image 3 of 'ramp' is of one colour, but per-image scaling needs a darkest"):
+        stretched(from_array(pixels, "ramp"))
+    pixels[3, 0, 1, 2] = 10
+    assert stretched(from_array(pixels, "ramp")).batch(slice(3, 4)).unique().tolist() == [-1, 1]
 
 
 # --- sets and their parts

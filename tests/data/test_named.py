@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +86,11 @@ def test_loading_mnist_of_another_size(tmp_path):
 def test_loading_a_folder(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     Image.new("RGB", (12, 9)).save(tmp_path / "in" / "1.png")
-    for channels in (1, 3):
-        assert load(DataSpec("folder", (6, 7), channels), tmp_path / "in").train.shape == (channels, 6, 7)
+    assert load(DataSpec("folder", (6, 7), 3), tmp_path / "in").train.shape == (3, 6, 7)
+    assert load(DataSpec("folder", (6, 7), 1, convert=True), tmp_path / "in").train.shape == (1, 6, 7)
+    assert load(DataSpec("folder", (60, 7), 3, enlarge=True), tmp_path / "in").train.shape == (3, 60, 7)
+    with pytest.raises(InputError, match=r"1\.png is in colour, but grey is needed; convert it, pass --convert, or"):
+        load(DataSpec("folder", (6, 7), 1), tmp_path / "in")
     monkeypatch.setenv("TUTELAGE_DATA", str(tmp_path / "in"))
     assert len(load(DataSpec("folder", (6, 7), 3)).train) == 1
 
@@ -107,13 +112,108 @@ def test_loading_the_digits():
         load(DataSpec("digits", (8, 8), 3))
 
 
-@pytest.mark.parametrize(("kind", "needed"), [("folder", "a folder of images"), ("array", r"a \.npy file")])
-def test_a_folder_or_array_is_missing(tmp_path, kind, needed):
+def test_loading_a_zip(tmp_path):
+    for name, value in (("train/cats/1.png", 10), ("train/dogs/1.png", 20), ("val/dogs/1.png", 30)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "a") as archive, archive.open(name, "w") as file:
+            Image.new("RGB", (6, 6), (value,) * 3).save(file, "PNG")
+    splits = load(DataSpec("zip", (6, 6), 3, subset="dogs"), tmp_path / "a.zip")
+    assert splits.validation and [len(splits.train), len(splits.validation)] == [1, 1]
+    assert (splits.train.pixels == 20).all() and (splits.validation.pixels == 30).all()
+
+
+def test_loading_one_picture(tmp_path):
+    Image.fromarray(np.arange(99, dtype=np.uint8).reshape(9, 11)).save(tmp_path / "a.png")
+    for crops, count in ((0, 1), (5, 5)):
+        splits = load(DataSpec("image", (4, 4), 1, crops=crops), tmp_path / "a.png")
+        assert len(splits.train) == count and splits.validation is None and splits.test is None
+
+
+def test_loading_sets_of_another_size(tmp_path):
+    for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+        (tmp_path / name).write_bytes(bytes(3073))
+    assert len(load(DataSpec("cifar10", (32, 32), 3), tmp_path).train) == 5
+    with pytest.raises(InputError, match=r"are 3 x 32 x 32 .*needs 1 x 32 x 32"):
+        load(DataSpec("cifar10", (32, 32), 1), tmp_path)
+
+
+def test_scaling_each_image_by_itself(tmp_path):
+    values = np.random.default_rng(0).integers(50, 90, (5, 4, 4), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", values)
+    batch = load(DataSpec("array", (4, 4), 1, scaling="per-image"), tmp_path / "a.npy").train.batch(slice(None))
+    assert (batch.amin((1, 2, 3)) == -1).all() and (batch.amax((1, 2, 3)) == 1).all()
+    values[3] = 7
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(InputError, match=r"image 3 of 'a\.npy' is of one colour, but per-image scaling needs"):
+        load(DataSpec("array", (4, 4), 1, scaling="per-image"), tmp_path / "a.npy")
+    assert len(load(DataSpec("array", (4, 4), 1), tmp_path / "a.npy").train) == 5
+
+
+def test_a_file_of_one_colour_is_named_where_each_image_is_scaled(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.linear_gradient("L").save(tmp_path / "in" / "1.png")
+    Image.new("L", (256, 256)).save(tmp_path / "in" / "2.png")
+    spec = DataSpec("folder", (64, 64), 1, scaling="per-image")
+    with pytest.raises(InputError, match=r"2\.png is of one colour, but per-image scaling needs .*--skip-bad"):
+        load(spec, tmp_path / "in")
+    with pytest.warns(UserWarning, match=r"1 of 2 image files were left out: .*2\.png is of one colour"):
+        images = load(replace(spec, skip_bad=True), tmp_path / "in").train
+    assert len(images) == 1 and images.stretch
+
+
+MANY = r"a folder or a \.zip of images"
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"), [("folder", MANY), ("array", r"a \.npy file"), ("zip", MANY), ("image", "a picture")]
+)
+def test_a_folder_or_file_is_missing(tmp_path, kind, needed):
     (tmp_path / "file").touch()
-    wrong = tmp_path / "file" if kind == "folder" else tmp_path
+    wrong = tmp_path / "file" if kind in ("folder", "zip") else tmp_path
     for path, state in ((None, "no data were named"), (tmp_path / "x", "does not exist"), (wrong, "is no such thing")):
         with pytest.raises(InputError, match=f"{state}; give {needed} with --data, or set TUTELAGE_DATA"):
             load(DataSpec(kind, (4, 4), 1), path)
+
+
+def test_a_folder_given_for_a_picture_is_helped(tmp_path):
+    with pytest.raises(InputError, match=r"is no such thing; .*or read this folder with --set data.kind=folder"):
+        find("image", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_zip_and_the_folder_it_unpacks_to_may_be_given_for_each_other(tmp_path, kind):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.linear_gradient("L").save(folder / "1.png")
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(folder / "1.png", "1.png")
+    spec = DataSpec(kind, (8, 8), 1)
+    of_folder, of_zip = (load(spec, tmp_path / name).train for name in ("in", "in.zip"))
+    assert of_folder.sha256 == of_zip.sha256 and (of_folder.pixels == of_zip.pixels).all()
+
+
+def test_a_picture_is_shrunk_before_it_is_cut(tmp_path):
+    Image.linear_gradient("L").resize((64, 96)).save(tmp_path / "1.png")
+    spec = DataSpec("image", (16, 16), 1, crops=3, shorter=16)
+    images = load(spec, tmp_path / "1.png").train
+    # 16 x 24 now: a crop is 16 of 24 rows, so its rows span two thirds of the gradient
+    spans = np.ptp(images.pixels[:, 0].astype(float), axis=(1, 2))
+    assert images.shape == (1, 16, 16) and abs(spans.mean() - 255 * 15 / 23) < 8
+    whole = load(replace(spec, shorter=None), tmp_path / "1.png").train
+    assert np.ptp(whole.pixels.astype(float), axis=(2, 3)).max() < 60
+
+
+@pytest.mark.parametrize(("crops", "shorter"), [(0, 16), (3, 0)])
+def test_a_shorter_side_belongs_to_crops(crops, shorter):
+    with pytest.raises(InputError, match=rf"a shorter side of {shorter} pixels was asked for, with {crops} crops"):
+        DataSpec("image", (16, 16), 1, crops=crops, shorter=shorter)
+
+
+@pytest.mark.parametrize(("kind", "title"), [("cifar10", "CIFAR-10"), ("svhn", "SVHN")])
+def test_a_set_is_nowhere(tmp_path, kind, title):
+    with pytest.raises(InputError, match=rf"{title} was not found \(looked in: .*{tmp_path.name}, .*with --data or"):
+        find(kind, tmp_path)
+    with pytest.raises(InputError, match=r"no data were named; give .* with --data, or set TUTELAGE_DATA"):
+        find(kind)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +227,19 @@ def test_a_folder_or_array_is_missing(tmp_path, kind, needed):
 def test_an_impossible_spec_is_refused(fields, says):
     with pytest.raises(InputError, match=says):
         DataSpec(*fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "says"),
+    [
+        ("image", {"crops": -1}, "the number of crops is -1; give 0 for the whole picture"),
+        ("zip", {"crops": 4}, "4 crops were asked of data of kind zip; only kind image is cropped"),
+        ("image", {"subset": "cats"}, "the subset 'cats' was asked of data of kind image; only folder and zip have"),
+    ],
+)
+def test_what_a_kind_does_not_have_is_refused(kind, fields, says):
+    with pytest.raises(InputError, match=says):
+        DataSpec(kind, (8, 8), 1, **fields)
 
 
 def test_an_unknown_kind_is_refused():

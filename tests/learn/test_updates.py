@@ -139,7 +139,9 @@ def test_a_cap_hides_no_divergence() -> None:
 
 
 def test_dividing_by_positions_needs_a_network_that_knows_them() -> None:
-    with pytest.raises(InputError, match=r"per_position needs a network that offers positions\(\), and Linear does not"):
+    with pytest.raises(
+        InputError, match=r"per_position needs a network that offers positions\(\), and Linear does not"
+    ):
         Sgd(0.1, per_position=True).init(nn.Linear(2, 2))
 
 

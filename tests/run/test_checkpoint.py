@@ -95,19 +95,34 @@ def test_the_tensors_are_safetensors_and_the_rest_is_json(tmp_path: Path) -> Non
     with safe_open(path / "state.safetensors", "pt") as file:
         assert set(file.keys()) == {"/weights", "/half", "/step", "/words", "/state/0/exp_avg"}
     described = json.loads((path / "state.json").read_text())
-    assert described["format"] == checkpoint.FORMAT == 1
-    assert len(described["sha256"]) == 64
+    assert described["format"] == checkpoint.FORMAT == 2
+    assert len(described["sha256"]) == len(described["digest"]) == 64
 
 
 def edit(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
-    """A damage that changes what ``state.json`` says, and leaves it valid JSON."""
+    """A change of what ``state.json`` says by somebody who knows how to seal it again."""
 
     def damage(path: Path) -> None:
         described = json.loads((path / "state.json").read_text())
+        described.pop("digest", None)
         changed = change(described)
-        (path / "state.json").write_text(json.dumps(described if changed is None else changed))
+        described = described if changed is None else changed
+        if isinstance(described, dict):
+            described["digest"] = checkpoint._digest_of_json(described)
+        (path / "state.json").write_text(json.dumps(described))
 
     return damage
+
+
+def one_digit(path: Path) -> None:
+    text = (path / "state.json").read_text()
+    (path / "state.json").write_text(text.replace("0.007", "0.003"))
+
+
+def unsealed(path: Path) -> None:
+    described = json.loads((path / "state.json").read_text())
+    del described["digest"]
+    (path / "state.json").write_text(json.dumps(described))
 
 
 def cut(name: str, length: int) -> Callable[[Path], None]:
@@ -127,10 +142,12 @@ DAMAGED = {
     "json truncated": (cut("state.json", 50), r"has a damaged state\.json"),
     "json emptied": (cut("state.json", 0), r"has a damaged state\.json"),
     "json not text": (lambda path: (path / "state.json").write_bytes(b"\xff\xfe\x00"), r"has a damaged state\.json"),
-    "json another thing": (edit(lambda _: [1]), "has format None; this version reads format 1"),
+    "json another thing": (edit(lambda _: [1]), "has format None; this version reads formats 1 and 2"),
     "no tensors": (lambda path: (path / "state.safetensors").unlink(), r"has no state\.safetensors"),
     "no json": (lambda path: (path / "state.json").unlink(), r"has no state\.json"),
-    "another format": (edit(lambda d: d.update(format=2)), "has format 2; this version reads format 1"),
+    "another format": (edit(lambda d: d.update(format=3)), "has format 3; this version reads formats 1 and 2; use the"),
+    "a digit changed": (one_digit, r"is damaged: state\.json is not what was written"),
+    "the seal removed": (unsealed, r"is damaged: state\.json is not what was written"),
     "no digest": (edit(lambda d: d.pop("sha256") and None), r"has a damaged state\.json"),
     "no state": (edit(lambda d: d.pop("state") and None), r"has a damaged state\.json"),
     "an unknown tensor": (edit(lambda d: d.update(state={"$tensor": "/nowhere"})), r"has a damaged state\.json"),
@@ -153,6 +170,44 @@ def test_tensors_that_are_no_safetensors_are_refused_even_with_the_right_digest(
     edit(lambda d: d.update(sha256=checkpoint._digest(path / "state.safetensors")))(path)
     with pytest.raises(InputError, match="cannot be read"):
         checkpoint.load(path)
+
+
+def test_a_checkpoint_of_format_1_is_read(tmp_path: Path) -> None:
+    """It has no digest of its own; one with a digest was not written as format 1."""
+    path = checkpoint.save(tmp_path, 5, NESTED, {"seconds": 1.5})
+    unsealed(path)
+    text = (path / "state.json").read_text()
+    (path / "state.json").write_text(text.replace('"format": 2', '"format": 1'))
+    state, facts = checkpoint.load(path)
+    assert same(state, NESTED) and facts == {"iteration": 5, "seconds": 1.5}
+    checkpoint.save(tmp_path, 5, NESTED, {})
+    text = (path / "state.json").read_text()
+    (path / "state.json").write_text(text.replace('"format": 2', '"format": 1'))
+    with pytest.raises(InputError, match=r"state\.json is not what was written"):
+        checkpoint.load(path)
+
+
+def test_every_flipped_byte_of_the_json_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 5, {"a": torch.zeros(2), "lr": [0.5, None]}, {"seconds": 1})
+    whole, (state, facts) = (path / "state.json").read_bytes(), checkpoint.load(path)
+    for position in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1
+        (path / "state.json").write_bytes(flipped)
+        try:
+            found = checkpoint.load(path)
+        except InputError:
+            continue
+        assert same(found, (state, facts)), position
+
+
+def test_shapes_are_compared_where_something_is_expected() -> None:
+    expected = {"chains": torch.zeros(4, 1, 8, 8), "optimiser": {"state": {}}, "iteration": 0}
+    saved = {"chains": torch.ones(4, 1, 8, 8), "optimiser": {"state": {0: {"m": torch.ones(3)}}}, "iteration": 9}
+    checkpoint.check_shapes(expected, saved)
+    for wrong in (torch.zeros(5, 1, 8, 8), None, 3):
+        with pytest.raises(ValueError, match=r"^chains has shape .*, not \[4, 1, 8, 8\]"):
+            checkpoint.check_shapes(expected, {**saved, "chains": wrong})
 
 
 def names(folder: Path) -> list[str]:
@@ -224,7 +279,7 @@ def test_a_replacement_that_is_cut_off_loses_nothing(
         checkpoint.save(tmp_path, 5, {"a": torch.ones(2)}, {})
     checkpoint.recover(tmp_path)
     (path,) = checkpoint.available(tmp_path)
-    assert same(checkpoint.load(path)[0], {"a": torch.zeros(3)})
+    assert same(checkpoint.load(path)[0], {"a": torch.zeros(3)}) and names(tmp_path) == ["0000005"]
     checkpoint.save(tmp_path, 5, {"a": torch.ones(2)}, {})
     assert same(checkpoint.load(path)[0], {"a": torch.ones(2)})
     assert names(tmp_path) == ["0000005"]

@@ -1,101 +1,156 @@
-"""Results in their one form, and scores that use the right images."""
+"""A measure is taken of the right models, and its numbers land where they belong."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from tiny_recipes import tiny_images
-from tutelage import __version__
+from tiny_recipes import tiny, tiny_images
 from tutelage.checks import InputError
 from tutelage.data import Splits
-from tutelage.metrics.parzen import ParzenScore, parzen
-from tutelage.run import evaluate
+from tutelage.metrics.extractors import Extractor
+from tutelage.rng import stream
+from tutelage.run import checkpoint, evaluate, journal, measures, train
+from tutelage.run.build import build
+from tutelage.run.folder import RunFolder
+from tutelage.run.measures import Measure
 
 CPU = torch.device("cpu")
-SCORE = ParzenScore(mean=226.0, stderr=2.1, n=10_000, width=0.2, at_edge=False)
-COMMON: dict[str, Any] = {"seed": 3, "command": "c", "wall_seconds": 1.5, "data_sha256": "ab", "device": CPU}
+IMAGES = tiny_images(30)
+SPLITS = Splits(IMAGES.subset(0, 10, "train"), IMAGES.subset(10, 20, "validation"), IMAGES.subset(20, 30, "test"))
+EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
 
 
-def entry(name: str, **more: Any) -> dict[str, Any]:
-    return {**evaluate.result(name, SCORE, **COMMON), **more}
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four iterations with two checkpoints."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train.train(tiny("coopnets/mnist", {"plan.iterations": 4}), SPLITS.train, out, CPU, {"command": "train it"})
+    return out
 
 
-def test_a_result_has_the_projects_fields() -> None:
-    result = entry("CoopNets generator parzen")
-    assert list(result) == [
-        *("name", "value", "stderr", "n", "seed", "command", "wall_seconds", "threads", "device"),
-        *("data_sha256", "version", "width"),
+@pytest.fixture
+def run(trained: Path) -> Iterator[RunFolder]:
+    """The run, without what is left behind by measuring it."""
+    before = (trained / "journal.jsonl").read_bytes()
+    yield RunFolder(trained)
+    (trained / "journal.jsonl").write_bytes(before)
+    for name in ("results.json", "history.json"):
+        (trained / name).unlink(missing_ok=True)
+
+
+def brightness(taken: list[Tensor]) -> Measure[float]:
+    """The mean of the samples, which are noted in ``taken``."""
+
+    def score(images: Tensor) -> float:
+        taken.append(images)
+        return images.mean().item()
+
+    def fields(score: float) -> dict[str, Any]:
+        return {"value": score, "stderr": None, "n": 7, "unit": "grey"}
+
+    return Measure("brightness", 7, score, {"white": lambda: 1.0, "black": lambda: -1.0}, fields)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text())
+
+
+def test_each_model_is_measured_and_what_stands_beside_it(run: RunFolder) -> None:
+    taken: list[Tensor] = []
+    found = list(evaluate.measure_run(run, SPLITS, brightness(taken), 5, "measure it", CPU))
+    models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
+    assert [entry["name"] for entry, _ in found] == [*models, "white brightness", "black brightness"]
+    assert [score for _, score in found] == [taken[0].mean().item(), taken[1].mean().item(), 1.0, -1.0]
+    assert read(run.results) == [entry for entry, _ in found]
+    for entry, score in found:
+        assert (entry["value"], entry["stderr"], entry["n"], entry["unit"]) == (score, None, 7, "grey")
+        assert (entry["seed"], entry["data_sha256"]) == (5, IMAGES.sha256)
+    facts, (model, _), (beside, _) = run.facts(), found[0], found[2]
+    seconds = checkpoint.load(run.latest())[1]["seconds"]
+    assert (model["command"], model["wall_seconds"]) == ("train it && measure it", seconds)
+    assert (model["iteration"], model["epochs"], model["device"]) == (4, 1.6, facts["device"])
+    assert beside["command"] == "measure it" and "iteration" not in beside
+    assert not (run.path / "history.json").exists()
+
+
+def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
+    taken: list[Tensor] = []
+    for seed in (5, 5, 6):
+        list(evaluate.measure_run(run, SPLITS, brightness(taken), seed, "", CPU))
+    recipe = run.recipe()
+    learner = build(recipe, len(SPLITS.train), CPU)
+    state, _ = train.trained(run.latest(), recipe, learner, CPU)
+    drawn = learner.sample(state, 7, stream(5, "brightness"))
+    assert torch.equal(taken[0], drawn["generator"]) and torch.equal(taken[1], drawn["descriptor"])
+    assert torch.equal(taken[2], taken[0]) and not torch.equal(taken[4], taken[0])
+
+
+def test_entries_are_written_and_noted_one_by_one(run: RunFolder) -> None:
+    entries = evaluate.measure_run(run, SPLITS, brightness([]), 5, "measure it", CPU)
+    first, _ = next(entries)
+    assert read(run.results) == [first]
+    noted = [event for event in journal.read(run.journal) if event["event"] == "evaluation"]
+    keys = ("iteration", "name", "value", "stderr")
+    assert [{key: event[key] for key in keys} for event in noted] == [{key: first[key] for key in keys}]
+    list(entries)
+    noted = [event["name"] for event in journal.read(run.journal) if event["event"] == "evaluation"]
+    assert noted == ["CoopNets generator brightness", "CoopNets descriptor brightness"]
+
+
+def test_history_measures_every_checkpoint(run: RunFolder) -> None:
+    found = list(evaluate.measure_run(run, SPLITS, brightness([]), 5, "", CPU, history=True))
+    models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
+    over_time = [(name, iteration) for iteration in (2, 4) for name in models]
+    assert [(entry["name"], entry["iteration"]) for entry, _ in found[:4]] == over_time
+    assert [(entry["name"], entry["iteration"]) for entry in read(run.path / "history.json")] == over_time
+    assert read(run.results) == [entry for entry, _ in found[2:]]
+
+
+def test_a_run_without_checkpoint_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    for name in ("recipe.json", "run.json"):
+        (tmp_path / name).write_bytes((run.path / name).read_bytes())
+    with pytest.raises(InputError, match="has no checkpoint yet"):
+        list(evaluate.measure_run(RunFolder(tmp_path), SPLITS, brightness([]), 5, "", CPU))
+
+
+def names(entries: Any) -> list[str]:
+    return [entry["name"] for entry, _ in entries]
+
+
+def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
+    parzen = names(evaluate.parzen_of_run(run, SPLITS, 6, 0, "", CPU))
+    assert parzen == ["CoopNets generator parzen", "CoopNets descriptor parzen", "real images parzen"]
+    frechet = names(evaluate.frechet_of_run(run, SPLITS, EXTRACTOR, 6, 0, "", CPU))
+    assert frechet == [
+        *("CoopNets generator FD-corner", "CoopNets descriptor FD-corner"),
+        *("real against real FD-corner", "noise FD-corner"),
     ]
-    assert (result["value"], result["stderr"], result["n"], result["width"]) == (226.0, 2.1, 10_000, 0.2)
-    assert (result["seed"], result["command"], result["wall_seconds"], result["data_sha256"]) == (3, "c", 1.5, "ab")
-    assert result["version"] == __version__ and result["threads"] == torch.get_num_threads()
-    assert result["device"].startswith("cpu (")
+    assert [entry["name"] for entry in read(run.results)] == parzen + frechet
 
 
-def test_a_result_of_the_same_name_and_iteration_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    evaluate.write_results(path, [entry("a"), entry("b", iteration=1), entry("b", iteration=2)])
-    evaluate.write_results(path, [entry("b", iteration=1, value=7.0), entry("a", value=8.0), entry("c")])
-    found = [(result["name"], result.get("iteration"), result["value"]) for result in json.loads(path.read_text())]
-    assert found == [("a", None, 8.0), ("b", 1, 7.0), ("b", 2, 226.0), ("c", None, 226.0)]
+def test_metrics_refuse_data_before_anything_is_drawn(run: RunFolder) -> None:
+    alone = Splits(SPLITS.train)
+    with pytest.raises(InputError, match="the data have no validation images"):
+        evaluate.parzen_of_run(run, alone, 6, 0, "", CPU)
+    with pytest.raises(InputError, match="no test and no validation images"):
+        evaluate.frechet_of_run(run, alone, EXTRACTOR, 6, 0, "", CPU)
 
 
-@pytest.mark.parametrize("content", ["[{", "3", "[3]", '[{"value": 3}]', "\ufffd"])
-def test_a_damaged_results_file_is_refused_and_kept(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=r"results\.json is damaged.*repair or remove it"):
-        evaluate.write_results(path, [entry("a")])
-    assert path.read_text() == content
+def test_textures_too_small_for_a_patch_are_refused(run: RunFolder) -> None:
+    with pytest.raises(InputError, match="8 x 8 are 2 pixels wide or high at scale 1/4"):
+        list(evaluate.texture_distance_of_run(run, SPLITS, 3, 0, "", CPU))
 
 
-class Drawing:
-    """A learner whose two models draw what they are told to; remembers how many were asked for."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        self.images, self.asked = images, []
-
-    def sample(self, state: object, n: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
-        self.asked.append(n)
-        noise = torch.randn((n, 1, 8, 8), generator=rng)
-        return {"generator": self.images[:n], "descriptor": 3 * noise}
-
-
-def splits() -> Splits:
-    images = tiny_images(30)
-    return Splits(images.subset(0, 10, "train"), images.subset(10, 20, "validation"), images.subset(20, 30, "test"))
-
-
-def unit(images: torch.Tensor) -> torch.Tensor:
-    return (images.clamp(-1, 1) + 1) / 2
-
-
-def test_samples_are_scored_on_held_out_images_in_the_unit_range() -> None:
-    data, everything = splits(), tiny_images(30).batch(slice(0, 30))
-    learner = Drawing(torch.linspace(-2, 2, 5 * 64).view(5, 1, 8, 8))
-    scores = evaluate.parzen_of_samples(learner, None, data, 5, 0, CPU)
-    validation, test = unit(everything[10:20]), unit(everything[20:])
-    assert learner.asked == [5] and list(scores) == ["generator", "descriptor"]
-    assert scores["generator"] == parzen(unit(learner.images), validation, test)
-    again = evaluate.parzen_of_samples(learner, None, data, 5, 0, CPU)
-    other = evaluate.parzen_of_samples(learner, None, data, 5, 1, CPU)
-    assert again["descriptor"] == scores["descriptor"] != other["descriptor"]
-
-
-def test_real_images_are_the_first_of_the_training_set() -> None:
-    everything = tiny_images(30).batch(slice(0, 30))
-    score = evaluate.parzen_of_real_images(splits(), 4, CPU)
-    assert score == parzen(unit(everything[:4]), unit(everything[10:20]), unit(everything[20:]))
-
-
-@pytest.mark.parametrize("missing", ["validation", "test"])
-def test_data_that_keep_nothing_out_are_refused_before_anything_is_drawn(missing: str) -> None:
-    whole = splits()
-    data = Splits(whole.train, None if missing == "validation" else whole.validation, None)
-    learner = Drawing(torch.zeros(5, 1, 8, 8))
-    with pytest.raises(InputError, match=f"the data have no {missing} images.*evaluate on a set that has them"):
-        evaluate.parzen_of_samples(learner, None, data, 5, 0, CPU)
-    assert learner.asked == []
+def test_a_texture_is_measured(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    sliced = measures.patch_sliced_wasserstein
+    monkeypatch.setattr(measures, "patch_sliced_wasserstein", lambda a, b, rng: sliced(a, b, rng, patch=2, patches=50))
+    found = names(evaluate.texture_distance_of_run(run, SPLITS, 3, 0, "", CPU))
+    assert found == [
+        *("CoopNets generator patch-SWD", "CoopNets descriptor patch-SWD"),
+        *("real against real patch-SWD", "shuffled pixels patch-SWD", "noise patch-SWD"),
+    ]

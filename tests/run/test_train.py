@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tiny_recipes import contents, numbers, saved_state, tiny, tiny_images
+from tiny_recipes import contents, numbers, same, saved_state, tiny, tiny_images
 from tutelage.checks import DivergenceError, InputError
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
@@ -39,7 +39,7 @@ def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
     assert facts["observations"] == 10 and facts["parameters"].keys() == saved_networks(out)
     assert [path.name for path in checkpoint.available(out / "checkpoints")] == ["0000002", "0000004", "0000006"]
     over_time = {f"{kind}_{i:07d}.png" for kind in PICTURES[name] for i in (3, 6)}
-    final = {f"{kind}.png" for kind in FINAL[name] | {"real"}}
+    final = {f"{kind}.png" for kind in FINAL[name] | {"real", "nearest"}}
     assert {path.name for path in (out / "pictures").iterdir()} == over_time | final
     events = [event["event"] for event in journal.read(out / "journal.jsonl")]
     two = ["iteration", "iteration", "checkpoint"]
@@ -75,6 +75,31 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path, what: str) ->
     before = contents(tmp_path)
     with pytest.raises(InputError, match=r"name another --out"):
         train.train(recipe, tiny_images(), out / "below" if what == "a file on the way" else out, CPU, {})
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_plan_of_no_iterations_leaves_a_checkpoint(tmp_path: Path, name: str) -> None:
+    observed = tiny_images()
+    assert train.train(tiny(name, {"plan.iterations": 0}), observed, tmp_path, CPU, {}) == "done"
+    assert [path.name for path in checkpoint.available(tmp_path / "checkpoints")] == ["0000000"]
+    before = saved_state(tmp_path)
+    assert train.resume(open_run(tmp_path), observed, CPU) == "done"
+    assert same(saved_state(tmp_path), before)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_start_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "new" / "run"
+    if there:
+        out.mkdir(parents=True)
+    before = contents(tmp_path)
+    monkeypatch.setattr(train.looks, "save_real", fail)
+    with pytest.raises(OSError, match="No space left"):
+        train.train(tiny("descriptor/mnist"), tiny_images(), out, CPU, {})
     assert contents(tmp_path) == before
 
 
@@ -129,9 +154,12 @@ def test_divergence_says_when_why_and_what_is_left(
     message = diverge(tiny("coopnets/mnist", {"checkpoint_every": 1}), tmp_path)
     good = tmp_path / "checkpoints" / "0000003"
     assert message.startswith(
-        f"iteration 4 left the finite numbers: {words}. The likely cause is a descriptor that grew"
+        f"iteration 4 left the finite numbers: {words}. The likely cause is a descriptor that learns faster"
     )
-    assert message.endswith(f"The last good checkpoint is {good}.")
+    assert message.endswith(
+        f"The last good checkpoint is {good}; "
+        f"`tutelage resume {tmp_path} --recover` goes on from it with smaller steps."
+    )
     assert RunFolder(tmp_path).latest() == good
     state, facts = checkpoint.load(good)
     assert facts["iteration"] == state["learner"]["iteration"] == 3
@@ -151,11 +179,9 @@ def test_a_huge_learning_rate_diverges_and_the_same_iteration_is_named_everywher
     }[name]
     message = diverge(tiny(name, {"checkpoint_every": 1, **rate}), tmp_path)
     event = journal.read(tmp_path / "journal.jsonl")[-1]
-    assert event["event"] == "divergence" and message.startswith(f"iteration {event['iteration']} left the finite")
+    assert event["event"] == "divergence" and message.startswith(f"iteration {event['iteration']} ")
     assert "learning rate" in message
     found = checkpoint.available(tmp_path / "checkpoints")
-    assert message.endswith(
-        f"The last good checkpoint is {found[-1]}." if found else "There is no checkpoint before it."
-    )
+    assert (f"The last good checkpoint is {found[-1]}; " if found else "There is no checkpoint before it; ") in message
     for path in found:
         assert all(tensor.isfinite().all() for tensor in checkpoint.split(checkpoint.load(path)[0])[0].values())

@@ -1,26 +1,36 @@
 """What is learned from: images as memory-mapped bytes, the readers that make them, and the batches drawn from them."""
 
 from .arrays import from_array, from_npy
+from .augment import flip
 from .batches import Batches
 from .bundled import digit_labels, digits
 from .cache import cache_folder
+from .cifar import cifar10, cifar10_labels
 from .download import download, fetch_mnist
 from .folder import folder_images, folder_splits
 from .idx import labels, mnist
-from .images import ImageSet, Splits
+from .images import ImageSet, Splits, stretched
 from .named import DataSpec, find, load
+from .picture import Fit
+from .single import single_image
+from .svhn import svhn, svhn_labels
+from .zipped import zip_splits
 
 __all__ = [
     "Batches",
     "DataSpec",
+    "Fit",
     "ImageSet",
     "Splits",
     "cache_folder",
+    "cifar10",
+    "cifar10_labels",
     "digit_labels",
     "digits",
     "download",
     "fetch_mnist",
     "find",
+    "flip",
     "folder_images",
     "folder_splits",
     "from_array",
@@ -28,4 +38,9 @@ __all__ = [
     "labels",
     "load",
     "mnist",
+    "single_image",
+    "stretched",
+    "svhn",
+    "svhn_labels",
+    "zip_splits",
 ]

@@ -2,19 +2,23 @@
 
 A file is named by what is in it (the digest of the source and the transforms), so a changed source never meets an old
 cache, and two processes that build the same set at once write the same bytes. Both files are written under a temporary
-name and moved into place, the JSON last: a pair that is complete is right, and anything else is built again.
+name and moved into place, the JSON last: a pair that is complete is right, and anything else is built again. Disk space
+is claimed before the first image is written, so a full disk is an error at the start and never a crash in the middle.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -48,6 +52,24 @@ class Key:
         return fields
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a ``fill`` says that did not know beforehand how many images it would write.
+
+    Args:
+        images: how many it wrote, from the first on; the file is cut to that length.
+        notes: what to remember about them, for people to read.
+    """
+
+    images: int
+    notes: tuple[str, ...] = ()
+
+
+Fill = Callable[[np.ndarray], Kept | None]
+
+_BLOCK = 1 << 20
+
+
 def cache_folder(folder: Path | str | None = None) -> Path:
     """``folder`` if given, else ``$TUTELAGE_CACHE``, else the platform's place for caches. It need not exist yet."""
     if folder is not None:
@@ -61,18 +83,23 @@ def cache_folder(folder: Path | str | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tutelage"
 
 
-def cached(key: Key, fill: Callable[[np.ndarray], None], folder: Path | str | None = None) -> np.ndarray:
+def cached(key: Key, fill: Fill, folder: Path | str | None = None) -> np.ndarray:
     """The array of ``key`` as a read-only memory map; ``fill`` is called only when it is not there or does not agree.
 
     Args:
         key: what is wanted.
-        fill: writes every byte of the array it is given, uint8 of ``key.shape``. What it raises is passed on, and
-            nothing is left behind.
+        fill: writes every byte of the array it is given, uint8 of ``key.shape``, or the first images of it and returns
+            how many (`Kept`). What it raises is passed on, and nothing is left behind.
         folder: where caches are; see `cache_folder`.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or has no room.
     """
+    return cached_with_notes(key, fill, folder)[0]
+
+
+def cached_with_notes(key: Key, fill: Fill, folder: Path | str | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """As `cached`, and the notes that ``fill`` left when it ran, now or long ago."""
     digest = hashlib.sha256(json.dumps(key.identity(), sort_keys=True).encode()).hexdigest()
     stem = cache_folder(folder) / f"{key.name}-{digest[:16]}"
     array, sidecar = stem.with_name(stem.name + ".npy"), stem.with_name(stem.name + ".json")
@@ -91,29 +118,68 @@ def cached(key: Key, fill: Callable[[np.ndarray], None], folder: Path | str | No
     return found
 
 
-def _open(array: Path, sidecar: Path, key: Key) -> np.ndarray | None:
-    """The memory map, or None if a file is missing, incomplete, or made from something else."""
+def _open(array: Path, sidecar: Path, key: Key) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """The memory map and its notes, or None if a file is missing, incomplete, or made from something else."""
     try:
         written = json.loads(sidecar.read_text(encoding="utf-8"))
         if {name: written.get(name) for name in key.identity()} != key.identity():
             return None
+        shape = (written.get("images", key.shape[0]), *key.shape[1:])
+        notes = tuple(str(note) for note in written.get("notes", ()))
         pixels = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, AttributeError, EOFError):
+    except (OSError, ValueError, AttributeError, TypeError, EOFError):
         return None
-    return pixels if pixels.dtype == np.uint8 and pixels.shape == key.shape else None
+    return (pixels, notes) if pixels.dtype == np.uint8 and pixels.shape == shape else None
 
 
-def _write(array: Path, sidecar: Path, key: Key, fill: Callable[[np.ndarray], None]) -> None:
+def _write(array: Path, sidecar: Path, key: Key, fill: Fill) -> None:
     array.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=array.parent, prefix=".building-") as scratch:
         new_array, new_sidecar = Path(scratch) / array.name, Path(scratch) / sidecar.name
-        pixels = np.lib.format.open_memmap(new_array, mode="w+", dtype=np.uint8, shape=key.shape)
-        fill(pixels)
+        _claim(new_array, key.shape)
+        pixels = np.lib.format.open_memmap(new_array, mode="r+")
+        kept = fill(pixels)
         pixels.flush()
         del pixels
-        new_sidecar.write_text(json.dumps(asdict(key), indent=2) + "\n", encoding="utf-8")
+        words = asdict(key)
+        if kept is not None:
+            _cut(new_array, (kept.images, *key.shape[1:]))
+            words |= {"images": kept.images, "notes": kept.notes}
+        new_sidecar.write_text(json.dumps(words, indent=2) + "\n", encoding="utf-8")
         for path in (new_array, new_sidecar):
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
         os.replace(new_array, array)
         os.replace(new_sidecar, sidecar)
+
+
+def _claim(path: Path, shape: tuple[int, ...]) -> None:
+    """An ``.npy`` file of zeros whose space on the disk is its own.
+
+    Writing through a memory map into space that a full disk cannot give kills the process without a word.
+    """
+    with path.open("wb") as file:
+        _write_header(file, shape)
+        start, length = file.tell(), math.prod(shape)
+        file.flush()
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), start, length)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+        zeros = bytes(_BLOCK)
+        for position in range(0, length, _BLOCK):
+            file.write(zeros[: min(_BLOCK, length - position)])
+
+
+def _cut(path: Path, shape: tuple[int, ...]) -> None:
+    """Shorten an ``.npy`` file to ``shape``. NumPy leaves room in the header for any first length."""
+    with path.open("rb+") as file:
+        _write_header(file, shape)
+        file.truncate(file.tell() + math.prod(shape))
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

@@ -2,7 +2,11 @@
 
 Floats exist only one batch at a time, in the range the networks use:
 
-    x = 2 · byte / 255 − 1,   so 0 → −1 and 255 → 1.
+    x = 2 · byte / 255 − 1,   so 0 → −1 and 255 → 1,
+
+or, in a set that is stretched, with the range of each image (over its channels together) made the whole range:
+
+    x = 2 · (byte − min) / (max − min) − 1,   so min → −1 and max → 1.
 
 The bytes stay in a memory-mapped file wherever they came from one, so opening a set costs neither time nor memory.
 """
@@ -10,7 +14,7 @@ The bytes stay in a memory-mapped file wherever they came from one, so opening a
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,8 @@ import torch
 from torch import Tensor
 
 from ..checks import InputError
+
+_ROWS = 1024  # images looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,7 @@ class ImageSet:
         name: what the set is called in reports, for example ``mnist train``.
         source: the file or folder it was made from, for people to read.
         sha256: hexadecimal digest of the bytes it was made from.
+        stretch: whether batches stretch each image to the whole range (see `stretched`).
 
     Raises:
         InputError: ``pixels`` is not uint8 ``[N, 1 or 3, H, W]``, or is empty.
@@ -39,6 +46,7 @@ class ImageSet:
     name: str
     source: str
     sha256: str
+    stretch: bool = False
 
     def __post_init__(self) -> None:
         given = self.pixels
@@ -70,6 +78,12 @@ class ImageSet:
         if isinstance(indices, Tensor):
             indices = indices.cpu().numpy()
         chosen = np.array(self.pixels[indices], order="C")
+        if self.stretch:
+            values = torch.from_numpy(chosen).to(device).to(torch.float32)
+            darkest = values.amin((1, 2, 3), keepdim=True)
+            spread = values.amax((1, 2, 3), keepdim=True) - darkest
+            # the brightest byte becomes exactly 1: a number divided by itself
+            return values.sub_(darkest).div_(spread).mul_(2.0).sub_(1.0)
         # 255 / 127.5 is exact, so the brightest byte becomes exactly 1
         return torch.from_numpy(chosen).to(device).to(torch.float32).div_(127.5).sub_(1.0)
 
@@ -86,7 +100,7 @@ class ImageSet:
                 f"images {start} to {stop} were asked of {self.name!r}, which has {len(self)}; "
                 f"give 0 <= start < stop <= {len(self)}"
             )
-        return ImageSet(self.pixels[start:stop], name, self.source, self.sha256)
+        return replace(self, pixels=self.pixels[start:stop], name=name)
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,23 @@ class Splits:
                     f"images of {self.train.name!r} have shape {list(self.train.shape)} but those of {other.name!r} "
                     f"{list(other.shape)}; the splits of one data set must agree, so give files of one size"
                 )
+
+
+def stretched(images: ImageSet) -> ImageSet:
+    """The same bytes, whose batches stretch each image to [−1, 1]. Every image is looked at once.
+
+    Raises:
+        InputError: an image is of one colour, so that it has no range to stretch.
+    """
+    for start in range(0, len(images), _ROWS):
+        part = images.pixels[start : start + _ROWS]
+        flat = part.min((1, 2, 3)) == part.max((1, 2, 3))
+        if flat.any():
+            raise InputError(
+                f"image {start + int(flat.argmax())} of {images.name!r} is of one colour, but per-image scaling needs "
+                "a darkest and a brightest value; remove it, or choose --set data.scaling=global"
+            )
+    return replace(images, stretch=True)
 
 
 def file_digest(path: Path) -> str:

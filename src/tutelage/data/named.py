@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..checks import InputError
 from .arrays import from_npy
 from .bundled import digits
 from .cache import cache_folder
+from .cifar import ARCHIVES, FOLDERS, cifar10, has_cifar10
 from .download import fetch_mnist
 from .folder import folder_splits
 from .idx import has_idx, mnist
-from .images import Splits
+from .images import Splits, stretched
+from .picture import Fit
+from .single import single_image
+from .svhn import TEST, TRAIN, has_svhn, svhn
+from .zipped import zip_splits
+
+Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn"]
 
 
 @dataclass(frozen=True)
@@ -22,25 +30,61 @@ class DataSpec:
     """Which data a recipe learns from.
 
     Args:
-        kind: ``mnist`` (idx files), ``folder`` (image files), ``array`` (a .npy file) or ``digits`` (bundled).
-        size: height and width of an image. Folders and the bundled digits are brought to it; the others must have it.
-        channels: 1 (grey) or 3 (RGB). Folders are brought to it; the others must have it.
+        kind: ``mnist`` (idx files), ``folder`` or ``zip`` (image files, in either form), ``image`` (one picture),
+            ``array`` (a .npy file), ``cifar10``, ``svhn`` or ``digits`` (bundled).
+        size: height and width of an image. Pictures (folder, zip, image) and the bundled digits are brought to it; the
+            others must have it.
+        channels: 1 (grey) or 3 (RGB). All must have it; pictures are brought to it with ``convert``.
         value_range: only for arrays of floats, the values that stand for black and white.
+        scaling: ``global`` maps bytes 0 … 255 to [−1, 1], ``per-image`` the range of each image (see
+            `tutelage.data.images`).
+        flip: whether learning mirrors images at random (see `tutelage.data.flip`); loading them does not.
+        convert: pictures only: convert colours, transparency and 16 bits that do not fit, instead of refusing them.
+        skip_bad: folder and zip only: leave out files that would be refused, and say which in a warning.
+        enlarge: pictures only: enlarge those that are smaller than ``size``, instead of refusing them. Large models can
+            so be tried on small pictures, whose detail they then lack.
+        crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
+        shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
+        subset: folder and zip only: only the files below this folder of each set, for example one class.
 
     Raises:
-        InputError: a size below 1, or a number of channels other than 1 and 3.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, or crops or a
+            subset of data that have none.
     """
 
-    kind: Literal["mnist", "folder", "array", "digits"]
+    kind: Kind
     size: tuple[int, int]
     channels: int
     value_range: tuple[float, float] = (-1.0, 1.0)
+    scaling: Literal["global", "per-image"] = "global"
+    flip: bool = False
+    convert: bool = False
+    skip_bad: bool = False
+    enlarge: bool = False
+    crops: int = 0
+    shorter: int | None = None
+    subset: str | None = None
 
     def __post_init__(self) -> None:
-        if len(self.size) != 2 or min(self.size) < 1:
-            raise InputError(f"the image size is {self.size}; give a height and a width of at least 1")
-        if self.channels not in (1, 3):
-            raise InputError(f"the number of channels is {self.channels}; give 1 for grey or 3 for RGB")
+        self.fit()
+        if self.crops < 0:
+            raise InputError(f"the number of crops is {self.crops}; give 0 for the whole picture, or how many to cut")
+        if self.crops and self.kind != "image":
+            raise InputError(f"{self.crops} crops were asked of data of kind {self.kind}; only kind image is cropped")
+        if self.shorter is not None and (self.shorter < 1 or not self.crops):
+            raise InputError(
+                f"a shorter side of {self.shorter} pixels was asked for, with {self.crops} crops; it needs to be at "
+                "least 1, and there need to be crops: set data.crops as well, or leave it out"
+            )
+        if self.subset is not None and self.kind not in ("folder", "zip"):
+            raise InputError(
+                f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
+            )
+
+    def fit(self) -> Fit:
+        """What pictures are brought to."""
+        varied = self.scaling == "per-image"
+        return Fit(self.size, self.channels, self.convert, self.enlarge, self.skip_bad, varied)
 
 
 def load(
@@ -59,30 +103,43 @@ def load(
         download: allow fetching from the network what is found nowhere else. Only MNIST can be fetched.
 
     Raises:
-        InputError: nothing is found, or the images are not of the size and channels of ``spec``.
+        InputError: nothing is found, or the images are refused, or are not of the size and channels of ``spec``, or
+            one of them cannot be scaled as ``spec`` says.
+
+    Warns:
+        UserWarning: once, which files were left out because of ``spec.skip_bad``.
     """
     match spec.kind:
         case "mnist":
             splits = mnist(find("mnist", path, cache=cache, download=download), cache)
-        case "folder":
-            splits = folder_splits(find("folder", path), spec.size, spec.channels, cache)
+        case "folder" | "zip" as kind:
+            place = find(kind, path)
+            read = folder_splits if place.is_dir() else zip_splits
+            splits = read(place, spec.fit(), subset=spec.subset, cache=cache)
+        case "image":
+            fit, crops, shorter = spec.fit(), spec.crops, spec.shorter
+            splits = Splits(single_image(find("image", path), fit, crops=crops, shorter=shorter, cache=cache))
         case "array":
             splits = Splits(from_npy(find("array", path), value_range=spec.value_range, cache=cache))
+        case "cifar10":
+            splits = cifar10(find("cifar10", path), cache)
+        case "svhn":
+            splits = svhn(find("svhn", path), cache)
         case "digits":
             splits = digits(spec.size)
         case _:
-            raise InputError(f"the kind of data is {spec.kind!r}; give one of mnist, folder, array, digits")
+            raise InputError(f"the kind of data is {spec.kind!r}; give one of {', '.join(get_args(Kind))}")
     wanted = (spec.channels, *spec.size)
     if splits.train.shape != wanted:
         raise InputError(
             f"the images of {splits.train.source} are {_by(splits.train.shape)} (channels, height, width), but the "
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
-    return splits
+    return _stretched(splits) if spec.scaling == "per-image" else splits
 
 
 def find(
-    kind: Literal["mnist", "folder", "array"],
+    kind: Kind,
     path: Path | str | None = None,
     *,
     cache: Path | str | None = None,
@@ -90,23 +147,56 @@ def find(
 ) -> Path:
     """Where data of this kind are.
 
-    ``path`` is used if given, else the folder that ``TUTELAGE_DATA`` names. For MNIST either may hold the idx files
-    itself or in a subfolder ``mnist`` (or ``MNIST/raw``), and without either an earlier download is used.
+    ``path`` is used if given, else what ``TUTELAGE_DATA`` names. For MNIST, CIFAR-10 and SVHN either may hold the files
+    themselves or in a subfolder of the usual name, and CIFAR-10 may be an archive. Without either an earlier download
+    of MNIST is used.
 
     Raises:
         InputError: it is nowhere; the message says where was looked and how to get it.
     """
-    root = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
-    if kind == "mnist":
-        return _find_mnist(None if root is None else Path(root), cache, download)
-    needed = "a folder of images" if kind == "folder" else "a .npy file"
+    named = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
+    root = None if named is None else Path(named)
+    match kind:
+        case "mnist":
+            return _find_mnist(root, cache, download)
+        case "cifar10":
+            names = (*FOLDERS, *ARCHIVES)
+            return _find_set(root, names, has_cifar10, "CIFAR-10", "a folder with its batches, or its .tar.gz,")
+        case "svhn":
+            return _find_set(root, ("svhn", "SVHN"), has_svhn, "SVHN", f"the folder of {TRAIN} and {TEST}")
+    needed = _NEEDED.get(kind, "them")
     if root is None:
         raise InputError(f"no data were named; give {needed} with --data, or set TUTELAGE_DATA")
-    root = Path(root)
-    if not (root.is_dir() if kind == "folder" else root.is_file()):
+    many = kind in ("folder", "zip")  # either may be given for the other
+    if not (root.is_dir() or (root.suffix.lower() == ".zip" and root.is_file()) if many else root.is_file()):
         state = "is no such thing" if root.exists() else "does not exist"
-        raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA")
+        hint = ", or read this folder with --set data.kind=folder" if kind == "image" and root.is_dir() else ""
+        raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")
     return root
+
+
+_NEEDED = {
+    "folder": "a folder or a .zip of images",
+    "zip": "a folder or a .zip of images",
+    "image": "a picture",
+    "array": "a .npy file",
+}
+
+
+def _find_set(root: Path | None, below: tuple[str, ...], has: Callable[[Path], bool], title: str, needed: str) -> Path:
+    if root is None:
+        raise InputError(f"no data were named; give {needed} with --data, or set TUTELAGE_DATA")
+    places = [root, *(root / name for name in below)]
+    for place in places:
+        if has(place):
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise InputError(f"{title} was not found (looked in: {looked}); name {needed} with --data or TUTELAGE_DATA")
+
+
+def _stretched(splits: Splits) -> Splits:
+    held_out = (None if images is None else stretched(images) for images in (splits.validation, splits.test))
+    return Splits(stretched(splits.train), *held_out)
 
 
 def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> Path:

@@ -137,7 +137,7 @@ class Descriptor(nn.Module):
             x = activation(space_to_depth_conv(x, first, biases[0], strides[0], kernel), slope)
             for stride, weight, bias in zip(strides[1:], weights[1:], biases[1:], strict=True):
                 x = activation(same_conv(x, weight, bias, stride), slope)
-            if top is None:
+            if top is None or top_bias is None:
                 return x.flatten(1).sum(1, dtype=images.dtype)
             return (x.flatten(1) @ top).to(images.dtype) + top_bias
 

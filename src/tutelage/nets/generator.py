@@ -72,7 +72,8 @@ class GeneratorSpec:
     @property
     def first_map(self) -> tuple[int, int, int]:
         """(channels, height, width) of what the first transposed convolution takes."""
-        return self.base or (self.latent_dim, *(self.latent_size or (0, 0)))
+        height, width = self.latent_size or (0, 0)
+        return self.base or (self.latent_dim, height, width)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

@@ -133,8 +133,6 @@ LSUN_GENERATOR = replace(
 # --- §4.6: faces, 64x64, for completion
 
 # 96, 128 and 256 of 5x5, sub-sampling 2; 50 outputs
-FACES_DESCRIPTOR = replace(
-    SCENE_DESCRIPTOR, convs=(Conv(96, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2)), outputs=50
-)
+FACES_DESCRIPTOR = replace(SCENE_DESCRIPTOR, convs=(Conv(96, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2)), outputs=50)
 # "the same as in" DCGAN
 FACES_GENERATOR = SCENE_GENERATOR

@@ -5,12 +5,44 @@ from __future__ import annotations
 import difflib
 
 from ..checks import InputError
+from .benchmarks import CELEBA128, CIFAR10, LSUN256
 from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST
+from .objects import FACES64, OBJECT64, SCENE64, SMALL_OBJECTS
 from .recipe import Recipe
+from .texture import TEXTURE224, TEXTURE_QUICK
 
-RECIPES: tuple[Recipe, ...] = (COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST)
+RECIPES: tuple[Recipe, ...] = (
+    COOPNETS_MNIST,
+    DESCRIPTOR_MNIST,
+    GENERATOR_MNIST,
+    TEXTURE_QUICK,
+    TEXTURE224,
+    SMALL_OBJECTS,
+    OBJECT64,
+    SCENE64,
+    CIFAR10,
+    CELEBA128,
+    LSUN256,
+    FACES64,
+)
 
-__all__ = ["COOPNETS_MNIST", "DESCRIPTOR_MNIST", "GENERATOR_MNIST", "RECIPES", "Recipe", "by_name"]
+__all__ = [
+    "CELEBA128",
+    "CIFAR10",
+    "COOPNETS_MNIST",
+    "DESCRIPTOR_MNIST",
+    "FACES64",
+    "GENERATOR_MNIST",
+    "LSUN256",
+    "OBJECT64",
+    "RECIPES",
+    "SCENE64",
+    "SMALL_OBJECTS",
+    "TEXTURE224",
+    "TEXTURE_QUICK",
+    "Recipe",
+    "by_name",
+]
 
 
 def by_name(name: str) -> Recipe:

@@ -67,12 +67,21 @@ def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
 def override(value: T, changes: Mapping[str, str]) -> T:
     """A copy of the dataclass ``value`` with each field ``dotted`` (``plan.chains``) read from its text.
 
-    A text is JSON (``50``, ``0.002``, ``true``, ``null``), or ``none``, or a bare word for a string. All fields
-    change at once, so that those which only fit together (``plan.chains`` and ``plan.batch_size``) can be changed.
+    A text is JSON (``50``, ``0.002``, ``true``, ``null``), or ``none``, or a bare word for a string. As
+    ``replace_fields`` otherwise.
+    """
+    return replace_fields(value, {dotted: parse(text) for dotted, text in changes.items()})
+
+
+def replace_fields(value: T, changes: Mapping[str, Any]) -> T:
+    """A copy of the dataclass ``value`` with each field ``dotted`` (``plan.chains``) replaced by a plain value.
+
+    All fields change at once, so that those which only fit together (``plan.chains`` and ``plan.batch_size``)
+    can be changed.
 
     Raises ``InputError`` for a field that does not exist (with the nearest that does) or a wrong type.
     """
-    return _override(value, {tuple(dotted.split(".")): _parse(text) for dotted, text in changes.items()}, "")
+    return _override(value, {tuple(dotted.split(".")): given for dotted, given in changes.items()}, "")
 
 
 def _override(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -> Any:
@@ -95,7 +104,8 @@ def _override(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -
     return dataclasses.replace(value, **changed)
 
 
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """The plain value that a text on the command line stands for."""
     if text.lower() == "none":
         return None
     try:
@@ -150,6 +160,8 @@ def _kind(cls: type) -> str:
 
 def _words(wanted: Any) -> str:
     names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", types.NoneType: "none"}
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+        return f"a table of kind {_kind(wanted)}"
     return names.get(wanted, f"a {getattr(wanted, '__name__', wanted)}")
 
 

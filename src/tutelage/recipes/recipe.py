@@ -63,6 +63,11 @@ class Recipe:
                 f"recipe {self.name} starts its chains from given images, which a recipe cannot hold; choose "
                 "start=noise, zeros or data, or give them to learn.algorithm_d.AlgorithmD from Python"
             )
+        if isinstance(self.plan, algorithm_g.Plan) and self.data.flip:
+            raise InputError(
+                f"recipe {self.name} mirrors images at random, but Algorithm G keeps latents for each image as it is; "
+                "set data.flip=false"
+            )
         for name in ("checkpoint_every", "picture_every", "keep_every"):
             every = getattr(self, name)
             if every is not None and every < 1:

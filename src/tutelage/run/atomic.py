@@ -1,15 +1,23 @@
 """Files that are either whole or absent.
 
 A file is written beside its final name as `.NAME.tmp-PID`, forced to disk, and then renamed over the final
-name. A kill at any moment leaves the previous file, or the new one, and at worst a leftover of that name.
+name. A kill at any moment leaves the previous file, or the new one, and at worst a leftover of that name. What
+cannot be written because the disk is full or refuses is said in one sentence.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ..checks import InputError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
@@ -17,21 +25,55 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving, it takes the place of `path` in one step.
 
     The temporary file lies in the folder of `path` and is called `.NAME.tmp-PID`. If the body raises, the
-    temporary file is removed and `path` is untouched.
+    temporary file is removed and `path` is untouched. Raises `InputError` where the disk is full or read-only.
 
         with replacing(run / "weights.safetensors") as temporary:
             save_file(tensors, temporary)
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with explained(path):
+        try:
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        flush(path.parent)
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the errors of writing `path` to a full or a read-only disk into an `InputError` that says what to do.
+
+    Other errors pass. Writers that report no error number (NumPy's, safetensors') are understood by their words.
+    """
     try:
-        yield temporary
-        flush(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except InputError:
         raise
-    flush(path.parent)
+    except Exception as error:
+        number = _error_number(error)
+        if number in _FULL:
+            raise InputError(
+                f"{path} cannot be written: the disk is full ({os.strerror(number)}); free some space there and try "
+                "again (a run goes on from its last checkpoint by `tutelage resume`)"
+            ) from None
+        if number in _REFUSED:
+            raise InputError(
+                f"{path} cannot be written ({os.strerror(number)}); make its folder writable, or name another place"
+            ) from None
+        raise
+
+
+def _error_number(error: Exception) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if isinstance(error, OSError) and re.search(r"\d+ requested and \d+ written", str(error)):
+        return errno.ENOSPC
+    told = re.search(r"I/O error: .*\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:

@@ -3,6 +3,9 @@
 A checkpoint is a folder ``checkpoints/0005000/`` with ``state.safetensors`` and ``state.json``. It is
 made under another name, flushed to the disk and renamed, so that a kill at any moment leaves either
 the whole checkpoint or none of it, and never harms the one before. Nothing in it can run code.
+
+``state.json`` holds the SHA-256 of ``state.safetensors``, and that of itself without this entry ("digest"), so that
+a change of a single digit is noticed. Format 1 had no digest of itself, and is still read.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..checks import InputError
-from .atomic import flush
+from .atomic import explained, flush
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
 _TENSOR = "$tensor"
 _PAIRS = "$pairs"
 
@@ -71,35 +75,47 @@ def join(tensors: dict[str, Tensor], skeleton: Any) -> Any:
 def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Path:
     """Write the checkpoint of ``iteration`` under ``folder``; ``facts`` (plain JSON) go beside the state.
 
-    An existing checkpoint of the same iteration is replaced.
+    An existing checkpoint of the same iteration is replaced. Raises ``InputError`` where the disk is full or cannot
+    be written; the checkpoints that were there stay.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    recover(folder)
+    tensors, skeleton = split(nested)
     target = folder / f"{iteration:07d}"
     temporary = folder / f".{target.name}.tmp-{os.getpid()}"
-    tensors, skeleton = split(nested)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    save_file(tensors, temporary / "state.safetensors")
-    described = {
-        "format": FORMAT,
-        "iteration": iteration,
-        "sha256": _digest(temporary / "state.safetensors"),
-        **facts,
-        "state": skeleton,
-    }
-    (temporary / "state.json").write_text(json.dumps(described))
-    for path in (temporary / "state.safetensors", temporary / "state.json", temporary):
-        flush(path)
+    with explained(target):
+        folder.mkdir(parents=True, exist_ok=True)
+        recover(folder)
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            save_file(tensors, temporary / "state.safetensors")
+            described = {
+                "format": FORMAT,
+                "iteration": iteration,
+                "sha256": _digest(temporary / "state.safetensors"),
+                **facts,
+                "state": skeleton,
+            }
+            described["digest"] = _digest_of_json(described)
+            (temporary / "state.json").write_text(json.dumps(described))
+            for path in (temporary / "state.safetensors", temporary / "state.json", temporary):
+                flush(path)
+            _put(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            recover(folder)
+            raise
+    return target
+
+
+def _put(temporary: Path, target: Path) -> None:
     if target.exists():
-        replaced = folder / f".{target.name}.old-{os.getpid()}"
+        replaced = target.with_name(f".{target.name}.old-{os.getpid()}")
         os.rename(target, replaced)
         os.rename(temporary, target)
         shutil.rmtree(replaced)
     else:
         os.rename(temporary, target)
-    flush(folder)
-    return target
+    flush(target.parent)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str, Any]]:
@@ -115,9 +131,16 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str,
         raise InputError(f"checkpoint {path} has no {Path(error.filename).name}; {advice}") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"checkpoint {path} has a damaged state.json; {advice}") from None
-    if not isinstance(described, dict) or described.get("format") != FORMAT:
-        found = described.get("format") if isinstance(described, dict) else None
-        raise InputError(f"checkpoint {path} has format {found}; this version reads format {FORMAT}; {advice}")
+    found = described.get("format") if isinstance(described, dict) else None
+    if not isinstance(described, dict) or found not in _READ:
+        known = " and ".join(map(str, _READ))
+        raise InputError(
+            f"checkpoint {path} has format {found}; this version reads formats {known}; use the version of tutelage "
+            f"that wrote it, or {advice}"
+        )
+    own = described.pop("digest", None)
+    if (own is not None or found > 1) and own != _digest_of_json(described):
+        raise InputError(f"checkpoint {path} is damaged: state.json is not what was written; {advice}")
     if not {"iteration", "sha256", "state"} <= described.keys():
         raise InputError(f"checkpoint {path} has a damaged state.json; {advice}")
     if digest != described["sha256"]:
@@ -159,6 +182,24 @@ def prune(folder: Path, keep_last: int, keep_every: int | None) -> None:
     for path in folder.glob(".*.tmp-*"):
         if not path.name.endswith(f"-{os.getpid()}"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def check_shapes(expected: Any, saved: Any, path: str = "") -> None:
+    """Whether ``saved`` has every tensor of the nested state ``expected``, in its shape; it may have more.
+
+    Raises ``ValueError`` for the first that is missing or of another shape.
+    """
+    if isinstance(expected, Tensor):
+        got = list(saved.shape) if isinstance(saved, Tensor) else None
+        if got != list(expected.shape):
+            raise ValueError(f"{path.strip('/')} has shape {got}, not {list(expected.shape)}")
+    elif isinstance(expected, dict):
+        for key, value in expected.items():
+            check_shapes(value, saved.get(key) if isinstance(saved, dict) else None, f"{path}/{key}")
+
+
+def _digest_of_json(described: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -1,148 +1,118 @@
-"""Numbers of a trained run, in the one form results have in this project."""
+"""Numbers of a trained run: each model's samples are scored, and what the numbers are set beside."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from .. import __version__
-from ..checks import InputError
-from ..data import Batches, ImageSet, Splits
-from ..metrics.parzen import ParzenScore, parzen
+from ..data import Batches, Splits
+from ..learn import algorithm_d, algorithm_g, coopnets
+from ..metrics.extractors import Extractor
+from ..metrics.frechet import FrechetScore
+from ..metrics.parzen import ParzenScore
+from ..metrics.sliced import SlicedDistance
 from ..rng import stream
 from . import checkpoint, journal
-from .atomic import atomic_write
 from .build import build
-from .folder import RunFolder, machine
+from .folder import RunFolder
+from .measures import Measure, Score, frechet_measure, parzen_measure, texture_measure
+from .results import Entry, result, write_results
 from .train import trained
 
-ALGORITHMS = {"coopnets": "CoopNets", "descriptor": "Algorithm D", "generator": "Algorithm G"}
-"""How a recipe's family is called in results."""
-
-
-def parzen_of_samples(
-    learner: Any, state: Any, splits: Splits, samples: int, seed: int, device: torch.device
-) -> dict[str, ParzenScore]:
-    """The Parzen score of each model of a learner, from ``samples`` images of each.
-
-    Raises ``InputError`` where the data have no validation or test images.
-    """
-    validation, test = _held_out(splits, device)
-    drawn = learner.sample(state, samples, stream(seed, "parzen", device=device))
-    return {name: parzen(_unit(images), validation, test) for name, images in drawn.items()}
-
-
-def parzen_of_real_images(splits: Splits, samples: int, device: torch.device) -> ParzenScore:
-    """The Parzen score of the first ``samples`` training images: what perfect samples would get."""
-    validation, test = _held_out(splits, device)
-    return parzen(_unit(splits.train.batch(slice(0, samples), device)), validation, test)
-
-
-def result(
-    name: str,
-    score: ParzenScore,
-    *,
-    seed: int,
-    command: str,
-    wall_seconds: float,
-    data_sha256: str,
-    device: torch.device,
-) -> dict[str, Any]:
-    """One entry of a results file."""
-    where = machine(device)
-    return {
-        "name": name,
-        "value": score.mean,
-        "stderr": score.stderr,
-        "n": score.n,
-        "seed": seed,
-        "command": command,
-        "wall_seconds": wall_seconds,
-        "threads": where["threads"],
-        "device": where["device"],
-        "data_sha256": data_sha256,
-        "version": __version__,
-        "width": score.width,
-    }
-
-
-def write_results(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Add entries to a results file; one of the same name and iteration is replaced."""
-    try:
-        known = json.loads(path.read_text()) if path.is_file() else []
-        merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{path} is damaged: it needs to be a list of results; repair or remove it") from None
-    atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")
+ALGORITHMS = {coopnets.Plan: "CoopNets", algorithm_d.Plan: "Algorithm D", algorithm_g.Plan: "Algorithm G"}
+"""How an algorithm is called in results."""
 
 
 def parzen_of_run(
     run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
-) -> Iterator[tuple[dict[str, Any], ParzenScore]]:
-    """Score a run's newest checkpoint (with ``history``, every one that was kept) and the real images.
+) -> Iterator[tuple[Entry, ParzenScore]]:
+    """The Parzen score of each model of a run, and of as many training images, on the test images.
 
-    Yields each entry as it is written to ``results.json`` (older checkpoints: ``history.json``) and to the
-    journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
+    Yields and raises as `measure_run` and `tutelage.run.measures.parzen_measure` do.
+    """
+    return measure_run(run, splits, parzen_measure(splits, samples, device), seed, command, device, history)
 
-    Raises ``InputError`` where the run has no checkpoint, or the data have no validation or test images.
+
+def frechet_of_run(
+    run: RunFolder,
+    splits: Splits,
+    extractor: Extractor,
+    samples: int,
+    seed: int,
+    command: str,
+    device: torch.device,
+    history: bool = False,
+) -> Iterator[tuple[Entry, FrechetScore]]:
+    """The Fréchet distance of each model of a run to held-out images, with its floor and its ceiling.
+
+    Yields and raises as `measure_run` and `tutelage.run.measures.frechet_measure` do.
+    """
+    measure = frechet_measure(splits, extractor, samples, seed, device)
+    return measure_run(run, splits, measure, seed, command, device, history)
+
+
+def texture_distance_of_run(
+    run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
+) -> Iterator[tuple[Entry, SlicedDistance]]:
+    """The patch-sliced Wasserstein distance of each model of a run to its texture, with a floor and two ceilings.
+
+    Yields and raises as `measure_run` and `tutelage.run.measures.texture_measure` do.
+    """
+    return measure_run(run, splits, texture_measure(splits, samples, seed, device), seed, command, device, history)
+
+
+def measure_run(
+    run: RunFolder,
+    splits: Splits,
+    measure: Measure[Score],
+    seed: int,
+    command: str,
+    device: torch.device,
+    history: bool = False,
+) -> Iterator[tuple[Entry, Score]]:
+    """Take ``measure`` of a run's newest checkpoint (with ``history``, of every one that was kept), and of the rest.
+
+    Yields each entry as it is written to ``results.json`` (with ``history`` also to ``history.json``) and, for a
+    model, to the journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
+
+    Raises ``InputError`` where the run has no checkpoint.
     """
     recipe, facts = run.recipe(), run.facts()
     learner = build(recipe, len(splits.train), device)
-    algorithm = ALGORITHMS.get(recipe.name.partition("/")[0], recipe.name)
-    common = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
+    algorithm = ALGORITHMS[type(recipe.plan)]
+    common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
     batches = Batches(len(splits.train), recipe.plan.batch_size, recipe.seed)
+    both = " && ".join(part for part in (facts.get("command"), command) if part)
     newest = run.latest()
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
-        scores = parzen_of_samples(learner, state, splits, samples, seed, device)
-        for model, score in scores.items():
-            name = f"{algorithm} {model} parzen" if len(scores) > 1 else f"{algorithm} parzen"
-            both = " && ".join(part for part in (facts.get("command"), command) if part)
-            entry = result(name, score, command=both, wall_seconds=saved["seconds"], **common)
-            entry |= {key: facts[key] for key in ("threads", "device") if key in facts}
-            entry |= {
-                "iteration": state.iteration,
-                "epochs": batches.epoch(state.iteration),
-            }
-            if path == newest:
-                write_results(run.results, [entry])
-            if history:
-                write_results(run.path / "history.json", [entry])
-            _note(run, entry)
+        drawn = learner.sample(state, measure.samples, stream(seed, measure.name, device=device))
+        at = {"iteration": state.iteration, "epochs": batches.epoch(state.iteration)}
+        for model, images in drawn.items():
+            score = measure.score(images)
+            name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
+            entry = result(name, **measure.fields(score), command=both, wall_seconds=saved["seconds"], **common)
+            entry |= {key: facts[key] for key in ("threads", "device") if key in facts} | at
+            _keep(run, entry, path == newest, history)
             yield entry, score
-    began = time.perf_counter()
-    score = parzen_of_real_images(splits, samples, device)
-    entry = result("real images parzen", score, command=command, wall_seconds=time.perf_counter() - began, **common)
-    write_results(run.results, [entry])
-    yield entry, score
+    for name, score_of in measure.beside.items():
+        began = time.perf_counter()
+        score = score_of()
+        seconds = time.perf_counter() - began
+        entry = result(
+            f"{name} {measure.name}", **measure.fields(score), command=command, wall_seconds=seconds, **common
+        )
+        write_results(run.results, [entry])
+        yield entry, score
 
 
-def _note(run: RunFolder, entry: dict[str, Any]) -> None:
+def _keep(run: RunFolder, entry: Entry, newest: bool, history: bool) -> None:
+    if newest:
+        write_results(run.results, [entry])
+    if history:
+        write_results(run.path / "history.json", [entry])
     with journal.Journal(run.journal) as log:
         log.write("evaluation", **{key: entry[key] for key in ("iteration", "name", "value", "stderr")})
-
-
-def _held_out(splits: Splits, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    parts: list[torch.Tensor] = []
-    for name, images in (("validation", splits.validation), ("test", splits.test)):
-        if images is None:
-            raise InputError(
-                f"the data have no {name} images; the Parzen score needs validation images to choose its width "
-                "by and test images to report on: evaluate on a set that has them (mnist, digits)"
-            )
-        parts.append(_all(images, device))
-    return parts[0], parts[1]
-
-
-def _all(images: ImageSet, device: torch.device) -> torch.Tensor:
-    return _unit(images.batch(slice(0, len(images)), device))
-
-
-def _unit(images: torch.Tensor) -> torch.Tensor:
-    """[-1, 1] to [0, 1]; chains that left the range are clamped."""
-    return (images.clamp(-1, 1) + 1) / 2

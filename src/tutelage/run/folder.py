@@ -3,12 +3,17 @@
 recipe.json     the resolved recipe            journal.jsonl   what happened, line by line
 run.json        data, device, versions         pictures/       sample grids
 checkpoints/    states to resume from          report.html     all of it, to look at
+
+While somebody writes to it there is a `.lock` too, see `tutelage.run.lock`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ import torch
 from .. import __version__
 from ..checks import InputError
 from ..recipes import Recipe, codec
-from . import checkpoint
+from . import checkpoint, lock
 from .atomic import atomic_write
 
 
@@ -46,12 +51,12 @@ class RunFolder:
 
     def recipe(self) -> Recipe:
         """The recipe this run was started with. Raises ``InputError`` where it cannot be read."""
-        return codec.decode(Recipe, _read_json(self.path / "recipe.json"))
+        return read_recipe(self.path / "recipe.json")
 
     def facts(self) -> dict[str, Any]:
         """Data, device and versions of this run. Raises ``InputError`` where they cannot be read."""
         facts = _read_json(self.path / "run.json")
-        if not isinstance(facts, dict):
+        if not isinstance(facts, dict) or not isinstance(facts.get("observations", 1), int):
             raise InputError(f"{self.path / 'run.json'} is damaged; restore it from a copy, or train again")
         return facts
 
@@ -65,18 +70,56 @@ class RunFolder:
 
 def create(path: Path, recipe: Recipe, facts: dict[str, Any]) -> RunFolder:
     """Start a run folder. Raises ``InputError`` where something is there already; nothing is changed then."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path} is there already: name another --out, or go on with it by `tutelage resume {path}`")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be made ({error.strerror}); name another --out") from None
+    _make(path)
     run = RunFolder(path)
     atomic_write(path / "recipe.json", json.dumps(codec.encode(recipe), indent=1))
     atomic_write(path / "run.json", json.dumps(facts, indent=1))
     run.pictures.mkdir()
     run.checkpoints.mkdir()
     return run
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[Callable[[], None]]:
+    """Hold the folder ``path`` for a new run. An error before the yielded ``keep()`` was called leaves nothing of it.
+
+    Raises ``InputError`` where something is there already, or another process is about to start its run there.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    _make(path)
+    kept: list[bool] = []
+    try:
+        with lock.in_use(path):
+            _make(path)  # another process may have been there between our looking and our locking
+            try:
+                yield lambda: kept.append(True)
+            except BaseException:
+                if not kept:
+                    _empty(path)
+                raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in made:  # innermost first; one that is not empty ends it
+                folder.rmdir()
+        raise
+
+
+def _make(path: Path) -> None:
+    """An empty folder, but for its lock. Raises ``InputError`` where something is there already."""
+    if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
+        raise InputError(f"{path} is there already: name another --out, or go on with it by `tutelage resume {path}`")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); name another --out") from None
+
+
+def _empty(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != lock.NAME:
+            entry.unlink(missing_ok=True)
 
 
 def open_run(path: Path) -> RunFolder:
@@ -86,6 +129,15 @@ def open_run(path: Path) -> RunFolder:
             f"{path} is no run folder (it has no recipe.json); give the --out of an earlier `tutelage train`"
         )
     return RunFolder(path)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in the file ``path``. Raises ``InputError`` where it cannot be read."""
+    content = _read_json(path)
+    try:
+        return codec.decode(Recipe, content)
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}; restore it from a copy, or train again") from None
 
 
 def machine(device: torch.device) -> dict[str, Any]:

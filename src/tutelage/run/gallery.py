@@ -1,6 +1,6 @@
 """The pictures of a run folder, in the order and with the words of a report.
 
-`KIND_ITERATION.png` belongs to a series over time; any other PNG stands for itself.
+`KIND_ITERATION.png` belongs to a series over time; any other PNG or GIF stands for itself.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ CAPTIONS = {
         "Descriptor, final",
         "Drawn from the trained descriptor by Langevin steps, not picked.",
     ),
+    "nearest": (
+        "Learned by heart?",
+        "Samples (left column, not picked), each beside the three training images nearest to it, pixel by pixel.",
+    ),
     "interpolation": ("Interpolation", "Each row goes from one latent vector to another in even steps."),
 }
 _SERIES = re.compile(r"^(?P<kind>.+?)_(?P<iteration>\d+)$")
@@ -42,11 +46,13 @@ def find(folder: Path) -> tuple[Still, Series]:
     """Single pictures by name, and series of pictures by kind and iteration."""
     still: Still = {}
     series: Series = {}
-    for path in sorted(folder.glob("*.png")) if folder.is_dir() else []:
+    for path in sorted(folder.glob("*.[pg][ni][gf]")) if folder.is_dir() else []:
         match = _SERIES.match(path.stem)
         if path.name.startswith("."):
             continue
-        if match:
+        if path.suffix == ".gif":
+            still[f"{path.stem} (moving)"] = path
+        elif match:
             series.setdefault(match["kind"], {})[int(match["iteration"])] = path
         else:
             still[path.stem] = path

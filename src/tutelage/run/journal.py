@@ -7,6 +7,7 @@ line is written whole and flushed, so a kill can tear the last line only, and `r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from ..checks import InputError
-from .atomic import atomic_write
+from .atomic import atomic_write, explained
 
 EVENTS = (
     "start",
@@ -28,6 +29,7 @@ EVENTS = (
     "evaluation",
     "interrupt",
     "resume",
+    "recover",
     "stop",
     "divergence",
 )
@@ -43,13 +45,16 @@ class Journal:
         self.path = Path(path)
         if self.path.exists():
             _cut_torn_end(self.path)
-        self._file = open(self.path, "ab")  # noqa: SIM115 - stays open for the length of the run
+        with explained(self.path):
+            # without a buffer: a line that cannot be written must not be tried again on closing
+            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - stays open for the length of the run
 
     def write(self, event: str, **fields: Any) -> None:
         """Add one line and hand it to the operating system.
 
         Tensors and arrays of one element become numbers, larger ones lists; NaN and infinities become the
-        strings "NaN", "Infinity" and "-Infinity", since JSON has no such numbers.
+        strings "NaN", "Infinity" and "-Infinity", since JSON has no such numbers. Raises `InputError` where the
+        disk is full; the journal then ends with the line before.
         """
         if event not in EVENTS:
             raise InputError(
@@ -57,15 +62,21 @@ class Journal:
                 "Use one of them, and put what is new into a field."
             )
         line = json.dumps({"event": event, **plain(fields)}, ensure_ascii=False, allow_nan=False)
-        self._file.write(line.encode("utf-8") + b"\n")
-        self._file.flush()
+        rest, end = memoryview(line.encode("utf-8") + b"\n"), os.fstat(self._file.fileno()).st_size
+        try:
+            with explained(self.path):
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+        except InputError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), end)
+            raise
 
     def close(self) -> None:
-        """Flush to disk and close. Closing twice is harmless."""
+        """Force to disk and close. Closing twice is harmless."""
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with self._file, explained(self.path):
+                os.fsync(self._file.fileno())
 
     def __enter__(self) -> Journal:
         return self

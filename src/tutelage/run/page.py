@@ -76,11 +76,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Html:
     return Html(f'<dl class="facts">{boxes}</dl>' if boxes else "")
 
 
-def figure(png: bytes, alt: str, caption: str) -> Html:
-    """A PNG inside the page, with a caption below."""
-    data = base64.b64encode(png).decode("ascii")
+def figure(picture: bytes, alt: str, caption: str) -> Html:
+    """A PNG or GIF inside the page, with a caption below."""
+    data = base64.b64encode(picture).decode("ascii")
+    kind = "gif" if picture.startswith(b"GIF") else "png"
     return Html(
-        f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
+        f'<figure><img alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ..checks import InputError
-from .atomic import atomic_write, replacing
+from .atomic import atomic_write
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 
@@ -105,6 +105,20 @@ def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
     atomic_write(path, png_bytes(image))
 
 
+def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], milliseconds: int = 80) -> None:
+    """Write pictures of one size as an endless GIF, forth and back, each shown for so long; whole or not at all.
+
+    GIF has 256 colours: for looking at, not for measuring.
+    """
+    if not frames:
+        raise InputError("pictures: no frames are given, at least one is needed for an animation.")
+    there_and_back = [*frames, *reversed(frames[1:-1])]
+    first, *others = (frame.quantize(256) for frame in (f.convert("RGB") for f in there_and_back))
+    buffer = io.BytesIO()
+    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
+    atomic_write(path, buffer.getvalue())
+
+
 def check_target(out: Path) -> None:
     """Refuse a file that `write_images` has no form for. Raises `InputError`; nothing is written."""
     if out.suffix not in ("", ".png", ".npy"):
@@ -121,8 +135,9 @@ def write_images(images: torch.Tensor, out: Path) -> None:
     if out.suffix == ".png":
         save(grid(images), out)
     elif out.suffix == ".npy":
-        with replacing(out) as temporary, open(temporary, "wb") as file:
-            np.save(file, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)
+        buffer = io.BytesIO()  # NumPy itself does not notice a disk that is full at the end of a file
+        np.save(buffer, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)
+        atomic_write(out, buffer.getvalue())
     else:
         out.mkdir(exist_ok=True)
         for i in range(len(images)):

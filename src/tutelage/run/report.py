@@ -94,7 +94,7 @@ def _ending(events: Sequence[Event]) -> Html:
     """How the run ended, from the last event that ends a run, unless learning went on after it."""
     for event in reversed(events):
         name = event["event"]
-        if name not in ("stop", "interrupt", "divergence") and name not in ("iteration", "resume", "start"):
+        if name not in ("stop", "interrupt", "divergence") and name not in ("iteration", "resume", "recover", "start"):
             continue
         words = next((str(event[key]) for key in ("message", "reason", "cause") if event.get(key)), "")
         at = f" at iteration {page.show(event['iteration'])}" if "iteration" in event else ""

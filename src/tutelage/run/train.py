@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -18,12 +20,26 @@ from ..checks import DivergenceError, InputError
 from ..data import Batches, ImageSet
 from ..recipes import Recipe
 from ..rng import stream
-from . import checkpoint, journal, pictures, report
+from . import checkpoint, journal, looks, report
+from .boards import board
 from .build import build, parameter_counts
-from .folder import RunFolder, create, machine
-from .loop import check_state, iterate, scalars
+from .divergence import check_state
+from .folder import RunFolder, claimed, create, machine
+from .lock import in_use
+from .loop import measured
+from .recover import MOST, Changes, divergence, recoveries
+from .recover import recover as make_smaller
 
 Ending = Literal["done", "time", "interrupt"]
+
+
+class Begun(NamedTuple):
+    """Where a sitting begins: what learns, what it has learned, its chance, and the seconds it took so far."""
+
+    learner: Any
+    state: Any
+    rng: torch.Generator
+    seconds: float
 
 
 def train(
@@ -33,12 +49,15 @@ def train(
     device: torch.device,
     facts: dict[str, Any],
     minutes: float | None = None,
+    recover: bool = False,
 ) -> Ending:
     """Start a run in the new folder ``out`` and learn. ``facts`` (plain JSON) go into ``run.json``.
 
+    With ``recover``, a divergence is followed by another attempt with smaller steps, see `tutelage.run.recover`.
+
     Returns how it ended: all iterations "done", or, after everything was saved, "time" where ``minutes`` ran out
-    and "interrupt" where somebody asked for it. Raises ``InputError`` where ``out`` exists, ``DivergenceError``
-    where learning diverges.
+    and "interrupt" where somebody asked for it. Raises ``InputError`` where ``out`` exists or cannot be written,
+    ``DivergenceError`` where learning diverges.
     """
     learner = build(recipe, len(observed), device)
     rng = stream(recipe.seed, "learn", device=device)
@@ -50,36 +69,52 @@ def train(
         "parameters": parameter_counts(recipe),
     }
     state = learner.init(rng)
-    run = create(out, recipe, facts)
-    picked = min(100, len(observed))
-    _save(run, {"real": observed.batch(slice(0, picked))})
-    with journal.Journal(run.journal) as log:
-        log.write("start", iteration=0, seconds=0.0, recipe=recipe.name, **facts)
-        return _learn(run, recipe, learner, state, observed, rng, log, 0.0, minutes)
+    with claimed(out) as keep:
+        run = create(out, recipe, facts)
+        looks.save_real(run, observed)
+        with journal.Journal(run.journal) as log:
+            log.write("start", iteration=0, seconds=0.0, recipe=recipe.name, **facts)
+        keep()
+        return _sit(run, Begun(learner, state, rng, 0.0), observed, device, minutes, recover)
 
 
-def resume(run: RunFolder, observed: ImageSet, device: torch.device, minutes: float | None = None) -> Ending:
+def resume(
+    run: RunFolder, observed: ImageSet, device: torch.device, minutes: float | None = None, recover: bool = False
+) -> Ending:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped (on a CPU).
 
-    Returns and raises as ``train`` does; raises ``InputError`` where ``observed`` is not what the run learned from.
+    A run that diverged goes on only with ``recover``, since it would diverge again: from its newest checkpoint, or
+    from iteration 0, and with smaller steps.
+
+    Returns and raises as ``train`` does; raises ``InputError`` where ``observed`` is not what the run learned from,
+    or somebody else is writing to the run.
     """
-    recipe, learned_from = run.recipe(), run.facts().get("data_sha256")
-    if learned_from is not None and learned_from != observed.sha256:
-        raise InputError(
-            f"{observed.source} is not what run {run.path} learned from (SHA-256 {observed.sha256[:12]}..., not "
-            f"{learned_from[:12]}...); give the same data with --data, or train anew on these"
-        )
-    checkpoint.recover(run.checkpoints)
-    learner = build(recipe, len(observed), device)
-    state, rng, facts = restore(run.latest(), learner, device)
-    journal.truncate_after(run.journal, state.iteration)
-    with journal.Journal(run.journal) as log:
-        log.write("resume", iteration=state.iteration, seconds=facts["seconds"], **machine(device))
-        return _learn(run, recipe, learner, state, observed, rng, log, facts["seconds"], minutes)
+    with in_use(run.path):
+        learned_from = run.facts().get("data_sha256")
+        if learned_from is not None and learned_from != observed.sha256:
+            raise InputError(
+                f"{observed.source} is not what run {run.path} learned from (SHA-256 {observed.sha256[:12]}..., not "
+                f"{learned_from[:12]}...); give the same data with --data, or train anew on these"
+            )
+        ended = divergence(run) if run.journal.is_file() else None
+        if ended is not None and not recover:
+            raise InputError(
+                f"run {run.path} diverged at iteration {ended.get('iteration')} and would again; "
+                f"`{_command(run)} --recover` goes on from its last checkpoint with smaller steps, or train anew with "
+                "other settings"
+            )
+        checkpoint.recover(run.checkpoints)
+        if ended is not None:
+            _say_recovered(run, make_smaller(run))
+        return _sit(run, _begin(run, observed, device), observed, device, minutes, recover)
 
 
-def restore(path: Path, learner: Any, device: torch.device) -> tuple[Any, torch.Generator, dict[str, Any]]:
+def restore(
+    path: Path, learner: Any, device: torch.device, to_learn: bool = False
+) -> tuple[Any, torch.Generator, dict[str, Any]]:
     """State, random generator and facts of the checkpoint ``path``.
+
+    ``to_learn`` asks that chains and latents are those of the recipe too, which drawing samples does not need.
 
     On another kind of device than the checkpoint's, whose generators have no common state, the random numbers go on
     in a stream of their own. Raises ``InputError`` where the checkpoint is damaged or belongs to other networks.
@@ -87,6 +122,8 @@ def restore(path: Path, learner: Any, device: torch.device) -> tuple[Any, torch.
     saved, facts = checkpoint.load(path, device)
     state = learner.init(stream(0, "restored", device=device))
     with checkpoint.mismatch_explained(path):
+        if to_learn:
+            checkpoint.check_shapes(learner.state_dict(state), saved["learner"])
         state = learner.load_state_dict(state, saved["learner"])
         words = saved["rng"].cpu()
         digest = hashlib.sha256(words.numpy().tobytes()).hexdigest()
@@ -107,17 +144,54 @@ def trained(path: Path, recipe: Recipe, learner: Any, device: torch.device) -> t
     return state, facts
 
 
-def _learn(
+def _sit(
     run: RunFolder,
-    recipe: Recipe,
-    learner: Any,
-    state: Any,
+    begun: Begun,
     observed: ImageSet,
-    rng: torch.Generator,
-    log: journal.Journal,
-    seconds_before: float,
+    device: torch.device,
     minutes: float | None,
+    recover: bool,
 ) -> Ending:
+    """Learn until it ends, through the divergences that it may recover from."""
+    deadline = None if minutes is None else time.perf_counter() + 60 * minutes
+    while True:
+        try:
+            return _learn(run, begun, observed, deadline)
+        except DivergenceError:
+            if not recover:
+                report.write_report(run.path)
+                raise
+        try:
+            changed = make_smaller(run)
+        except DivergenceError:
+            report.write_report(run.path)
+            raise
+        _say_recovered(run, changed)
+        begun = _begin(run, observed, device)
+
+
+def _begin(run: RunFolder, observed: ImageSet, device: torch.device) -> Begun:
+    """Where a run goes on: its newest checkpoint or, recovered without one, iteration 0. Its journal says so."""
+    recipe, recovered = run.recipe(), recoveries(run)
+    learner, seconds = build(recipe, len(observed), device), 0.0
+    rng = stream(recipe.seed, "learn", "recovery", recovered, device=device)
+    if recovered and not checkpoint.available(run.checkpoints):
+        state = learner.init(rng)
+    else:
+        path = run.latest()
+        state, saved_rng, facts = restore(path, learner, device, to_learn=True)
+        seconds = facts["seconds"]
+        if facts.get("recoveries", 0) == recovered:  # else this checkpoint led to the divergence
+            rng = saved_rng
+    journal.truncate_after(run.journal, state.iteration)
+    with journal.Journal(run.journal) as log:
+        log.write("resume", iteration=state.iteration, seconds=seconds, **machine(device))
+    return Begun(learner, state, rng, seconds)
+
+
+def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | None) -> Ending:
+    recipe, recovered = run.recipe(), recoveries(run)
+    learner, state, rng, seconds_before = begun
     plan = recipe.plan
     batches = Batches(len(observed), plan.batch_size, recipe.seed)
     began = time.perf_counter()
@@ -127,8 +201,9 @@ def _learn(
 
     def save() -> None:
         nested = {"learner": learner.state_dict(state), "rng": rng.get_state()}
-        check_state(nested, state.iteration, numbers)
-        checkpoint.save(run.checkpoints, state.iteration, nested, {"seconds": seconds(), "recipe": recipe.name})
+        check_state(nested, state.iteration, numbers, plan)
+        facts = {"seconds": seconds(), "recipe": recipe.name} | ({"recoveries": recovered} if recovered else {})
+        checkpoint.save(run.checkpoints, state.iteration, nested, facts)
         checkpoint.prune(run.checkpoints, keep_last=2, keep_every=recipe.keep_every)
         log.write("checkpoint", iteration=state.iteration, seconds=seconds())
 
@@ -137,11 +212,16 @@ def _learn(
     done = state.iteration >= plan.iterations
     at = state.iteration + 1  # the iteration that a divergence would be in
     with (
+        journal.Journal(run.journal) as log,
+        board(run.path / "tensorboard", state.iteration) as show,
         _interruptible() as interrupted,
         tqdm(total=plan.iterations, initial=state.iteration, desc=recipe.name, unit="it", dynamic_ncols=True) as bar,
     ):
         try:
-            for state, record in iterate(
+            if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
+                state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
+                save()
+            for state, record, numbers in measured(
                 learner,
                 state,
                 observed,
@@ -149,18 +229,19 @@ def _learn(
                 iterations=plan.iterations,
                 batch_size=plan.batch_size,
                 seed=recipe.seed,
+                flip=recipe.data.flip,
             ):
                 at = t = state.iteration
-                numbers = scalars(record)
                 log.write("iteration", iteration=t, epoch=batches.epoch(t), seconds=seconds(), **numbers)
+                show(t, numbers)
                 bar.update()
                 if t % 10 == 0:
                     bar.set_postfix(_short(numbers))
                 done = t >= plan.iterations
                 if t % recipe.picture_every == 0 or done:
-                    _save_pictures(run, learner.pictures(state, record), t)
+                    looks.save_iteration(run, learner.pictures(state, record), t)
                     log.write("picture", iteration=t, seconds=seconds())
-                time_is_up = minutes is not None and seconds() - seconds_before > 60 * minutes
+                time_is_up = deadline is not None and time.perf_counter() > deadline
                 ending = "done" if done else "interrupt" if interrupted() else "time"
                 stop = interrupted() or time_is_up
                 if done:
@@ -173,37 +254,39 @@ def _learn(
                     break
                 at = t + 1
         except DivergenceError as error:
-            message = f"{error} {_last_good(run)}"
-            log.write("divergence", iteration=at, seconds=seconds(), message=message)
-            report.write_report(run.path)
-            raise DivergenceError(message) from None
-    if done:
-        _final_pictures(run, recipe, learner, state, rng.device)
-        log.write("stop", iteration=state.iteration, seconds=seconds())
+            message = f"{error} {_way_on(run)}"
+            log.write(
+                "divergence",
+                iteration=at,
+                seconds=seconds(),
+                numbers=error.numbers,
+                smaller=error.smaller,
+                message=message,
+            )
+            raise DivergenceError(message, error.numbers, error.smaller) from None
+        if done:
+            message = looks.save_final(run, recipe, learner, state, observed, rng.device)
+            log.write("stop", iteration=state.iteration, seconds=seconds(), message=message)
     report.write_report(run.path)
     return ending
 
 
-def _final_pictures(run: RunFolder, recipe: Recipe, learner: Any, state: Any, device: torch.device) -> None:
-    samples = learner.sample(state, 100, stream(recipe.seed, "final pictures", device=device))
-    _save(run, {f"final_{name}": images for name, images in samples.items()})
-
-
-def _save_pictures(run: RunFolder, images: dict[str, Any], iteration: int) -> None:
-    _save(run, {f"{name}_{iteration:07d}": chosen[:100] for name, chosen in images.items()})
-
-
-def _save(run: RunFolder, images: dict[str, Any]) -> None:
-    for name, chosen in images.items():
-        scale = max(1, 64 // chosen.shape[-1])  # small images are enlarged, each pixel a square
-        pictures.save(pictures.grid(chosen, scale=scale), run.pictures / f"{name}.png")
-
-
-def _last_good(run: RunFolder) -> str:
+def _way_on(run: RunFolder) -> str:
     found = checkpoint.available(run.checkpoints)
     if not found:
-        return "There is no checkpoint before it."
-    return f"The last good checkpoint is {found[-1]}."
+        return f"There is no checkpoint before it; `{_command(run)} --recover` starts again with smaller steps."
+    return f"The last good checkpoint is {found[-1]}; `{_command(run)} --recover` goes on from it with smaller steps."
+
+
+def _command(run: RunFolder) -> str:
+    return f"tutelage resume {shlex.quote(str(run.path))}"
+
+
+def _say_recovered(run: RunFolder, changed: Changes) -> None:
+    found = checkpoint.available(run.checkpoints)
+    where = f"from iteration {int(found[-1].name)}" if found else "again from the start"
+    now = ", ".join(f"{field}={new:.6g} (was {old:.6g})" for field, (old, new) in changed.items())
+    tqdm.write(f"Diverged. Recovery {recoveries(run)} of {MOST}, {where}: {now}.", file=sys.stderr)
 
 
 def _short(numbers: dict[str, float]) -> dict[str, str]:

@@ -1,0 +1,233 @@
+"""Many picture files, from wherever they come, become one memory-mapped set.
+
+A folder and a zip are the same thing here: names in order, each of which opens to bytes. What is in them is told by a
+SHA-256 over every name and every byte, so a folder and a zip of it are the same data. Reading all bytes for that takes
+time in a large set, and is skipped while the file system says that nothing has changed (`listing`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import lzma
+import tarfile
+import time
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+from tqdm import tqdm
+
+from ..checks import InputError
+from . import listing
+from .cache import Kept, Key, cached_with_notes
+from .images import ImageSet, Splits
+from .picture import Fit, Refused, fitted
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
+
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, tarfile.TarError, lzma.LZMAError)
+UNREADABLE += (NotImplementedError, RuntimeError, ValueError)
+"""What reading a damaged file or archive raises."""
+
+_CHUNK = 1 << 20
+_TOLD = 5  # left-out files that are named
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files that open to bytes.
+
+    Args:
+        source: the folder they lie in, or the archive and the folder in it; a message calls a file ``source/name``.
+        stats: for each name, in the order of the set, its length in bytes, when it was last changed (two times in
+            nanoseconds, of the content and of the entry), and whatever else the place can say about it.
+        open: from a name to a stream of its bytes.
+        listed: when ``stats`` was asked for, in nanoseconds.
+    """
+
+    source: Path
+    stats: Mapping[str, tuple[int, ...]] = field(repr=False)
+    open: Callable[[str], BinaryIO] = field(repr=False)
+    listed: int = field(default_factory=time.time_ns)
+
+    def __len__(self) -> int:
+        return len(self.stats)
+
+    @property
+    def size(self) -> int:
+        """Number of bytes in all files together."""
+        return sum(stat[0] for stat in self.stats.values())
+
+    @cached_property
+    def stamp(self) -> str:
+        """Digest of what the file system says of the files; it changes when one of them does."""
+        words = [str(self.source.resolve()), *(f"{name}\0{stat}" for name, stat in self.stats.items())]
+        return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()
+
+    def rest(self) -> int:
+        """How long before ``listed`` the youngest of them was changed, in nanoseconds."""
+        return self.listed - max((max(stat[1:3]) for stat in self.stats.values()), default=0)
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file, piece by piece; `Refused` if they cannot be read."""
+        try:
+            with self.open(name) as file:
+                while piece := file.read(_CHUNK):
+                    yield piece
+        except UNREADABLE as error:
+            raise Refused(f"cannot be read ({why(error)})", "repair or remove it") from error
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file; `Refused` if they cannot be read."""
+        return b"".join(self.pieces(name))
+
+    def whole(self, name: str) -> bytes:
+        """As `read`, with an `InputError` for a file that nothing can do without."""
+        try:
+            return self.read(name)
+        except Refused as error:
+            raise error.error(str(self.source / name)) from error
+
+    def inside(self, folder: str) -> Files:
+        """Only the files below a folder, which may be none; their names stay as they are."""
+        start = folder.strip("/") + "/"
+        return replace(self, stats={name: stat for name, stat in self.stats.items() if name.startswith(start)})
+
+
+def why(error: Exception) -> str:
+    """The reason of an error, without the number and the file name of the operating system."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def is_picture(name: str) -> bool:
+    """Whether a relative name, with ``/``, is that of a picture: by its suffix, and nothing on the way is hidden."""
+    suffix = "." + name.rpartition(".")[2].lower()
+    return suffix in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+def read_splits(parts: Mapping[str, Files], fit: Fit, subset: str | None, cache: Path | str | None) -> Splits:
+    """The sets named ``train`` and, where given, ``validation`` (or ``val``) and ``test``.
+
+    Args:
+        parts: the files of each set; where there is only one, it is for training, whatever it is called.
+        fit: what every picture is brought to.
+        subset: only the files below this folder of each set. A held-out set that has no such folder is missing.
+        cache: see `tutelage.data.cache.cache_folder`.
+
+    Raises:
+        InputError: a set has no files, or a file that is refused, or nothing but such files.
+
+    Warns:
+        UserWarning: files were left out because ``fit.skip_bad`` says so.
+    """
+    train_name = "train" if "train" in parts else next(iter(parts))
+    chosen = {name: files if subset is None else files.inside(subset) for name, files in parts.items()}
+    if subset is not None and not len(chosen[train_name]):
+        _refuse_subset(parts[train_name], subset)
+    sets, notes, left_out = {}, [], 0
+    for name, files in chosen.items():
+        if len(files):
+            sets[name], some = _read(files, fit, name if subset is None else f"{name}/{subset.strip('/')}", cache)
+            notes += some
+            left_out += len(files) - len(sets[name])
+    _tell(notes, left_out, sum(len(files) for files in chosen.values()))
+    # a folder that is called val, and is all there is, is for training
+    train = sets.pop(train_name)
+    return Splits(train, sets.get("validation") or sets.get("val"), sets.get("test"))
+
+
+def read_set(files: Files, fit: Fit, name: str, cache: Path | str | None) -> ImageSet:
+    """All ``files`` as one set ``[N, *shape]``, as for `read_splits`."""
+    images, notes = _read(files, fit, name, cache)
+    _tell(notes, len(files) - len(images), len(files))
+    return images
+
+
+def content(files: Files, name: str, cache: Path | str | None, skip_bad: bool | None = None) -> str:
+    """SHA-256 over every relative name, length and byte, from the listing where nothing has changed since.
+
+    Args:
+        files: what is digested.
+        name: what the set is called.
+        cache: see `tutelage.data.cache.cache_folder`.
+        skip_bad: of a file that cannot be read, digest only the fact. None where no file can be left out.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    known = listing.look_up(files.stamp, cache)
+    if known is not None:
+        return known
+    digest = hashlib.sha256()
+    for file_name in tqdm(files.stats, desc=f"checking {name}", unit="file", disable=None, delay=1):
+        digest.update(f"{file_name}\0{files.stats[file_name][0]}\0".encode(errors="surrogateescape"))
+        try:
+            for piece in files.pieces(file_name):
+                digest.update(piece)
+        except Refused as error:
+            if not skip_bad:
+                more = () if skip_bad is None else (_SKIP,)
+                raise error.error(str(files.source / file_name), *more) from error
+            digest.update(b"\0unreadable\0")
+    return digest.hexdigest()
+
+
+_SKIP = "pass --skip-bad to leave it out"
+
+
+def _read(files: Files, fit: Fit, name: str, cache: Path | str | None) -> tuple[ImageSet, list[str]]:
+    """The set, and a line on each of the first files that were left out."""
+    sha256 = content(files, name, cache, fit.skip_bad)
+    key = Key(
+        name="images",
+        source=str(files.source),
+        sha256=sha256,
+        size=files.size,
+        transforms=fit.words(),
+        shape=(len(files), fit.channels, *fit.size),
+    )
+
+    def fill(pixels: np.ndarray) -> Kept | None:
+        kept, left_out = 0, []
+        for file_name in tqdm(files.stats, desc=f"reading {name}", unit="image", disable=None):
+            try:
+                pixels[kept] = fitted(files.read(file_name), fit)
+                kept += 1
+            except Refused as error:
+                if not fit.skip_bad:
+                    raise error.error(str(files.source / file_name), _SKIP) from error
+                left_out.append(f"{file_name} {error.reason}")
+        if not kept:
+            raise InputError(
+                f"none of the {len(files)} image files of {files.source} can be used (the first, {left_out[0]}); "
+                "give pictures that fit the recipe"
+            )
+        return Kept(kept, tuple(left_out[:_TOLD])) if fit.skip_bad else None
+
+    pixels, notes = cached_with_notes(key, fill, cache)
+    listing.write_down(files.stamp, files.rest(), sha256, cache)
+    return ImageSet(pixels, name, str(files.source), sha256), [f"{files.source}/{note}" for note in notes]
+
+
+def _tell(notes: list[str], left_out: int, total: int) -> None:
+    if left_out:
+        told = notes[:_TOLD]
+        more = f"; and {left_out - len(told)} more" if left_out > len(told) else ""
+        warnings.warn(f"{left_out} of {total} image files were left out: {'; '.join(told)}{more}", stacklevel=4)
+
+
+def _refuse_subset(files: Files, subset: str) -> None:
+    folders = sorted({str(parent) for name in files.stats for parent in PurePosixPath(name).parents} - {"."})
+    near = difflib.get_close_matches(subset, folders, n=1)
+    some = ", ".join(folders[:_TOLD]) + (", ..." if len(folders) > _TOLD else "")
+    raise InputError(
+        f"{files.source} has no images below a folder {subset!r}; it has the folders {some or '(none)'}: "
+        + (f"did you mean {near[0]!r}?" if near else "give one of them as data.subset")
+    )

@@ -1,0 +1,203 @@
+"""One picture file becomes bytes ``[C, H, W]``, and nothing about it is changed without being asked for.
+
+A picture is brought to one size: the shorter side (relative to the size asked for) is resized by Pillow's bicubic
+filter, which averages when it shrinks, and the centre is cut out. Nothing is enlarged unless ``enlarge`` says so. A
+rotation noted by a camera (EXIF) is applied, and an alpha channel that hides nothing is dropped.
+
+Whatever else does not fit is refused, or with ``convert`` converted: transparent pictures are laid on white; colour
+becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B); 16 bits keep the high
+byte; CMYK becomes RGB by Pillow's plain formula, without a colour profile.
+
+What counts as grey: one channel, black and white, and palettes whose colours are all grey. RGB is colour, whatever its
+pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..checks import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
+"""What is decoded at all. Pillow knows more, among them formats that start other programs."""
+
+_GREY, _COLOUR = "L", "RGB"
+_WHITE = (255, 255, 255, 255)
+_CONVERT = ("convert it", "pass --convert")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What pictures are brought to, and what is done with one that does not fit.
+
+    Args:
+        size: height and width to bring every picture to.
+        channels: 1 (grey) or 3 (RGB).
+        convert: convert colours, transparency and 16 bits instead of refusing them.
+        enlarge: enlarge a picture that is smaller than ``size`` instead of refusing it.
+        skip_bad: leave out a file that would be refused; a warning says which. Only where there are many files.
+        varied: refuse also pictures of one colour, which cannot be stretched to a range.
+
+    Raises:
+        InputError: a size below 1, or a number of channels other than 1 and 3.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    convert: bool = False
+    enlarge: bool = False
+    skip_bad: bool = False
+    varied: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise InputError(f"the image size is {self.size}; give a height and a width of at least 1")
+        if self.channels not in (1, 3):
+            raise InputError(f"the number of channels is {self.channels}; give 1 for grey or 3 for RGB")
+
+    def words(self) -> tuple[str, ...]:
+        """What is done to a picture, in words that change whenever the result may: for the key of a cache."""
+        height, width = self.size
+        return (
+            "exif rotation",
+            "converted" if self.convert else "only what fits",
+            "grey" if self.channels == 1 else "rgb",
+            f"bicubic to cover {height} x {width}, centre crop",
+            *(("enlarged where small",) if self.enlarge else ()),
+            *(("none of one colour",) if self.varied else ()),
+            *(("bad files left out",) if self.skip_bad else ()),
+        )
+
+
+class Refused(Exception):
+    """A picture cannot be used: what it is and what is needed, and the ways out."""
+
+    def __init__(self, reason: str, *remedies: str) -> None:
+        super().__init__(reason)
+        self.reason, self.remedies = reason, remedies
+
+    def error(self, shown: str, *more: str) -> InputError:
+        """The sentence for the user, with the name of the file and further ways out."""
+        *some, last = (*self.remedies, *more)
+        return InputError(f"{shown} {self.reason}; {', '.join(some)}{', or ' if some else ''}{last}")
+
+
+def fitted(content: bytes, fit: Fit) -> np.ndarray:
+    """A picture file as uint8 ``[channels, *size]``.
+
+    Raises:
+        Refused: the file is damaged, animated, smaller than ``size``, or does not fit in another way.
+    """
+    height, width = fit.size
+    picture = covering(opened(content, fit), fit)
+    pixels = planes(ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC))
+    if fit.varied and pixels.min() == pixels.max():
+        raise Refused("is of one colour, but per-image scaling needs a darkest and a brightest value", "remove it")
+    return pixels
+
+
+def opened(content: bytes, fit: Fit) -> Image.Image:
+    """A picture file, decoded, upright, in mode L or RGB as ``fit.channels`` says, in its own size.
+
+    Raises:
+        Refused: as for `fitted`, apart from the size.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+            frames = getattr(file, "n_frames", 1)
+            # a camera's JPEG may carry a second, smaller view (MPO), which every viewer ignores
+            if frames > 1 and file.format != "MPO":
+                raise Refused(f"is animated ({frames} frames)", "give one still image per file")
+            deep = _is_deep(file)
+            picture = ImageOps.exif_transpose(file)
+            return _converted(picture, fit.channels) if fit.convert else _as_it_is(picture, fit.channels, deep)
+    except Refused:
+        raise
+    except UnidentifiedImageError as error:
+        raise Refused("cannot be read as an image (it is in no known format)", "repair or remove it") from error
+    except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
+        raise Refused(f"cannot be read as an image ({_line(error)})", "repair or remove it") from error
+
+
+def covering(picture: Image.Image, fit: Fit) -> Image.Image:
+    """The picture if it covers ``fit.size``, else, where that is allowed, enlarged just enough to cover it.
+
+    Raises:
+        Refused: it is smaller, and must not be enlarged.
+    """
+    height, width = fit.size
+    if picture.height >= height and picture.width >= width:
+        return picture
+    if not fit.enlarge:
+        raise Refused(
+            f"is {picture.height} x {picture.width} (height x width), smaller than the size asked for, "
+            f"{height} x {width}",
+            "remove it",
+            "ask for a smaller size",
+            "allow enlarging with --set data.enlarge=true",
+        )
+    factor = max(height / picture.height, width / picture.width)
+    larger = max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
+    return picture.resize(larger, Image.Resampling.BICUBIC)
+
+
+def planes(picture: Image.Image) -> np.ndarray:
+    """A picture of mode L or RGB as uint8 ``[C, H, W]``."""
+    pixels = np.asarray(picture)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _as_it_is(picture: Image.Image, channels: int, deep: bool) -> Image.Image:
+    """The picture if it fits as it is; every pixel of the result is a pixel of the file."""
+    if deep:
+        raise Refused("has more than 8 bits per channel, but 8 are needed", *_CONVERT)
+    grey, needed = _is_grey(picture), "grey" if channels == 1 else "RGB"
+    if not grey and picture.mode not in ("RGB", "RGBA", "RGBX", "P", "PA"):
+        raise Refused(f"is in {picture.mode} colours, but {needed} is needed", *_CONVERT)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        if picture.getchannel("A").getextrema() != (255, 255):
+            raise Refused("has transparent pixels, but opaque ones are needed", *_CONVERT)
+    if grey != (channels == 1):
+        raise Refused(f"is {'grey' if grey else 'in colour'}, but {needed} is needed", *_CONVERT)
+    return picture.convert(_GREY if grey else _COLOUR)
+
+
+def _converted(picture: Image.Image, channels: int) -> Image.Image:
+    """The picture made to fit, as the head of this module says."""
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        # Pillow's own conversion would clip 16-bit grey at 255 instead of scaling it
+        picture = Image.fromarray((np.clip(np.asarray(picture), 0, 0xFFFF) >> 8).astype(np.uint8))
+    elif picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
+    return picture.convert(_GREY if channels == 1 else _COLOUR)
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    if picture.mode in ("P", "PA"):
+        colours = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return picture.mode in ("1", "L", "LA")
+
+
+def _is_deep(file: Image.Image) -> bool:
+    """More than 8 bits per channel, which Pillow cuts off without a word where there are colours."""
+    if file.mode == "F":
+        raise Refused("has floating-point pixels, but bytes are needed", "save it with 8 bits per channel")
+    if file.mode == "I" or file.mode.startswith("I;16"):
+        return True
+    tiles = getattr(file, "tile", None) or [(None, None, None, None)]
+    arguments = tiles[0][3]
+    if file.format == "PPM":
+        return isinstance(arguments, tuple) and arguments[-1] > 255
+    raw = arguments[0] if isinstance(arguments, tuple) else arguments
+    return file.format in ("PNG", "TIFF") and ";16" in str(raw)
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,109 @@
+"""One picture as a set: whole, or cut into many pieces at random places.
+
+The places are drawn from a seed of their own, so the same picture gives the same crops in every run:
+
+    row ~ U{0, …, H − h},   column ~ U{0, …, W − w}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..checks import InputError
+from ..rng import stream
+from .cache import Key, cached
+from .files import why
+from .images import ImageSet
+from .picture import Fit, Refused, covering, fitted, opened, planes
+
+_SEED = 0
+
+
+def single_image(
+    path: Path | str,
+    fit: Fit,
+    *,
+    crops: int = 0,
+    shorter: int | None = None,
+    cache: Path | str | None = None,
+    name: str | None = None,
+) -> ImageSet:
+    """One picture file as ``[1, channels, *size]``, or ``crops`` pieces of it as ``[crops, channels, *size]``.
+
+    Args:
+        path: a picture in any format of `tutelage.data.picture.FORMATS`, whatever the file is called.
+        fit: what the picture is brought to. Whole, it is resized and cut like one of a folder; crops are cut from it
+            in its own size, or in the size to which ``shorter`` or ``enlarge`` brings it.
+        crops: how many pieces, or 0 for the whole picture.
+        shorter: length of the picture's shorter side when it is cut; a texture's element should fit into a piece
+            several times. None: the picture keeps its size, as does one that is smaller already.
+        cache: see `tutelage.data.cache.cache_folder`.
+        name: what the set is called in reports; the file's name unless given.
+
+    Raises:
+        InputError: the file is missing, the picture is refused (see `picture`), all of it is of one colour, or
+            ``crops`` is negative.
+    """
+    path = Path(path)
+    if crops < 0:
+        raise InputError(f"{crops} crops were asked for; give 0 for the whole picture, or the number of crops")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({why(error)}); name a picture file") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = Key(
+        name="crops" if crops else "image",
+        source=str(path),
+        sha256=sha256,
+        size=len(content),
+        transforms=(
+            *fit.words(),
+            *((f"{crops} crops instead, seed {_SEED}",) if crops else ()),
+            *((f"shorter side {shorter}",) if crops and shorter else ()),
+        ),
+        shape=(max(crops, 1), fit.channels, *fit.size),
+    )
+
+    def fill(pixels: np.ndarray) -> None:
+        try:
+            picture = opened(content, fit)
+            if all(low == high for low, high in _ranges(planes(picture))):
+                raise Refused("is of one colour, but a picture with something to learn is needed", "give another")
+            if crops:
+                _cut(planes(covering(_shrunk(picture, shorter), fit)), pixels)
+            else:
+                pixels[0] = fitted(content, fit)
+        except Refused as error:
+            raise error.error(str(path)) from error
+
+    return ImageSet(cached(key, fill, cache), name or path.name, str(path), sha256)
+
+
+def _shrunk(picture: Image.Image, shorter: int | None) -> Image.Image:
+    """The picture with a shorter side of ``shorter`` pixels, where it is longer now."""
+    if shorter is None or min(picture.size) <= shorter:
+        return picture
+    factor = shorter / min(picture.size)
+    width, height = (max(shorter, round(side * factor)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _ranges(whole: np.ndarray) -> list[tuple[int, int]]:
+    return [(int(channel.min()), int(channel.max())) for channel in whole]
+
+
+def _cut(whole: np.ndarray, pixels: np.ndarray) -> None:
+    """Fill ``pixels`` ``[crops, C, h, w]`` from the picture ``[C, H, W]``."""
+    crops, _, height, width = pixels.shape
+    rng = stream(_SEED, "crops")
+    last_row, last_column = whole.shape[1] - height, whole.shape[2] - width
+    rows = torch.randint(0, last_row + 1, (crops,), generator=rng).tolist()
+    columns = torch.randint(0, last_column + 1, (crops,), generator=rng).tolist()
+    for target, row, column in zip(pixels, rows, columns, strict=True):
+        target[...] = whole[:, row : row + height, column : column + width]

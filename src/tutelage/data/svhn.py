@@ -1,0 +1,113 @@
+"""Street View House Numbers, the cropped digits: ``train_32x32.mat`` and ``test_32x32.mat``.
+
+Each file has ``X``, uint8 ``[32, 32, 3, N]``, and ``y``, the digit of each image as 1 … 10 (10 stands for 0), in
+MATLAB's format 5, which SciPy reads.
+"""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+
+import numpy as np
+
+from ..checks import InputError
+from .cache import Key, cached
+from .images import ImageSet, Splits, file_digest
+
+TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
+
+_SHAPE = (32, 32, 3)
+_CLASSES = 10
+_ROWS = 4096
+_AGAIN = "download it again from http://ufldl.stanford.edu/housenumbers"
+
+
+def svhn(folder: Path | str, cache: Path | str | None = None) -> Splits:
+    """SVHN as ``[N, 3, 32, 32]``: its training images and its test set.
+
+    Args:
+        folder: holds the two files.
+        cache: where the decoded images are kept; see `tutelage.data.cache.cache_folder`.
+
+    Raises:
+        InputError: SciPy is not installed, or a file is missing, damaged, or does not hold such arrays.
+    """
+    folder = Path(folder)
+    return Splits(_images(folder / TRAIN, "svhn train", cache), None, _images(folder / TEST, "svhn test", cache))
+
+
+def svhn_labels(folder: Path | str) -> tuple[np.ndarray, np.ndarray]:
+    """The digits 0 … 9 of the training and the test images as uint8 ``[N]``, in the order of `svhn`."""
+    folder = Path(folder)
+    first, second = ((_described(folder / name)[1] % _CLASSES).astype(np.uint8) for name in (TRAIN, TEST))
+    return first, second
+
+
+def has_svhn(folder: Path) -> bool:
+    """Whether the training images of SVHN lie in ``folder``."""
+    return (folder / TRAIN).is_file()
+
+
+def _images(path: Path, name: str, cache: Path | str | None) -> ImageSet:
+    count, _ = _described(path)
+    sha256 = file_digest(path)
+    key = Key(
+        name=path.stem,
+        source=str(path),
+        sha256=sha256,
+        size=path.stat().st_size,
+        transforms=("X to uint8 [N, 3, 32, 32]",),
+        shape=(count, 3, 32, 32),
+    )
+
+    def fill(pixels: np.ndarray) -> None:
+        planes = _variable(path, "X").transpose(3, 2, 0, 1)
+        for start in range(0, count, _ROWS):
+            pixels[start : start + _ROWS] = planes[start : start + _ROWS]
+
+    return ImageSet(cached(key, fill, cache), name, str(path), sha256)
+
+
+def _described(path: Path) -> tuple[int, np.ndarray]:
+    """Number of images and their labels 1 … 10, with everything about a file checked except its pixels."""
+    reader = _scipy()
+    if not path.is_file():
+        raise InputError(f"no file {path.name} in {path.parent}; copy SVHN's {TRAIN} and {TEST} there")
+    try:
+        found = {name: (tuple(shape), kind) for name, shape, kind in reader.whosmat(path)}
+    except Exception as error:  # SciPy raises almost anything on damaged bytes
+        raise _damaged(path, error) from error
+    shape, kind = found.get("X", ((), "missing"))
+    if kind != "uint8" or len(shape) != 4 or shape[:3] != _SHAPE or shape[3] < 1:
+        raise InputError(
+            f"X in {path} is {kind} {list(shape)}, but uint8 [32, 32, 3, N] is needed; name SVHN's cropped digits"
+        )
+    if "y" not in found:
+        raise InputError(f"{path} has no labels y, so it is cut short or another file; {_AGAIN}")
+    labels = _variable(path, "y").reshape(-1)
+    if len(labels) != shape[3]:
+        raise InputError(f"{path} has {len(labels)} labels for {shape[3]} images; one for each is needed, so {_AGAIN}")
+    if labels.dtype.kind not in "iu" or labels.min() < 1 or labels.max() > _CLASSES:
+        raise InputError(f"the labels in {path} are not whole numbers from 1 to {_CLASSES}; name SVHN's cropped digits")
+    return shape[3], labels
+
+
+def _variable(path: Path, name: str) -> np.ndarray:
+    try:
+        return _scipy().loadmat(path, variable_names=[name])[name]
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return InputError(f"{path} cannot be read as a MATLAB file ({reason}); {_AGAIN}")
+
+
+def _scipy() -> types.ModuleType:
+    try:
+        import scipy.io
+    except ImportError as error:
+        raise InputError("SVHN's files need SciPy, which is not installed; pip install tutelage[svhn]") from error
+    return scipy.io

@@ -1,0 +1,101 @@
+"""A zip of image files, read like the folder it would unpack to. Nothing is unpacked to the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ..checks import InputError
+from .files import SUFFIXES, UNREADABLE, Files, is_picture, read_splits, why
+from .images import Splits
+from .picture import Fit
+
+_ENCRYPTED = 0x1  # the bit of a member's flags
+
+
+def zip_splits(path: Path | str, fit: Fit, *, subset: str | None = None, cache: Path | str | None = None) -> Splits:
+    """A zip as `Splits`: all images are for training, unless it has folders that say otherwise.
+
+    The folders ``train``, ``validation`` (or ``val``) and ``test`` mean what they mean for
+    `tutelage.data.folder_splits`; they may also lie in the one folder that the whole archive consists of.
+
+    Args:
+        path: the file. Members that are no images, hidden, or macOS's own (``__MACOSX``) are passed over; the others
+            are taken in the order of their names.
+        fit: what every picture is brought to.
+        subset: only the images below this folder of each set; see `tutelage.data.folder_splits`.
+        cache: see `tutelage.data.cache.cache_folder`.
+
+    Raises:
+        InputError: the file is missing, no zip, damaged or encrypted, has no images, or one of them is refused (see
+            `picture`), or there are none below ``subset``.
+
+    Warns:
+        UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
+    """
+    path = Path(path)
+    with _archive(path) as archive:
+        members = _members(path, archive)
+        folder = _folder_of_splits(members)
+        if folder is None:
+            return read_splits({path.stem: _files(path, archive, members, "")}, fit, subset, cache)
+        found = {name: _files(path, archive, members, f"{folder}{name}/") for name in _split_names(members, folder)}
+        return read_splits(found, fit, subset, cache)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be read as a zip file ({why(error)}); give another, or pack it again"
+        ) from error
+    with archive:
+        yield archive
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The images of an archive, sorted by name; of two with one name the last counts, as when unpacking."""
+    members = {info.filename: info for info in archive.infolist() if is_picture(info.filename)}
+    if not members:
+        raise InputError(f"{path} has no images ({', '.join(sorted(SUFFIXES))}); give a zip that has some")
+    for name, info in members.items():
+        if info.flag_bits & _ENCRYPTED:
+            raise InputError(f"{path} is encrypted ({name}); unpack it with its password and give the folder")
+    return dict(sorted(members.items()))
+
+
+def _folder_of_splits(members: dict[str, zipfile.ZipInfo]) -> str | None:
+    """The start of every name before ``train/``: nothing, or the one folder of the archive; None without splits."""
+    if any(name.startswith("train/") for name in members):
+        return ""
+    tops = {name.partition("/")[0] for name in members}
+    folder = f"{min(tops)}/"
+    return folder if len(tops) == 1 and any(name.startswith(f"{folder}train/") for name in members) else None
+
+
+def _split_names(members: dict[str, zipfile.ZipInfo], folder: str) -> list[str]:
+    there = [
+        part
+        for part in ("train", "validation", "val", "test")
+        if any(name.startswith(f"{folder}{part}/") for name in members)
+    ]
+    return [part for part in there if part != "val" or "validation" not in there]
+
+
+def _files(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], start: str) -> Files:
+    """The images whose names begin with ``start``, named by what follows."""
+    listed, found = time.time_ns(), os.stat(path)
+    stats = {
+        name.removeprefix(start): (info.file_size, found.st_mtime_ns, found.st_ctime_ns, info.CRC)
+        for name, info in members.items()
+        if name.startswith(start)
+    }
+    # ZipFile.open gives a stream of bytes that is no BinaryIO by name only
+    return Files(path / start, stats, lambda name: cast(BinaryIO, archive.open(start + name)), listed)

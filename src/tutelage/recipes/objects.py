@@ -1,0 +1,128 @@
+"""Objects, scenes and faces of 64x64 pixels (CoopNets §4.2, §4.3, §4.6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..data import DataSpec
+from ..learn import coopnets
+from ..learn.updates import Adam
+from ..nets import presets
+from .recipe import Recipe
+from .sources import COMMON, COMMON_DEVIATIONS
+
+_DATA = DataSpec(kind="folder", size=(64, 64), channels=3)
+
+OBJECT64 = Recipe(
+    name="coopnets/object64",
+    data=_DATA,
+    descriptor=presets.SCENE_DESCRIPTOR,
+    generator=presets.SCENE_GENERATOR,
+    plan=coopnets.Plan(
+        iterations=1_000,
+        batch_size=100,
+        chains=100,
+        revision_steps=10,
+        step_size=0.002,
+        reference_std=0.016,
+        noise_std=0.3,
+        descriptor_update=Adam(lr=0.007, lr_final=0.00035),
+        generator_update=Adam(lr=1e-3, lr_final=5e-5),
+        ema_decay=0.98,
+    ),
+    checkpoint_every=100,
+    picture_every=100,
+    sources={
+        **COMMON,
+        "data": "§4.2: unaligned objects of one class, any number; a folder or a zip of pictures",
+        "descriptor": "§4.2: 64, 128, 256 filters of 5x5, 3x3, 3x3, sub-sampling 2, 2, 1; 100 outputs",
+        "generator": "§4.2: as in DCGAN; code: 100 latents, 512 channels of 4x4, 5x5 kernels",
+        "plan.iterations": "§4.2: 1 000",
+        "plan.batch_size": "§4.2: 100",
+        "plan.chains": "ours: as many as images (the paper gives none; code: 144)",
+        "plan.revision_steps": "§4.2: 10",
+        "plan.step_size": "§4.2, unaligned objects: .002",
+        "plan.reference_std": "§4.2, aligned objects, and code: .016",
+    },
+    deviations=COMMON_DEVIATIONS,
+)
+
+SCENE64 = replace(
+    OBJECT64,
+    name="coopnets/scene64",
+    plan=replace(OBJECT64.plan, iterations=20_000, ema_decay=0.995),
+    checkpoint_every=500,
+    keep_every=5_000,
+    picture_every=500,
+    sources={
+        **OBJECT64.sources,
+        "data": "§4.3: one class of scenes, or several mixed; a folder or a zip of pictures",
+        "descriptor": "§4.3: as for unaligned objects",
+        "generator": "§4.3: as for unaligned objects",
+        "plan.iterations": "ours: 200 epochs of 10 000 images (code: 300 to 1 000 epochs)",
+        "plan.batch_size": "§4.2: 100; code: 100",
+        "plan.chains": "ours: 100 (code: 144)",
+        "plan.revision_steps": "§4.2: 10 (code: 10 to 15)",
+        "plan.step_size": "§4.2: .002; code: .002",
+        "plan.reference_std": "code: .016",
+    },
+)
+
+SMALL_OBJECTS = Recipe(
+    name="coopnets/small-objects",
+    data=_DATA,
+    descriptor=presets.SMALL_OBJECT_DESCRIPTOR,
+    generator=presets.SMALL_OBJECT_GENERATOR,
+    plan=coopnets.Plan(
+        iterations=3_000,
+        batch_size=10,
+        chains=10,
+        revision_steps=10,
+        step_size=0.005,
+        reference_std=0.016,
+        noise_std=0.3,
+        descriptor_update=Adam(lr=0.007, lr_final=0.00035),
+        generator_update=Adam(lr=1e-3, lr_final=5e-5),
+        ema_decay=0.99,
+        calibration_draws=1_000,
+    ),
+    checkpoint_every=250,
+    picture_every=250,
+    sources={
+        **COMMON,
+        "data": "§4.2: about ten aligned images of one object",
+        "descriptor": "authors' code: 64 of 4x4, sub-sampling 2, 128 of 2x2, 2 outputs (§4.2: 100, 64, 1)",
+        "descriptor.slope": "§4: ReLU",
+        "generator": "§4.2: as in DCGAN; code: 2 latents",
+        "plan.iterations": "§4.2: 3 000",
+        "plan.batch_size": "§4.2: all of about ten images",
+        "plan.chains": "ours: as many as images",
+        "plan.revision_steps": "§4.2: 10 (after learning 10 to 50: `tutelage sample --revision-steps`)",
+        "plan.step_size": "§4.2: .005",
+        "plan.reference_std": "§4.2: .016",
+    },
+    deviations=COMMON_DEVIATIONS,
+)
+
+FACES64 = replace(
+    OBJECT64,
+    name="coopnets/faces64",
+    descriptor=presets.FACES_DESCRIPTOR,
+    generator=presets.FACES_GENERATOR,
+    plan=replace(OBJECT64.plan, iterations=6_000, ema_decay=0.995),
+    checkpoint_every=250,
+    keep_every=1_500,
+    picture_every=250,
+    sources={
+        **OBJECT64.sources,
+        "data": "§4.6: 10 000 faces of CelebA, resized; a folder or a zip of pictures",
+        "descriptor": "§4.6: 96, 128, 256 filters of 5x5, sub-sampling 2; 50 outputs",
+        "generator": "§4.6: as in DCGAN; code: 100 latents, 512 channels of 4x4, 5x5 kernels",
+        "plan.iterations": "ours: 60 epochs (§4.6: 600 iterations)",
+        "plan.batch_size": "ours: 100, as §4.2 (§4.6 gives none)",
+        "plan.revision_steps": "§4.6: 10",
+        "plan.step_size": "§4.6: .002",
+        "plan.reference_std": "code for scenes: .016 (§4.6 gives none)",
+    },
+    deviations=(*COMMON_DEVIATIONS, "6 000 iterations; §4.6 prints 600."),
+)

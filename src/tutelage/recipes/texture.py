@@ -1,0 +1,107 @@
+"""Textures from one picture (CoopNets §4.1): networks without a fully connected layer, which make any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..data import DataSpec
+from ..learn import coopnets
+from ..learn.updates import Adam
+from ..nets import Conv, Deconv, DescriptorSpec, GeneratorSpec, presets
+from .recipe import Recipe
+from .sources import COMMON, COMMON_DEVIATIONS
+
+TEXTURE224 = Recipe(
+    name="coopnets/texture224",
+    data=DataSpec(kind="image", size=(224, 224), channels=3),
+    descriptor=presets.TEXTURE_DESCRIPTOR,
+    generator=presets.TEXTURE_GENERATOR,
+    plan=coopnets.Plan(
+        iterations=10_000,
+        batch_size=1,
+        chains=1,
+        revision_steps=20,
+        step_size=0.003,
+        reference_std=0.012,
+        noise_std=0.3,
+        descriptor_update=Adam(lr=0.01, lr_final=0.0005),
+        generator_update=Adam(lr=1e-3, lr_final=5e-5),
+        ema_decay=0.99,
+        calibration_draws=100,
+    ),
+    checkpoint_every=250,
+    keep_every=2_500,
+    picture_every=250,
+    sources={
+        **COMMON,
+        "data": "§4.1: one picture, resized to 224x224",
+        "descriptor": "§4.1: 100, 70, 30 filters of 15x15, 9x9, 7x7, sub-sampling 3, 1, 1; code: all responses summed",
+        "descriptor.slope": "§4: ReLU",
+        "generator": "§4.1: 7x7 latents, five layers of 5x5 kernels, up-sampling 2; code: 512 to 64 channels above 3",
+        "plan.iterations": "§4.1: 10 000",
+        "plan.batch_size": "§4.1: one picture",
+        "plan.chains": "§4.1: 1 (6 for one example)",
+        "plan.revision_steps": "§4.1: 20 or 30 (code: 30)",
+        "plan.step_size": "§4.1: .003 (code: .0023)",
+        "plan.reference_std": "§4.1: .012 (code: .00767)",
+        "plan.descriptor_update": "ours: Adam .01 falling to 1/20 (§4.1: .01; code: gradient descent as updates.Sgd)",
+        "plan.generator_update": "ours: Adam .001 falling to 1/20 (§4.1: 1e-6; code: gradient descent as updates.Sgd)",
+    },
+    deviations=(
+        *COMMON_DEVIATIONS[:1],
+        "Adam instead of the gradient descent with caps of the authors' texture code (updates.Sgd).",
+        *COMMON_DEVIATIONS[3:],
+    ),
+)
+
+TEXTURE_QUICK = replace(
+    TEXTURE224,
+    name="coopnets/texture-quick",
+    data=DataSpec(kind="image", size=(64, 64), channels=3, crops=1_000, shorter=160),
+    descriptor=DescriptorSpec(
+        shape=(3, 64, 64),
+        convs=(Conv(64, 7, 2), Conv(128, 5, 2), Conv(256, 5, 2)),
+        outputs=None,
+        slope=0.2,
+        init_std=0.01,
+    ),
+    generator=GeneratorSpec(
+        latent_dim=16,
+        base=None,
+        latent_size=(4, 4),
+        deconvs=(Deconv(256, 5, (8, 8)), Deconv(128, 5, (16, 16)), Deconv(64, 5, (32, 32)), Deconv(3, 5, (64, 64))),
+        slope=0.2,
+        batch_norm=True,
+        init_std=0.005,
+    ),
+    plan=replace(
+        TEXTURE224.plan,
+        iterations=2_800,
+        batch_size=16,
+        chains=16,
+        revision_steps=10,
+        step_size=0.003,
+        reference_std=0.016,
+        descriptor_update=Adam(lr=0.003, lr_final=0.00015),
+        generator_update=Adam(lr=2e-3, lr_final=1e-4),
+        calibration_draws=1_000,
+    ),
+    sources={
+        **COMMON,
+        "data": "ours: 64x64 crops of one picture with a shorter side of 160, so that each shows several elements",
+        "descriptor": "ours: three layers, sub-sampling 2, all responses summed as in the authors' texture code",
+        "generator": "ours: 4x4 latents of 16 channels, four layers of 5x5 kernels, up-sampling 2",
+        "plan.iterations": "ours: about a quarter of an hour on two cores",
+        "plan.batch_size": "ours",
+        "plan.chains": "ours",
+        "plan.revision_steps": "§4.2: 10",
+        "plan.step_size": "§4.1: .003",
+        "plan.reference_std": "§4.2: .016",
+        "plan.descriptor_update": "ours: Adam .003 falling to 1/20; with .007 the drift ratio grew to 100",
+        "plan.generator_update": "ours: Adam .002 falling to 1/20",
+    },
+    deviations=(
+        "A quick variant: smaller networks on 64x64 crops of the picture. No experiment of the paper is like it.",
+        *COMMON_DEVIATIONS,
+    ),
+)

@@ -1,0 +1,54 @@
+"""The pictures a run leaves: what is learned from, what an iteration made, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..data import ImageSet
+from ..recipes import Recipe
+from ..rng import stream
+from ..types import Images
+from . import pictures
+from .folder import RunFolder
+from .neighbours import nearest_picture
+
+_MOST = 100
+"""Images in one picture."""
+_SEARCHED = 2_000_000_000
+"""Values of the training images that are searched for the nearest, at most: all of CIFAR-10, 40 000 of 128x128."""
+
+
+def save_real(run: RunFolder, observed: ImageSet) -> None:
+    """The first training images."""
+    _save(run, {"real": observed.batch(slice(0, min(_MOST, len(observed))))})
+
+
+def save_iteration(run: RunFolder, images: dict[str, Images], iteration: int) -> None:
+    """What ``learner.pictures`` shows of an iteration."""
+    _save(run, {f"{name}_{iteration:07d}": chosen[:_MOST] for name, chosen in images.items()})
+
+
+def save_final(
+    run: RunFolder, recipe: Recipe, learner: Any, state: Any, observed: ImageSet, device: torch.device
+) -> str:
+    """Samples of each model, and those of the last (the descriptor, where there is one) beside the nearest training
+    images. Returns a sentence on how near they are, empty where there is but one training image.
+    """
+    samples = learner.sample(state, _MOST, stream(recipe.seed, "final pictures", device=device))
+    _save(run, {f"final_{name}": images for name, images in samples.items()})
+    if len(observed) < 2:
+        return ""
+    count = max(2, min(len(observed), _SEARCHED // torch.Size(observed.shape).numel()))
+    searched = observed if count == len(observed) else observed.subset(0, count, observed.name)
+    nearest = nearest_picture(list(samples.values())[-1], searched, seed=recipe.seed)
+    pictures.save(nearest.picture, run.pictures / "nearest.png")
+    part = "" if count == len(observed) else f" Searched: the first {count} training images."
+    return nearest.sentence + part
+
+
+def _save(run: RunFolder, images: dict[str, Images]) -> None:
+    for name, chosen in images.items():
+        scale = max(1, 64 // chosen.shape[-1])  # small images are enlarged, each pixel a square
+        pictures.save(pictures.grid(chosen, scale=scale), run.pictures / f"{name}.png")

@@ -1,0 +1,218 @@
+"""What each metric is given of a data set, and what its numbers are set beside.
+
+Real images were read from files of bytes. So that nothing else tells samples from them, samples are compared as a
+picture file would hold them (`as_pictures`); the Parzen score alone takes them as they are, clamped.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from ..checks import InputError
+from ..data import ImageSet, Splits
+from ..metrics.extractors import Extractor
+from ..metrics.frechet import FrechetScore, Moments, frechet, merged, moments
+from ..metrics.parzen import ParzenScore, parzen
+from ..metrics.references import halves, shuffled_pixels, uniform_noise
+from ..metrics.sliced import SCALES, SlicedDistance, patch_sliced_wasserstein
+from ..rng import stream
+from ..types import Images
+from .pictures import to_uint8
+
+PARTS = 5
+"""Parts that the jackknife leaves out in turn."""
+_TOGETHER = 100  # images read at a time
+
+Score = TypeVar("Score")
+
+
+@dataclass(frozen=True)
+class Measure(Generic[Score]):
+    """What a metric needs to be taken of a run.
+
+    Args:
+        name: ends the name of each result, ``CoopNets descriptor NAME``; also names the stream that samples are drawn
+            from.
+        samples: how many images are drawn of each model.
+        score: samples ``[samples, C, H, W]``, which may leave [−1, 1], to a score.
+        beside: what no model is behind (real images, noise), by its name in the results.
+        fields: a score as ``value``, ``stderr`` and ``n`` of a result, and whatever else belongs to it.
+    """
+
+    name: str
+    samples: int
+    score: Callable[[Images], Score]
+    beside: Mapping[str, Callable[[], Score]]
+    fields: Callable[[Score], dict[str, Any]]
+
+
+def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measure[ParzenScore]:
+    """``samples`` windows; their width is chosen on all validation images, and all test images are scored.
+
+    ``real images`` puts the windows on the first ``samples`` training images: what perfect samples would get.
+
+    Raises ``InputError`` where the data have no validation or no test images.
+    """
+    for name, images in (("validation", splits.validation), ("test", splits.test)):
+        if images is None:
+            raise InputError(
+                f"the data have no {name} images; the Parzen score needs validation images to choose its width "
+                "by and test images to report on: evaluate on a set that has them (mnist, digits)"
+            )
+
+    @functools.cache
+    def held_out() -> tuple[Images, Images]:
+        assert splits.validation is not None and splits.test is not None
+        validation, test = (images.batch(slice(None), device) for images in (splits.validation, splits.test))
+        return _unit(validation), _unit(test)
+
+    def score(images: Images) -> ParzenScore:
+        return parzen(_unit(images), *held_out())
+
+    def fields(score: ParzenScore) -> dict[str, Any]:
+        return {"value": score.mean, "stderr": score.stderr, "n": score.n, "width": score.width}
+
+    real = {"real images": lambda: score(splits.train.batch(slice(0, samples), device))}
+    return Measure("parzen", samples, score, real, fields)
+
+
+def frechet_measure(
+    splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device
+) -> Measure[FrechetScore]:
+    """n samples against n held-out images: the test images or, where there are none, the validation images.
+
+    n is ``samples``, or as many held-out or training images as there are, if fewer: the distance depends on n, so one n
+    holds for all. Which n real images are taken is drawn from ``seed``. Beside the models stand ``real against real``,
+    n training images, the floor, and ``noise``, n images of uniform noise, the ceiling. Everything is seen as a picture
+    file would hold it (`as_pictures`).
+
+    Raises ``InputError`` where the data hold no images out.
+    """
+    held_out = splits.test or splits.validation
+    if held_out is None:
+        raise InputError(
+            "the data have no test and no validation images; a Fréchet distance needs real images that were not "
+            "learned from: evaluate on a set that holds some out"
+        )
+    n = min(samples, len(held_out), len(splits.train))
+
+    def of(read: Callable[[slice], Images]) -> list[Moments]:
+        return _moments(extractor, read, n)
+
+    @functools.cache
+    def reference() -> list[Moments]:
+        return of(_subset(held_out, n, stream(seed, "held out"), device))
+
+    def score(images: Images) -> FrechetScore:
+        return frechet(of(lambda some: as_pictures(images[some])), reference())
+
+    def real() -> FrechetScore:
+        return frechet(of(_subset(splits.train, n, stream(seed, "training"), device)), reference())
+
+    def noise() -> FrechetScore:
+        return score(uniform_noise((n, *splits.train.shape), stream(seed, "noise", device=device)))
+
+    def fields(score: FrechetScore) -> dict[str, Any]:
+        return {
+            "value": score.value,
+            "stderr": score.stderr,
+            "n": score.n,
+            "held_out_n": score.reference_n,
+            "rank_deficient": score.rank_deficient,
+            "extractor": extractor.name,
+            "extractor_sha256": extractor.sha256,
+        }
+
+    return Measure(f"FD-{extractor.name}", n, score, {"real against real": real, "noise": noise}, fields)
+
+
+def texture_measure(splits: Splits, samples: int, seed: int, device: torch.device) -> Measure[SlicedDistance]:
+    """n samples against n training images, drawn from the second half of them.
+
+    n is ``samples``, or half the training images, if fewer. ``real against real`` is the floor: n images of the first
+    half. Crops of one image overlap, so it is lower than what new pictures of the same texture would get. The ceilings
+    are ``shuffled pixels``, the same n images without their arrangement, and ``noise``, uniform. Everything is seen as
+    a picture file would hold it (`as_pictures`); places and directions are the same for all.
+
+    One training image alone is the reference as a whole, for ``samples`` samples, and its left half against its right
+    half is the floor.
+    """
+    train, alone = splits.train, len(splits.train) == 1
+    middle = len(train) // 2
+    n = samples if alone else min(samples, middle)
+
+    @functools.cache
+    def reference() -> Images:
+        return drawn(len(train) - middle, len(train)) if not alone else as_pictures(train.batch(slice(None), device))
+
+    @functools.cache
+    def real() -> tuple[Images, Images]:
+        return (drawn(0, middle), reference()) if not alone else halves(reference())
+
+    def drawn(start: int, stop: int) -> Images:
+        some = train.subset(start, stop, train.name)
+        return _subset(some, n, stream(seed, "texture", start), device)(slice(None))
+
+    def compare(a: Images, b: Images) -> SlicedDistance:
+        return patch_sliced_wasserstein(a, b, stream(seed, "patches", device=device))
+
+    def score(images: Images) -> SlicedDistance:
+        return compare(as_pictures(images), reference())
+
+    beside = {
+        "real against real": lambda: compare(*real()),
+        "shuffled pixels": lambda: score(shuffled_pixels(real()[0], stream(seed, "shuffle", device=device))),
+        "noise": lambda: score(uniform_noise((n, *train.shape), stream(seed, "noise", device=device))),
+    }
+
+    def fields(score: SlicedDistance) -> dict[str, Any]:
+        scales = dict(zip((f"1/{scale}" for scale in SCALES), score.scales, strict=True))
+        return {"value": score.value, "stderr": None, "n": n, "scales": scales}
+
+    return Measure("patch-SWD", n, score, beside, fields)
+
+
+def _moments(extractor: Extractor, read: Callable[[slice], Images], n: int) -> list[Moments]:
+    """The moments of images 0 … n − 1 in parts for the jackknife; too few to be cut are one part."""
+    parts = PARTS if n >= 2 * PARTS else 1
+    bounds = [n * part // parts for part in range(parts + 1)]
+    return [
+        merged(
+            moments(features)
+            for start in range(low, high, _TOGETHER)
+            for features in extractor.chunks(read(slice(start, min(start + _TOGETHER, high))))
+        )
+        for low, high in itertools.pairwise(bounds)
+    ]
+
+
+def _subset(images: ImageSet, n: int, rng: torch.Generator, device: torch.device) -> Callable[[slice], Images]:
+    """A reader of ``n`` different images, drawn at random, as pictures."""
+    order = torch.randperm(len(images), generator=rng)[:n]
+    return lambda some: as_pictures(images.batch(order[some], device))
+
+
+def _unit(images: Images) -> Images:
+    """[-1, 1] to [0, 1]; chains that left the range are clamped."""
+    return (images.clamp(-1, 1) + 1) / 2
+
+
+def as_pictures(images: Images) -> Images:
+    """Float32 images in [−1, 1] as a picture file would hold them: clamped, and rounded to 256 levels.
+
+    Real images were read from such files, so samples are compared in the same form. Raises ``InputError`` for numbers
+    that are not finite, which a picture would hide.
+    """
+    broken = len(images) - int(torch.isfinite(images.flatten(1)).all(1).sum())
+    if broken:
+        raise InputError(
+            f"{broken} of {len(images)} images hold numbers that are not finite; measuring needs finite ones: evaluate "
+            "an earlier checkpoint, or sample with a smaller step"
+        )
+    return to_uint8(images).to(torch.float32).div_(127.5).sub_(1.0)

@@ -1,0 +1,63 @@
+"""The one form that numbers have in this project, and the file they are kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..checks import InputError
+from .atomic import atomic_write
+from .folder import machine
+
+Entry = dict[str, Any]
+"""One number with everything needed to judge and repeat it; plain JSON."""
+
+
+def result(
+    name: str,
+    value: float,
+    stderr: float | None,
+    n: int,
+    *,
+    seed: int,
+    command: str,
+    wall_seconds: float,
+    data_sha256: str,
+    device: torch.device,
+    **more: Any,
+) -> Entry:
+    """One entry of a results file.
+
+    ``n`` counts the images that were scored; ``stderr`` is None where it was not estimated. ``more`` is what
+    belongs to one metric only, and comes last.
+    """
+    where = machine(device)
+    return {
+        "name": name,
+        "value": value,
+        "stderr": stderr,
+        "n": n,
+        "seed": seed,
+        "command": command,
+        "wall_seconds": wall_seconds,
+        "threads": where["threads"],
+        "device": where["device"],
+        "data_sha256": data_sha256,
+        "version": __version__,
+        **more,
+    }
+
+
+def write_results(path: Path, entries: Iterable[Entry]) -> None:
+    """Add entries to a results file; one of the same name and iteration is replaced."""
+    try:
+        known = json.loads(path.read_text()) if path.is_file() else []
+        merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(f"{path} is damaged: it needs to be a list of results; repair or remove it") from None
+    atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")

@@ -1,0 +1,219 @@
+"""One picture becomes bytes of one size, and is never changed in silence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tutelage.checks import InputError
+from tutelage.data import Fit
+from tutelage.data.picture import Refused, fitted
+
+GREY, RGB = Fit((8, 8), 1), Fit((8, 8), 3)
+TO_GREY, TO_RGB = Fit((8, 8), 1, convert=True), Fit((8, 8), 3, convert=True)
+
+
+def encoded(mode: str, color=0, size: tuple[int, int] = (8, 8), kind: str = "PNG", **options) -> bytes:
+    """A picture file of one colour; ``size`` is (height, width)."""
+    return saved(Image.new(mode, (size[1], size[0]), color), kind, **options)
+
+
+def saved(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, kind, **options)
+    return target.getvalue()
+
+
+def deep_png(colour_type: int, channels: int) -> bytes:
+    """An 8 x 8 PNG with 16 bits per channel, each 0x80FF."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = (b"\0" + b"\x80\xff" * channels * 8) * 8
+    head = struct.pack(">IIBBBBB", 8, 8, 16, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def palette(colours: list[int], kind: str = "PNG", **options) -> bytes:
+    picture = Image.new("P", (8, 8), 1)
+    picture.putpalette(colours)
+    return saved(picture, kind, **options)
+
+
+# --- what fits is taken as it is
+
+
+def test_channels_come_first():
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    assert np.array_equal(fitted(saved(Image.fromarray(pixels)), RGB), pixels.transpose(2, 0, 1))
+    assert np.array_equal(fitted(saved(Image.fromarray(pixels[..., 0])), GREY), pixels[None, ..., 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "fit", "colour"),
+    [
+        (encoded("RGBA", (9, 8, 7, 255)), RGB, (9, 8, 7)),
+        (encoded("LA", (9, 255)), GREY, (9,)),
+        (encoded("1", 1), GREY, (255,)),
+        (encoded("RGB", (5, 5, 5)), RGB, (5, 5, 5)),
+        (palette([0, 0, 0, 10, 20, 30]), RGB, (10, 20, 30)),
+        (palette([0, 0, 0, 40, 40, 40]), GREY, (40,)),
+        (palette([0, 0, 0, 10, 20, 30, 1, 1, 1], transparency=2), RGB, (10, 20, 30)),
+        (palette([0, 0, 0, 40, 40, 40, 1, 1, 1], transparency=2), GREY, (40,)),
+        (encoded("L", 40, transparency=41), GREY, (40,)),
+    ],
+    ids=["opaque-rgba", "opaque-la", "bits", "grey-rgb", "palette", "grey-palette", "unused", "unused-grey", "trns"],
+)
+def test_what_loses_nothing_is_taken(content, fit, colour):
+    found = fitted(content, fit)
+    assert (found == np.array(colour).reshape(-1, 1, 1)).all() and found.shape == (fit.channels, 8, 8)
+
+
+def test_a_camera_s_second_view_is_passed_over():
+    first, second = Image.new("RGB", (8, 8), (90, 90, 90)), Image.new("RGB", (8, 8))
+    content = saved(first, "MPO", save_all=True, append_images=[second])
+    assert np.abs(fitted(content, RGB).astype(int) - 90).max() <= 2
+
+
+# --- what does not fit is refused, or converted when asked
+
+HALF = (0, 100, 200, 128)
+MISFITS = {
+    "grey": (encoded("L", 77), 3, "is grey, but RGB is needed", (77, 77, 77)),
+    "bits": (encoded("1", 1), 3, "is grey, but RGB is needed", (255, 255, 255)),
+    "grey-palette": (palette([0, 0, 0, 40, 40, 40]), 3, "is grey, but RGB is needed", (40, 40, 40)),
+    "colour": (encoded("RGB", (200, 100, 50)), 1, "is in colour, but grey is needed", (124,)),
+    "grey-in-rgb": (encoded("RGB", (5, 5, 5)), 1, "is in colour, but grey is needed", (5,)),
+    "palette": (palette([0, 0, 0, 200, 100, 50]), 1, "is in colour, but grey is needed", (124,)),
+    "cmyk": (encoded("CMYK", (0, 0, 0, 0), kind="JPEG"), 3, "is in CMYK colours, but RGB is needed", (255,) * 3),
+    "cmyk-grey": (encoded("CMYK", (0, 0, 0, 0), kind="JPEG"), 1, "is in CMYK colours, but grey is needed", (255,)),
+    "deep-grey": (deep_png(0, 1), 1, "has more than 8 bits per channel, but 8 are needed", (0x80,)),
+    "deep-colour": (deep_png(2, 3), 3, "has more than 8 bits per channel, but 8 are needed", (0x80,) * 3),
+    "deep-pgm": (b"P5 8 8 65535\n" + b"\x80\xff" * 64, 1, "has more than 8 bits per channel", (0x80,)),
+    "deep-ppm": (b"P6 8 8 65535\n" + b"\x80\xff" * 192, 3, "has more than 8 bits per channel", (0x80,) * 3),
+    "alpha": (encoded("RGBA", HALF), 3, "has transparent pixels, but opaque ones are needed", (127, 177, 227)),
+    "alpha-webp": (
+        encoded("RGBA", HALF, kind="WEBP", lossless=True),
+        3,
+        "has transparent pixels, but opaque ones are needed",
+        (127, 177, 227),
+    ),
+    "grey-alpha": (encoded("LA", (0, 0)), 1, "has transparent pixels, but opaque ones are needed", (255,)),
+    "trns": (encoded("L", 40, transparency=40), 1, "has transparent pixels, but opaque ones", (255,)),
+    "trns-colour": (encoded("RGB", (1, 2, 3), transparency=(1, 2, 3)), 3, "has transparent pixels", (255,) * 3),
+    "clear-palette": (palette([0, 0, 0, 9, 8, 7], transparency=1), 3, "has transparent pixels", (255,) * 3),
+    "clear-gif": (palette([0, 0, 0, 9, 8, 7], "GIF", transparency=1), 3, "has transparent pixels", (255,) * 3),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_picture_that_does_not_fit(name):
+    content, channels, says, colour = MISFITS[name]
+    with pytest.raises(Refused, match=says) as caught:
+        fitted(content, Fit((8, 8), channels))
+    assert str(caught.value.error("a.png", "give up")).endswith("; convert it, pass --convert, or give up")
+    found = fitted(content, Fit((8, 8), channels, convert=True)).astype(int)
+    assert found.shape == (channels, 8, 8)
+    assert np.abs(found - np.array(colour).reshape(-1, 1, 1)).max() <= 1
+
+
+def animated(kind: str) -> bytes:
+    frames = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in (0, 120, 250)]
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:])
+
+
+NOISE = saved(Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)), "JPEG")
+HOPELESS = {
+    "gif": (animated("GIF"), r"is animated \(3 frames\)"),
+    "apng": (animated("PNG"), r"is animated \(3 frames\)"),
+    "webp": (animated("WEBP"), r"is animated \(3 frames\)"),
+    "cut": (NOISE[: len(NOISE) // 2], r"cannot be read as an image \(.*truncated"),
+    "empty": (b"", r"cannot be read as an image \(it is in no known format\)"),
+    "text": (b"no image at all", r"cannot be read as an image \(it is in no known format\)"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "cannot be read as an image"),
+    "floats": (encoded("F", 1.0, kind="TIFF"), "has floating-point pixels, but bytes are needed"),
+    "short": (encoded("RGB", size=(7, 8)), r"is 7 x 8 \(height x width\), smaller than the size asked for, 8 x 8"),
+    "narrow": (encoded("RGB", size=(8, 7)), r"is 8 x 7 \(height x width\), smaller than the size asked for, 8 x 8"),
+}
+
+
+@pytest.mark.parametrize("fit", [RGB, TO_RGB], ids=["strict", "convert"])
+@pytest.mark.parametrize("name", HOPELESS)
+def test_what_nothing_converts(name, fit):
+    content, says = HOPELESS[name]
+    with pytest.raises(Refused, match=says) as caught:
+        fitted(content, fit)
+    assert "0x" not in str(caught.value), "no address of an object in a message"
+
+
+def test_a_picture_of_one_colour_has_no_range():
+    assert fitted(encoded("L", 9), GREY).max() == 9
+    with pytest.raises(Refused, match="is of one colour, but per-image scaling needs a darkest and a brightest value"):
+        fitted(encoded("L", 9), Fit((8, 8), 1, varied=True))
+
+
+def test_a_refusal_names_every_way_out():
+    assert str(Refused("is grey", "mend it").error("a.png")) == "a.png is grey; mend it"
+    assert str(Refused("is grey", "mend it").error("a.png", "go")) == "a.png is grey; mend it, or go"
+
+
+# --- size
+
+
+@pytest.mark.parametrize("size", [(4, 12), (12, 4)])
+def test_the_centre_is_cut_out(size):
+    # black, then the middle third white, then black, along the longer side
+    pixels = np.zeros(size, np.uint8)
+    pixels[(slice(None), slice(4, 8)) if size[0] == 4 else slice(4, 8)] = 255
+    assert (fitted(saved(Image.fromarray(pixels)), Fit((4, 4), 1)) == 255).all()
+
+
+def test_shrinking_averages():
+    checkers = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
+    inner = fitted(saved(Image.fromarray(checkers)), GREY)[0, 1:-1, 1:-1].astype(int)
+    assert np.abs(inner - 127).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(4, 4), (4, 16), (16, 4), (7, 9), (3, 5)])
+def test_enlarging_only_when_allowed(size):
+    assert (fitted(encoded("L", 50, size), Fit((8, 8), 1, enlarge=True)) == 50).all()
+    assert fitted(encoded("L", 50, size), Fit((8, 8), 1, enlarge=True)).shape == (1, 8, 8)
+    with pytest.raises(Refused) as caught:
+        fitted(encoded("L", 50, size), GREY)
+    assert str(caught.value.error("a.png", "go")).endswith(
+        "; remove it, ask for a smaller size, allow enlarging with --set data.enlarge=true, or go"
+    )
+
+
+def test_the_camera_held_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to see it as it was taken
+    assert fitted(encoded("RGB", size=(4, 8), exif=exif), Fit((8, 4), 3)).shape == (3, 8, 4)
+
+
+# --- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (((0, 4), 1), r"the image size is \(0, 4\)"),
+        (((4,), 1), r"the image size is \(4,\)"),
+        (((4, 4), 2), "the number of channels is 2; give 1 for grey or 3 for RGB"),
+    ],
+)
+def test_an_impossible_fit_is_refused(fields, says):
+    with pytest.raises(InputError, match=says):
+        Fit(*fields)
+
+
+def test_every_choice_has_other_words():
+    choices = [GREY, RGB, Fit((8, 9), 1), TO_GREY, TO_RGB, Fit((8, 8), 1, enlarge=True)]
+    choices += [Fit((8, 8), 1, skip_bad=True), Fit((8, 8), 1, varied=True)]
+    assert len({fit.words() for fit in choices}) == len(choices)

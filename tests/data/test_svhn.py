@@ -1,0 +1,90 @@
+"""SVHN's MATLAB files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from tutelage.checks import InputError
+from tutelage.data import find, svhn, svhn_labels
+
+RNG = np.random.default_rng(0)
+TRAIN, TEST = (RNG.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8) for count in (5, 3))
+DIGITS = {"train": [1, 2, 10, 9, 10], "test": [10, 5, 1]}
+
+
+def write(folder: Path, part: str = "train", **changes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    images = TRAIN if part == "train" else TEST
+    entries = {"X": images.transpose(2, 3, 1, 0), "y": np.array(DIGITS[part], np.uint8)[:, None]} | changes
+    kept = {name: value for name, value in entries.items() if value is not None}
+    scipy.io.savemat(folder / f"{part}_32x32.mat", kept, do_compression=True)
+    return folder
+
+
+def write_both(folder: Path) -> Path:
+    write(folder, "test")
+    return write(folder)
+
+
+def test_images_and_digits(tmp_path):
+    folder = write_both(tmp_path / "in")
+    for _ in range(2):
+        splits = svhn(folder, tmp_path / "cache")
+        assert splits.test is not None and splits.validation is None
+        assert np.array_equal(splits.train.pixels, TRAIN) and np.array_equal(splits.test.pixels, TEST)
+        assert isinstance(splits.train.pixels, np.memmap) and splits.train.name == "svhn train"
+    train, test = svhn_labels(folder)
+    assert train.dtype == np.uint8 and train.tolist() == [1, 2, 0, 9, 0] and test.tolist() == [0, 5, 1]
+
+
+@pytest.mark.parametrize("below", ["", "svhn", "SVHN"])
+def test_where_it_may_lie(tmp_path, below):
+    write_both(tmp_path / "in" / below)
+    assert find("svhn", tmp_path / "in") == tmp_path / "in" / below
+
+
+def test_scipy_is_needed(tmp_path, monkeypatch):
+    write_both(tmp_path / "in")
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(InputError, match=r"need SciPy, which is not installed; pip install tutelage\[svhn\]"):
+        svhn(tmp_path / "in", tmp_path / "cache")
+
+
+def cut(folder: Path) -> None:
+    path = folder / "train_32x32.mat"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (
+            lambda f: (f / "train_32x32.mat").unlink(),
+            r"no file train_32x32\.mat in .*; copy SVHN's train_32x32\.mat and",
+        ),
+        (
+            lambda f: (f / "train_32x32.mat").write_bytes(b"no file"),
+            r"train_32x32\.mat cannot be read as a MATLAB file",
+        ),
+        (lambda f: (f / "train_32x32.mat").write_bytes(b""), r"train_32x32\.mat cannot be read as a MATLAB file"),
+        (cut, r"train_32x32\.mat has no labels y, so it is cut short or another file; download it again from"),
+        (lambda f: write(f, X=None), r"X in .*train_32x32\.mat is missing \[\], but uint8 \[32, 32, 3, N\] is needed"),
+        (lambda f: write(f, X=TRAIN / 255), r"is double \[5, 3, 32, 32\], but uint8 \[32, 32, 3, N\] is needed"),
+        (lambda f: write(f, X=TRAIN), r"is uint8 \[5, 3, 32, 32\], but uint8 \[32, 32, 3, N\] is needed"),
+        (lambda f: write(f, y=None), r"train_32x32\.mat has no labels y"),
+        (lambda f: write(f, y=np.ones((4, 1), np.uint8)), r"train_32x32\.mat has 4 labels for 5 images; one for each"),
+        (lambda f: write(f, y=np.zeros((5, 1), np.uint8)), r"the labels in .*\.mat are not whole numbers from 1 to 10"),
+        (lambda f: write(f, y=np.full((5, 1), 11)), r"the labels in .*\.mat are not whole numbers from 1 to 10"),
+        (lambda f: write(f, y=np.full((5, 1), 1.5)), r"the labels in .*\.mat are not whole numbers from 1 to 10"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(tmp_path, spoil, says):
+    spoil(write_both(tmp_path / "in"))
+    with pytest.raises(InputError, match=says):
+        svhn(tmp_path / "in", tmp_path / "cache")
+    assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []

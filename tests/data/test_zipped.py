@@ -1,0 +1,147 @@
+"""A zip of image files is the folder it would unpack to."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tutelage.checks import InputError
+from tutelage.data import Fit, folder_splits, zip_splits
+
+RGB = Fit((4, 4), 3)
+
+
+def picture(value: int = 0, mode: str = "RGB") -> bytes:
+    target = io.BytesIO()
+    Image.new(mode, (8, 8), value if mode == "L" else (value,) * 3).save(target, "PNG")
+    return target.getvalue()
+
+
+def pack(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def colours(images) -> list[int]:
+    return images.pixels[:, 0, 0, 0].tolist()
+
+
+def test_members_in_the_order_of_their_names(tmp_path):
+    members = {"b/1.png": picture(1), "a/2.PNG": picture(2), "c.png": picture(3), "a/": b"", "notes.txt": b"text"}
+    members |= {"__MACOSX/b/._1.png": b"x", ".hidden/1.png": b"x", "b/.1.png": b"x"}
+    path = pack(tmp_path / "pictures.zip", members, zipfile.ZIP_DEFLATED)
+    splits = zip_splits(path, RGB, cache=tmp_path / "cache")
+    assert colours(splits.train) == [2, 1, 3]
+    assert splits.train.name == "pictures" and splits.train.source == str(path)
+    assert splits.validation is None and splits.test is None and isinstance(splits.train.pixels, np.memmap)
+
+
+@pytest.mark.parametrize("top", ["", "data/"])
+@pytest.mark.parametrize("validation", ["validation", "val"])
+def test_folders_are_splits(tmp_path, top, validation):
+    members = {f"{top}train/cats/1.png": picture(1), f"{top}train/dogs/1.png": picture(2)}
+    members |= {f"{top}{validation}/cats/1.png": picture(3), f"{top}test/dogs/1.png": picture(4)}
+    path = pack(tmp_path / "a.zip", members)
+    splits = zip_splits(path, RGB, cache=tmp_path / "cache")
+    assert splits.validation and splits.test
+    assert [colours(part) for part in (splits.train, splits.validation, splits.test)] == [[1, 2], [3], [4]]
+    cats = zip_splits(path, RGB, subset="cats", cache=tmp_path / "cache")
+    assert cats.validation and cats.test is None
+    assert [colours(cats.train), colours(cats.validation)] == [[1], [3]]
+
+
+def test_a_train_folder_beside_others_splits_nothing(tmp_path):
+    path = pack(tmp_path / "a.zip", {"one/train/1.png": picture(1), "two/train/1.png": picture(2)})
+    assert len(zip_splits(path, RGB, cache=tmp_path / "cache").train) == 2
+
+
+def test_a_zip_and_its_folder_are_the_same_data(tmp_path):
+    members = {"train/a/1.png": picture(1), "train/b.png": picture(2), "test/1.png": picture(3)}
+    path = pack(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED)
+    for name, content in members.items():
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_bytes(content)
+    zipped = zip_splits(path, RGB, cache=tmp_path / "cache")
+    folder = folder_splits(tmp_path / "a", RGB, cache=tmp_path / "cache")
+    assert zipped.test and folder.test
+    assert zipped.train.sha256 == folder.train.sha256 and zipped.test.sha256 == folder.test.sha256
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2, "one cache serves both"
+
+
+def test_another_content_is_other_data(tmp_path):
+    digests = {
+        zip_splits(pack(tmp_path / "a.zip", members), RGB, cache=tmp_path / "cache").train.sha256
+        for members in ({"1.png": picture(1)}, {"1.png": picture(2)}, {"2.png": picture(1)})
+    }
+    assert len(digests) == 3
+
+
+def test_the_last_of_two_with_one_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("1.png", picture(1))
+        archive.writestr("1.png", picture(2))
+    assert colours(zip_splits(tmp_path / "a.zip", RGB, cache=tmp_path / "cache").train) == [2]
+
+
+# --- refusals
+
+
+def encrypted(path: Path) -> Path:
+    """A zip whose members say that they are encrypted."""
+    content = bytearray(pack(path, {"1.png": picture()}).read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
+def flipped(path: Path) -> Path:
+    """A zip in which a byte of the second picture has changed."""
+    content = bytearray(pack(path, {"1.png": picture(1), "2.png": picture(2), "3.png": picture(3)}).read_bytes())
+    content[content.index(b"2.png") + 40] ^= 0xFF
+    path.write_bytes(content)
+    return path
+
+
+def cut(path: Path) -> Path:
+    path.write_bytes(pack(path, {"1.png": picture()}).read_bytes()[:-30])
+    return path
+
+
+def text(path: Path) -> Path:
+    path.write_text("no zip")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (encrypted, r"a\.zip is encrypted \(1\.png\); unpack it with its password and give the folder"),
+        (flipped, r"a\.zip/2\.png cannot be read \(Bad CRC-32.*; repair or remove it, or pass --skip-bad"),
+        (cut, r"a\.zip cannot be read as a zip file \(File is not a zip file\); give another, or pack it again"),
+        (text, r"a\.zip cannot be read as a zip file \(File is not a zip file\)"),
+        (lambda path: path, r"a\.zip cannot be read as a zip file \(No such file or directory\)"),
+        (lambda path: pack(path, {"a.txt": b"text"}), r"a\.zip has no images \(\.bmp, .*; give a zip that has some"),
+        (lambda path: pack(path, {}), r"a\.zip has no images"),
+        (lambda path: pack(path, {"d/1.png": picture(0, "L")}), r"a\.zip/d/1\.png is grey, but RGB is needed; conv"),
+    ],
+    ids=["encrypted", "flipped", "cut", "text", "missing", "no-images", "empty", "grey"],
+)
+def test_what_cannot_be_used_is_refused(tmp_path, make, says):
+    make(tmp_path / "a.zip")
+    with pytest.raises(InputError, match=says):
+        zip_splits(tmp_path / "a.zip", RGB, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_damaged_member_can_be_left_out(tmp_path):
+    with pytest.warns(UserWarning, match=r"1 of 3 image files were left out: .*a\.zip/2\.png cannot be read"):
+        splits = zip_splits(flipped(tmp_path / "a.zip"), Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
+    assert colours(splits.train) == [1, 3]

@@ -1,0 +1,106 @@
+"""Extractors: what they do to images before the network sees them, what they are called, what they refuse."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tiny_weights import FEATURES, write_network
+from tutelage.checks import InputError
+from tutelage.metrics import extractors
+from tutelage.metrics.extractors import Extractor, mobilenet_v2
+from tutelage.rng import stream
+
+
+def uniform(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=stream(0)) * 2 - 1
+
+
+def corner(images: Tensor) -> Tensor:
+    """As features the three channels of the first pixel."""
+    return images[:, :, 0, 0].double()
+
+
+EXTRACTOR = Extractor("corner", "ab", 3, 4, corner)
+
+
+def test_images_of_the_right_size_reach_the_network_as_they_are() -> None:
+    images = uniform(5, 3, 4, 4)
+    features = EXTRACTOR(images)
+    assert features.dtype == torch.float32
+    assert torch.equal(features, images[:, :, 0, 0])
+    assert torch.equal(EXTRACTOR(images[:, :1]), images[:, :1, 0, 0].expand(5, 3))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 5)])
+def test_resizing_keeps_constants_and_the_range(shape: tuple[int, int]) -> None:
+    constant = torch.tensor([-1.0, 1.0, 0.25]).view(1, 3, 1, 1).expand(1, 3, *shape)
+    torch.testing.assert_close(extractors.prepared(constant, 4), constant[:, :, :1, :1].expand(1, 3, 4, 4))
+    hard = (torch.arange(shape[0] * shape[1]) % 2).view(1, 1, *shape) * 2.0 - 1
+    assert extractors.prepared(hard, 16).abs().max() <= 1
+
+
+def test_shrinking_averages() -> None:
+    checkerboard = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).view(1, 1, 16, 16) * 2.0 - 1
+    assert extractors.prepared(checkerboard, 4)[..., 1:-1, 1:-1].abs().max() < 0.05
+
+
+def test_chunks_change_nothing() -> None:
+    images = uniform(2 * extractors.CHUNK + 3, 3, 4, 4)
+    assert [len(part) for part in EXTRACTOR.chunks(images)] == [extractors.CHUNK, extractors.CHUNK, 3]
+    assert torch.equal(EXTRACTOR(images), images[:, :, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (uniform(2, 3, 4), r"float32 \[2, 3, 4\].*convert them"),
+        (uniform(2, 2, 4, 4), r"\[2, 2, 4, 4\].*C = 1 or 3"),
+        (uniform(0, 3, 4, 4), r"\[0, 3, 4, 4\].*one image or more"),
+        (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), r"torch.uint8.*needs floats"),
+        (uniform(2, 3, 4, 4) + 1.5, r"needs them in \[-1, 1\]: clamp"),
+        (torch.full((2, 3, 4, 4), 127.0), r"\[127, 127\].*needs them in \[-1, 1\]"),
+        (torch.full((2, 3, 4, 4), float("nan")), r"\[nan, nan\].*needs them in \[-1, 1\]"),
+    ],
+)
+def test_what_is_no_images_is_refused(images: Tensor, says: str) -> None:
+    with pytest.raises(InputError, match=f"the extractor corner was given .*{says}"):
+        EXTRACTOR(images)
+
+
+@pytest.mark.parametrize("function", [lambda x: x[:, 0, 0], lambda x: corner(x).log(), lambda x: corner(x)[:1]])
+def test_features_that_cannot_be_are_refused(function) -> None:
+    with pytest.raises(InputError, match=r"the extractor broken gave features .*\[2, 3\]: check its weights"):
+        Extractor("broken", "ab", 3, 4, function)(torch.full((2, 3, 4, 4), -1.0))
+
+
+def test_mobilenet_has_its_size_in_its_name_and_its_file_in_its_digest(tmp_path: Path) -> None:
+    path = write_network(tmp_path / "weights.npz")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = {size: mobilenet_v2(path, size) for size in (32, 224)}
+    assert [extractor.name for extractor in found.values()] == ["mobilenetv2-32", "mobilenetv2"]
+    assert {(e.sha256, e.dimension) for e in found.values()} == {(digest, FEATURES)}
+    assert mobilenet_v2(path).name == "mobilenetv2-128" and mobilenet_v2(path).size == 128
+    images = uniform(3, 1, 20, 28)
+    assert found[32](images).shape == (3, FEATURES)
+    assert not torch.allclose(found[32](images), found[224](images))
+
+
+@pytest.mark.parametrize("size", [0, 31, 100, -32])
+def test_sizes_that_do_not_halve_five_times_are_refused(tmp_path: Path, size: int) -> None:
+    with pytest.raises(InputError, match=f"is {size}; it needs to be a multiple of 32"):
+        mobilenet_v2(tmp_path / "weights.npz", size)
+
+
+def test_a_network_that_does_not_fit_images_is_refused(tmp_path: Path) -> None:
+    one_channel = np.ones((4, 1, 3, 3), np.int8)
+    path = write_network(tmp_path / "grey.npz", **{"op1.w": one_channel})
+    with pytest.raises(
+        InputError, match=r"grey\.npz holds a network that cannot be run on images of 128 x 128 .*; give"
+    ):
+        mobilenet_v2(path)
