@@ -1,0 +1,58 @@
+"""Every recipe can make a step, and what a run will need is estimated from a few images."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from tiny_recipes import tiny
+from tutelage.recipes import RECIPES, Recipe
+from tutelage.rng import stream
+from tutelage.run.build import build
+from tutelage.run.estimate import estimated_seconds
+from tutelage.run.loop import scalars
+from tutelage.types import Batch
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_one_iteration_of_every_recipe(recipe: Recipe) -> None:
+    fewer = {"batch_size": 2, "chains": 2, "revision_steps": 1, "inference_steps": 1}
+    known = {field.name for field in dataclasses.fields(recipe.plan)}
+    plan = dataclasses.replace(recipe.plan, **{name: n for name, n in fewer.items() if name in known})
+    learner: Any = build(dataclasses.replace(recipe, plan=plan), 2)
+    rng = stream(0, "learn")
+    images = torch.rand((2, recipe.data.channels, *recipe.data.size), generator=rng) * 2 - 1
+    state, record = learner.step(learner.init(rng), Batch(images, torch.arange(2)), rng)
+    numbers = scalars(record)
+    assert state.iteration == 1 and all(math.isfinite(value) for value in numbers.values())
+    for made in learner.pictures(state, record).values():
+        assert made.shape == images.shape
+
+
+class Slow:
+    """A machine where an iteration takes one second, and a tenth more for each image."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("chains", "batch", "expected"), [(40, 40, 5.0), (2, 2, 1.2), (3, 40, 5.0)])
+def test_time_grows_with_the_number_of_images(monkeypatch, chains: int, batch: int, expected: float) -> None:
+    clock = Slow()
+    monkeypatch.setattr("tutelage.run.estimate.time", clock)
+    recipe = tiny("coopnets/mnist", {"plan.chains": chains, "plan.batch_size": batch})
+    step = type(build(recipe, 3)).step
+
+    def timed(self, state, batch, rng):
+        clock.now += 1 + 0.1 * len(batch.images)
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(type(build(recipe, 3)), "step", timed)
+    assert estimated_seconds(recipe) == pytest.approx(expected)
