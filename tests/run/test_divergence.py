@@ -34,17 +34,17 @@ def judge(name: str, changes: dict[str, Any] | None = None, **wrong: Any) -> str
     return ""
 
 
-ENERGY = 1000 * 64 / (2 * 0.016**2)
+ENERGY = 100 * 64 / (2 * 0.016**2)
 """The bound of mean |f| on images of 8x8."""
 
 STOPPED = {
     "value is NaN": (COOPNETS, {"value": math.nan}, "left the finite numbers: value = nan"),
     "value is infinite": (DESCRIPTOR, {"value": -math.inf}, "left the finite numbers: value = -inf"),
     "reconstruction": (GENERATOR, {"reconstruction": math.inf}, "left the finite numbers: reconstruction = inf"),
-    "energy": (COOPNETS, {"potential": 1.01 * ENERGY}, r"potential = 1.26e\+08 is above its bound of 1.25e\+08"),
-    "energy, alone": (DESCRIPTOR, {"potential": 1.01 * ENERGY}, r"diverged: potential = 1.26e\+08 is above"),
-    "movement": (COOPNETS, {"movement": 10.1}, "movement = 10.1 is above its bound of 10"),
-    "chains": (COOPNETS, {"revised": torch.full((4, 1, 8, 8), -10.1)}, "rms of the revised images = 10.1 is above"),
+    "energy": (COOPNETS, {"potential": 1.01 * ENERGY}, r"potential = 1.26e\+07 is above its bound of 1.25e\+07"),
+    "energy, alone": (DESCRIPTOR, {"potential": 1.01 * ENERGY}, r"diverged: potential = 1.26e\+07 is above"),
+    "movement": (COOPNETS, {"movement": 3.1}, "movement = 3.1 is above its bound of 3"),
+    "chains": (COOPNETS, {"revised": torch.full((4, 1, 8, 8), -3.1)}, "rms of the revised images = 3.1 is above"),
     "one chain": (DESCRIPTOR, {"revised": torch.eye(8).view(1, 1, 8, 8) * 40}, "rms of the revised images = 14.1"),
     "a chain is NaN": (DESCRIPTOR, {"revised": torch.full((4, 1, 8, 8), math.nan)}, "rms of the revised images = nan"),
     "a chain is huge": (DESCRIPTOR, {"revised": torch.full((4, 1, 8, 8), 1e30)}, "rms of the revised images = "),
@@ -69,11 +69,11 @@ def test_what_is_out_of_bounds_is_stopped(case: str) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "fine"),
     [
-        (COOPNETS, {}, {"potential": 0.99 * ENERGY, "movement": 9.9, "value": 1e30}),
-        (COOPNETS, {}, {"revised": torch.full((4, 1, 8, 8), 9.9), "latents": torch.full((4, 3), 99.0)}),
+        (COOPNETS, {}, {"potential": 0.99 * ENERGY, "movement": 2.9, "value": 1e30}),
+        (COOPNETS, {}, {"revised": torch.full((4, 1, 8, 8), 2.9), "latents": torch.full((4, 3), 99.0)}),
         (DESCRIPTOR, {}, {"drift_ratio": math.nan}),
         (DESCRIPTOR, {"plan.reference_std": None, "plan.start": "data"}, {"potential": 1e30}),
-        (DESCRIPTOR, {"plan.reference_std": 3.0}, {"revised": torch.full((4, 1, 8, 8), 29.0)}),
+        (DESCRIPTOR, {"plan.reference_std": 3.0}, {"revised": torch.full((4, 1, 8, 8), 8.9), "movement": 8.9}),
         (GENERATOR, {}, {"reconstruction": 1e30, "latents": torch.full((4, 3), 99.0)}),
     ],
 )
@@ -88,13 +88,13 @@ def test_it_is_stopped_in_the_iteration_it_happens_in(monkeypatch: pytest.Monkey
 
     def growing(self: Any, state: Any, batch: Batch, rng: torch.Generator) -> tuple[Any, Any]:
         state, record = step(self, state, batch, rng)
-        return state, record._replace(potential=torch.tensor(10.0 ** (2 * state.iteration)))
+        return state, record._replace(potential=torch.tensor(10.0 ** (2 * state.iteration - 1)))
 
     monkeypatch.setattr(type(learner), "step", growing)
-    with pytest.raises(DivergenceError, match=r"^iteration 5 diverged: potential = 1e\+10") as caught:
+    with pytest.raises(DivergenceError, match=r"^iteration 5 diverged: potential = 1e\+09") as caught:
         for state, *_ in measured(learner, learner.init(rng), observed, rng, iterations=9, batch_size=4):
             seen.append(state.iteration)
-    assert seen == [1, 2, 3, 4] and caught.value.numbers == {"potential": 1e10}
+    assert seen == [1, 2, 3, 4] and caught.value.numbers == {"potential": 1e9}
 
 
 CAUSES = {
