@@ -14,20 +14,22 @@ from . import pictures
 from .folder import RunFolder
 from .neighbours import nearest_picture
 
-_MOST = 100
-"""Images in one picture."""
+_MOST, _SHOWN = 100, 8_000_000
+"""Images in one picture, and values in them all, at most: 100 images of up to 128x128, 40 of 256x256."""
 _SEARCHED = 2_000_000_000
 """Values of the training images that are searched for the nearest, at most: all of CIFAR-10, 40 000 of 128x128."""
+_COMPARED = 4_000_000
+"""Values of the samples they are searched for, in float64, at most: 100 samples of 64x64, 20 of 256x256."""
 
 
 def save_real(run: RunFolder, observed: ImageSet) -> None:
     """The first training images."""
-    _save(run, {"real": observed.batch(slice(0, min(_MOST, len(observed))))})
+    _save(run, {"real": observed.batch(slice(0, min(_most(observed.shape), len(observed))))})
 
 
 def save_iteration(run: RunFolder, images: dict[str, Images], iteration: int) -> None:
     """What ``learner.pictures`` shows of an iteration."""
-    _save(run, {f"{name}_{iteration:07d}": chosen[:_MOST] for name, chosen in images.items()})
+    _save(run, {f"{name}_{iteration:07d}": made[: _most(made.shape[1:])] for name, made in images.items()})
 
 
 def save_final(
@@ -36,16 +38,21 @@ def save_final(
     """Samples of each model, and those of the last (the descriptor, where there is one) beside the nearest training
     images. Returns a sentence on how near they are, empty where there is but one training image.
     """
-    samples = learner.sample(state, _MOST, stream(recipe.seed, "final pictures", device=device))
+    samples = learner.sample(state, _most(observed.shape), stream(recipe.seed, "final pictures", device=device))
     _save(run, {f"final_{name}": images for name, images in samples.items()})
     if len(observed) < 2:
         return ""
     count = max(2, min(len(observed), _SEARCHED // torch.Size(observed.shape).numel()))
     searched = observed if count == len(observed) else observed.subset(0, count, observed.name)
-    nearest = nearest_picture(list(samples.values())[-1], searched, seed=recipe.seed)
+    compared = max(10, min(_MOST, _COMPARED // torch.Size(observed.shape).numel()))
+    nearest = nearest_picture(list(samples.values())[-1], searched, count=compared, seed=recipe.seed)
     pictures.save(nearest.picture, run.pictures / "nearest.png")
     part = "" if count == len(observed) else f" Searched: the first {count} training images."
     return nearest.sentence + part
+
+
+def _most(shape: tuple[int, ...]) -> int:
+    return min(_MOST, max(16, _SHOWN // torch.Size(shape).numel()))
 
 
 def _save(run: RunFolder, images: dict[str, Images]) -> None:
