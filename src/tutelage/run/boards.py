@@ -38,8 +38,8 @@ def board(folder: Path, iteration: int) -> Iterator[Board]:
     if importlib.util.find_spec("tensorboard") is None:
         yield lambda iteration, numbers: None
         return
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     path = folder / f"events.out.tfevents.{time.time():.6f}.{os.getpid()}"
