@@ -175,10 +175,11 @@ def evaluate_run(
         case "texture":
             scores = evaluate.texture_distance_of_run(opened, splits, samples or 64, seed, command, where, history)
     with in_use(run):
-        for entry, _ in scores:
+        for entry, score in scores:
             at = f" at iteration {entry['iteration']}" if "iteration" in entry else ""
             spread = f" ± {entry['stderr']:.2g}" if entry.get("stderr") is not None else ""
             width = f", width {entry['width']}" if "width" in entry else ""
+            width += " (the width is at the edge of its grid)" if getattr(score, "at_edge", False) else ""
             print(f"{entry['name']}{at}: {entry['value']:.4g}{spread} on {entry['n']} images{width}", flush=True)
         report.write_report(run)
 
