@@ -11,8 +11,12 @@ import numpy as np
 import torch
 
 from tutelage.data import ImageSet, from_array
+from tutelage.learn import igm
 from tutelage.recipes import Recipe, by_name, codec
+from tutelage.rng import stream
 from tutelage.run import checkpoint, journal
+from tutelage.run.build import build
+from tutelage.run.loop import iterate
 
 _SMALL = '{"channels": 3, "kernel": 4, "size": [4, 4]}'
 _DATA = {"data.kind": "array", "data.size": "[8, 8]"}
@@ -38,10 +42,33 @@ _RUN = {
     "keep_every": "none",
     "picture_every": "3",
 }
+_PATCHES = {
+    "data.kind": "array",
+    "data.size": "[16, 16]",
+    "data.channels": "1",
+    "data.enlarge": "false",
+    "classifier.shape": "[1, 8, 8]",
+    "classifier.channels": "[4, 6]",
+    "classifier.init_std": "0.2",
+    "plan.rounds": "3",
+    "plan.negatives_per_round": "5",
+    "plan.patches": "16",
+    "plan.patches_per_image": "3",
+    "plan.classification_steps": "15",
+    "plan.update.lr": "0.1",
+    "plan.synthesis_steps": "30",
+    "plan.synthesis_batch": "3",
+    "plan.kernel.lr": "0.1",
+    "plan.indistinguishable": "0.693",
+    "precision": "float32",
+    "checkpoint_every": "4",
+    "picture_every": "5",
+}
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "coopnets/mnist": _DATA | _DESCRIPTOR | _GENERATOR | _RUN,
     "descriptor/mnist": _DATA | _DESCRIPTOR | _RUN,
     "generator/mnist": _DATA | _GENERATOR | _RUN | {"plan.inference_steps": "2"},
+    "igm/texture": _PATCHES,
 }
 """What ``--set`` is given to make each recipe tiny."""
 
@@ -65,6 +92,24 @@ def tiny_images(n: int = 10, channels: int = 1) -> ImageSet:
     """Noise, as a data set."""
     pixels = np.random.default_rng(0).integers(0, 256, (n, channels, 8, 8), dtype=np.uint8)
     return from_array(pixels, "noise", layout="NCHW")
+
+
+def tiny_texture() -> ImageSet:
+    """One striped image of 16x16, as a data set."""
+    rows = np.arange(16).reshape(1, 1, 16, 1) % 4 < 2
+    return from_array((rows * np.ones((1, 1, 1, 16)) * 200 + 20).astype(np.uint8), "stripes", layout="NCHW")
+
+
+def learned_texture(changes: Mapping[str, Any] | None = None) -> tuple[igm.Igm, igm.State]:
+    """A tiny cascade of two rounds that has learned `tiny_texture`, kept in memory."""
+    recipe = tiny("igm/texture", {"plan.rounds": 2, **(changes or {})})
+    learner, rng = build(recipe, 1), stream(0, "learn")
+    assert isinstance(learner, igm.Igm)
+    state = learner.init(rng)
+    for _ in iterate(learner, state, tiny_texture(), rng, iterations=recipe.plan.iterations, batch_size=1):
+        pass
+    assert state.round == recipe.plan.rounds
+    return learner, state
 
 
 def same(a: Any, b: Any) -> bool:

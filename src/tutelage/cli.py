@@ -17,11 +17,14 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 import torch
 import tyro
+from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from . import __version__, data
-from .apps import interpolation
+from .apps import any_size, interpolation, style
 from .checks import DivergenceError, InputError
+from .data import from_uint8
+from .learn import igm
 from .metrics.extractors import mobilenet_v2
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
@@ -49,7 +52,7 @@ def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
         size = "x".join(map(str, recipe.data.size))
-        algorithm = evaluate.ALGORITHMS[type(recipe.plan)]
+        algorithm = evaluate.algorithm_of(recipe.plan)
         print(f"{recipe.name:22} {algorithm:12} {recipe.data.kind} {size}, {recipe.plan.iterations} iterations")
 
 
@@ -61,7 +64,9 @@ def show(recipe: Name, overrides: Overrides = []) -> None:  # noqa: B006 - tyro 
 def train(
     recipe: Name,
     out: Annotated[Path, arg(help="folder to make for this run")],
-    data: Data = None,
+    data: Annotated[
+        Path | None, arg(aliases=["--image"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
+    ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
     minutes: Annotated[float | None, arg(help="stop (and save) after so many minutes")] = None,
@@ -99,7 +104,8 @@ def sample(
     out: Annotated[Path, arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each")],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
     model: Annotated[
-        Literal["best", "generator", "descriptor"], arg(help="best: the descriptor's revision where there is one")
+        Literal["best", "generator", "descriptor", "cascade"],
+        arg(help="best: the descriptor's revision where there is one, else what the run has"),
     ] = "best",
     revision_steps: Annotated[
         int | None, arg(help="Langevin steps of the descriptor (default: the recipe's; §4.2 takes 10 to 50)")
@@ -112,11 +118,67 @@ def sample(
     pictures.check_target(out)
     learner, state = _trained(folder.open_run(run), _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
-    which = ("descriptor" if "descriptor" in drawn else "generator") if model == "best" else model
+    which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
         raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
     pictures.write_images(drawn[which], out)
     print(f"{n} images of the {which}: {out}")
+
+
+def synthesise(
+    run: Run,
+    size: Annotated[str, arg(metavar="HEIGHTxWIDTH", help="in pixels, e.g. 320x512")],
+    out: Annotated[Path, arg(help=".png: a picture, or a grid of several; .npy: uint8 [n, H, W, C]; a folder")],
+    n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Make new images of any size from a model of patches: noise through the saved cascade (IGM §3.4)."""
+    _check_count("n", n)
+    pictures.check_target(out)
+    height, width = _size(size)
+    learner, state = _trained(folder.open_run(run), _device(device))
+    if not isinstance(learner, igm.Igm):
+        raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
+    began, rng, last = time.perf_counter(), stream(seed, "synthesise", device=device), None
+    with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
+        for last in any_size.synthesise(learner, state, (height, width), n, rng):
+            bar.update(last.round - bar.n)
+            bar.set_postfix(steps=last.steps, crossed=f"{last.crossed:.0%}")
+    assert last is not None
+    pictures.write_images(last.images, out)
+    seconds = time.perf_counter() - began
+    print(f"{n} x {height} high, {width} wide, from {last.round} rounds in {seconds:.1f} s: {out}")
+
+
+def stylise(
+    run: Run,
+    photo: Annotated[Positional[Path], arg(metavar="PHOTO", help="the picture whose content is kept")],
+    out: Annotated[Path, arg(help=".png")],
+    content_weight: Annotated[float, arg(help="0: the style alone, 1: the photograph (§4.2: .3)")] = 0.3,
+    shorter: Annotated[int | None, arg(help="length that the photograph's shorter side is brought to")] = None,
+    steps: Annotated[int, arg(help="steps of each round, at most")] = 20,
+    convert: Annotated[bool, arg(help="convert a photograph of other colours, with transparency or 16 bits")] = False,
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Paint a photograph in the style of the picture that a model of patches has learned (IGM §4.2)."""
+    if out.suffix != ".png":
+        raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png")
+    _check_count("steps", steps)
+    where = _device(device)
+    learner, state = _trained(folder.open_run(run), where)
+    if not isinstance(learner, igm.Igm):
+        raise InputError(f"run {run} has no classifiers to stylise by; give a run of an igm/ recipe")
+    content = from_uint8(torch.from_numpy(data.read_picture(photo, learner.shape[0], shorter, convert)).to(where))
+    rng, last = stream(seed, "stylise", device=where), None
+    with tqdm(total=state.round, desc="style", unit="round", dynamic_ncols=True) as bar:
+        for last in style.stylise(learner, state, content, content_weight, rng, steps):
+            bar.update(last.round - bar.n)
+            bar.set_postfix(content_error=f"{last.content_error:.3f}")
+    assert last is not None
+    pictures.write_images(last.images, out)
+    print(f"{photo} in the style of {run}, rms difference from the photograph {last.content_error:.3f}: {out}")
 
 
 def interpolate(
@@ -232,6 +294,8 @@ def _run() -> int | None:
             "train": train,
             "resume": resume,
             "sample": sample,
+            "synthesise": synthesise,
+            "stylise": stylise,
             "interpolate": interpolate,
             "evaluate": evaluate_run,
             "demo": demo,
@@ -279,6 +343,13 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def _size(text: str) -> tuple[int, int]:
+    height, times, width = text.lower().partition("x")
+    if not (times and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise InputError(f"--size is {text!r}; write HEIGHTxWIDTH in pixels, for example 320x512")
+    return int(height), int(width)
+
+
 def _check_count(name: str, value: int) -> None:
     if value < 1:
         raise InputError(f"--{name} is {value}; it needs to be 1 or more")
@@ -289,7 +360,7 @@ def _trained(run: folder.RunFolder, device: torch.device, revision_steps: int | 
     recipe = run.recipe()
     if revision_steps is not None:
         recipe = codec.replace_fields(recipe, {"plan.revision_steps": revision_steps})
-    learner = build(recipe, run.facts()["observations"], device)
+    learner = build(recipe, run.facts()["observations"], device, run.path)
     state, _ = training.trained(run.latest(), recipe, learner, device)
     return learner, state
 

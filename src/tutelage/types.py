@@ -45,6 +45,15 @@ class Evaluation(NamedTuple):
     """What a stop rule or a log may want to read; its shape is the energy's own business."""
 
 
+class Scored(NamedTuple):
+    """What a classifier of images, or of patches of images, tells of a position."""
+
+    logits: Tensor
+    """``[B, K]``: the logit of each of an image's K patches (K = 1 where the image is the patch)."""
+    coverage: Tensor | None = None
+    """``[B, 1, *space]``: how many patches cover each pixel; None where one patch is the image."""
+
+
 class Prepared(Protocol):
     """A snapshot of an energy or potential: frozen weights, ready to be differentiated many times."""
 
@@ -63,9 +72,9 @@ class Preparable(Protocol):
 
 @runtime_checkable
 class RandomEnergy(Protocol):
-    """An energy with randomness of its own, drawn afresh before each step of a chain."""
+    """An energy with randomness of its own, drawn afresh before each step for the chains at ``position``."""
 
-    def draw(self, rng: torch.Generator, /) -> Energy: ...
+    def draw(self, position: Tensor, rng: torch.Generator, /) -> Energy: ...
 
 
 class Batch(NamedTuple):
@@ -78,7 +87,10 @@ class Batch(NamedTuple):
 
 
 class State(Protocol):
-    """What every learner's state has: how many iterations it has seen."""
+    """What every learner's state has: how many iterations it has seen.
+
+    It may also have ``ended: str | None``, the reason why learning is over before its iterations are done.
+    """
 
     iteration: int
 

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tutelage.energy import Gaussian, Tilt, Uniform
+from tutelage.checks import InputError
+from tutelage.energy import Gaussian, Mix, RandomTilt, Tilt, Uniform
 from tutelage.gradient import ByAutograd, prepared
 from tutelage.rng import stream
+from tutelage.sample import Langevin, run
+from tutelage.types import Evaluation, RandomEnergy, Scored
 
 
 def smooth(x: Tensor) -> Tensor:
@@ -17,6 +20,28 @@ def smooth(x: Tensor) -> Tensor:
 
 def skewed(x: Tensor) -> Tensor:
     return (x - x.pow(3) / 5).flatten(1).sum(1) ** 2
+
+
+class Told:
+    """A potential with two patches, which tells their logits; counts how often it is prepared."""
+
+    def __init__(self) -> None:
+        self.snapshots = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return smooth(x)
+
+    def prepare(self):
+        self.snapshots += 1
+        return lambda x: Evaluation(*ByAutograd(smooth)(x)[:2], Scored(x.flatten(1)[:, :2]))
+
+
+class Shaken:
+    """A random potential: a constant force, drawn afresh."""
+
+    def draw(self, position: Tensor, rng: torch.Generator, /):
+        force = torch.randn(position.shape, generator=rng, dtype=position.dtype)
+        return lambda x: (force * x).flatten(1).sum(1)
 
 
 def images() -> Tensor:
@@ -42,14 +67,21 @@ def test_tilting_twice_is_tilting_by_both(reference) -> None:
     together, nested = Tilt(reference, smooth, skewed), Tilt(Tilt(reference, smooth), skewed)
     torch.testing.assert_close(together(x), nested(x))
     for answer in (together, nested):
-        value, gradient, _ = prepared(answer)(x)
+        value, gradient, terms = prepared(answer)(x)
         torch.testing.assert_close(value, together(x))
         torch.testing.assert_close(gradient, ByAutograd(together)(x).gradient)
+        # and they tell the same of the two forces and of the logits
+        torch.testing.assert_close(terms.reference, ByAutograd(reference)(x).gradient)
+        torch.testing.assert_close(terms.potential, gradient.neg() + terms.reference)
+        assert [told.logits.tolist() for told in terms.scored] == [
+            [[v] for v in f(x).tolist()] for f in (smooth, skewed)
+        ]
 
 
 def test_the_two_forces_are_told_apart() -> None:
     x = images()
     _, gradient, terms = prepared(Tilt(Gaussian(0.7), smooth, skewed))(x)
+    assert len(terms.scored) == 2
     torch.testing.assert_close(terms.reference, x / 0.49)
     torch.testing.assert_close(terms.potential, ByAutograd(lambda y: smooth(y) + skewed(y))(x).gradient)
     torch.testing.assert_close(gradient, terms.reference - terms.potential)
@@ -75,3 +107,46 @@ def test_an_image_in_a_batch_has_the_energy_it_has_alone() -> None:
 def test_it_prints_its_parts() -> None:
     assert repr(Tilt(Tilt(Gaussian(0.5), smooth), smooth)) == "Tilt(Tilt(Gaussian(std=0.5), function), function)"
     assert repr(Tilt(Uniform())) == "Tilt(Uniform())"
+    assert repr(RandomTilt(Uniform(), smooth, Shaken())) == "RandomTilt(Uniform(), function, Shaken)"
+
+
+def test_potentials_that_tell_logits_are_heard_in_their_order() -> None:
+    x, told = images(), Told()
+    own, value = x.flatten(1)[:, :2], smooth(x)[:, None]
+    for energy in (Tilt(Uniform(), told, smooth), Tilt(Tilt(Uniform(), told), smooth)):
+        first, last = prepared(energy)(x).aux.scored
+        assert torch.equal(first.logits, own) and first.coverage is None
+        assert torch.equal(last.logits, value) and last.coverage is None
+    # through a reference that is a mix as well
+    mixed = prepared(Tilt(Mix(0.3, Gaussian(1.0), Tilt(Uniform(), told)), smooth))(x).aux
+    assert [tuple(s.logits.shape) for s in mixed.scored] == [(5, 2), (5, 1)]
+    assert prepared(Tilt(Gaussian(0.7)))(x).aux.scored == ()
+
+
+def test_only_a_random_tilt_is_random() -> None:
+    assert isinstance(RandomTilt(Uniform(), Shaken()), RandomEnergy)
+    assert not isinstance(Tilt(Uniform(), smooth), RandomEnergy)
+    for parts in ((Uniform(), smooth, Shaken()), (RandomTilt(Uniform()), smooth)):
+        with pytest.raises(InputError, match=r"is drawn afresh before each step.* give the same parts to RandomTilt"):
+            Tilt(*parts)
+
+
+def test_a_random_tilt_draws_its_random_parts_and_no_others() -> None:
+    x, told = images(), Told()
+    energy = RandomTilt(Gaussian(0.7), told, Shaken())
+    one, same = (energy.draw(x, stream(1)) for _ in range(2))
+    assert isinstance(one, Tilt) and torch.equal(one(x), same(x))
+    assert not torch.equal(one(x), energy.draw(x, stream(2))(x))
+    expected = Tilt(Gaussian(0.7), told, Shaken().draw(x, stream(1)))
+    for got, wanted in zip(prepared(one)(x)[:2], prepared(expected)(x)[:2], strict=True):
+        assert torch.equal(got, wanted)
+    # a random reference is drawn too, and its forces are told apart
+    inside = RandomTilt(RandomTilt(Gaussian(0.7), Shaken()), told).draw(x, stream(1))
+    torch.testing.assert_close(prepared(inside)(x).aux.reference, x / 0.49)
+
+
+def test_what_is_not_random_is_prepared_once_for_a_whole_chain() -> None:
+    told, rng = Told(), stream(0)
+    moved, info = run(Langevin(0.1), RandomTilt(Gaussian(0.7), told, Shaken()), images(), 4, rng)
+    assert told.snapshots == 1 and not torch.equal(moved, images())
+    assert len(info.aux.scored) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -167,3 +169,24 @@ def test_positions_are_the_number_of_terms_in_a_gradient(outputs: int | None) ->
             network.biases[1].fill_(1e6)
         (gradient,) = torch.autograd.grad(network(images(spec, 1)).sum(), [network.biases[1]])
         assert gradient.tolist() == [56.0] * 3
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_features_are_the_layers_that_forward_goes_through(spec: DescriptorSpec, precision) -> None:
+    network = Descriptor(spec, stream(0, "weights"), precision)
+    x = images(spec, dtype=torch.float32)
+    maps = network.features(x)
+    assert [tuple(one.shape[1:]) for one in maps] == spec.map_shapes
+    assert all(one.dtype == getattr(torch, precision) for one in maps)
+    for conv, weight, bias, below, above in zip(
+        spec.convs, network.weights, network.biases, [x, *maps], maps, strict=False
+    ):
+        alone = replace(spec, shape=tuple(below.shape[1:]), convs=(conv,), outputs=None)
+        layer = Descriptor(alone, stream(0), precision)
+        layer.weights[0], layer.biases[0] = weight, bias
+        torch.testing.assert_close(layer(below.float()), above.flatten(1).sum(1, dtype=torch.float32))
+    top = maps[-1].flatten(1)
+    if network.top is not None and network.top_bias is not None:
+        top = F.linear(top, network.top.to(top.dtype), network.top_bias.to(top.dtype))
+    assert torch.equal(network(x), top.sum(1, dtype=torch.float32))

@@ -9,10 +9,10 @@ from .cifar import cifar10, cifar10_labels
 from .download import download, fetch_mnist
 from .folder import folder_images, folder_splits
 from .idx import labels, mnist
-from .images import ImageSet, Splits, stretched
+from .images import ImageSet, Splits, from_uint8, stretched, to_uint8
 from .named import DataSpec, find, load
 from .picture import Fit
-from .single import single_image
+from .single import read_picture, single_image
 from .svhn import svhn, svhn_labels
 from .zipped import zip_splits
 
@@ -35,12 +35,15 @@ __all__ = [
     "folder_splits",
     "from_array",
     "from_npy",
+    "from_uint8",
     "labels",
     "load",
     "mnist",
+    "read_picture",
     "single_image",
     "stretched",
     "svhn",
     "svhn_labels",
+    "to_uint8",
     "zip_splits",
 ]

@@ -26,6 +26,28 @@ from ..checks import InputError
 _ROWS = 1024  # images looked at together
 
 
+def to_uint8(images: Tensor) -> Tensor:
+    """Floats in [−1, 1] (clipped) as bytes, rounded; uint8 passes unchanged. NaN becomes 0.
+
+    Raises:
+        InputError: ``images`` are neither floats nor uint8.
+    """
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point():
+        raise InputError(
+            f"images of {images.dtype} are given, floats in [-1, 1] or uint8 are needed; convert them first"
+        )
+    levels = (images.detach().float().clamp(-1, 1) + 1) * 127.5
+    return torch.nan_to_num(levels, nan=0.0).round().to(torch.uint8)
+
+
+def from_uint8(pixels: Tensor) -> Tensor:
+    """Bytes as float32 in [−1, 1]: new memory, on the same device."""
+    # 255 / 127.5 is exact, so the brightest byte becomes exactly 1
+    return pixels.to(torch.float32).div_(127.5).sub_(1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images as bytes, and where they came from.
@@ -84,8 +106,7 @@ class ImageSet:
             spread = values.amax((1, 2, 3), keepdim=True) - darkest
             # the brightest byte becomes exactly 1: a number divided by itself
             return values.sub_(darkest).div_(spread).mul_(2.0).sub_(1.0)
-        # 255 / 127.5 is exact, so the brightest byte becomes exactly 1
-        return torch.from_numpy(chosen).to(device).to(torch.float32).div_(127.5).sub_(1.0)
+        return from_uint8(torch.from_numpy(chosen).to(device))
 
     def subset(self, start: int, stop: int, name: str) -> ImageSet:
         """Images ``start`` … ``stop − 1`` as a set of its own: a view, no copy.

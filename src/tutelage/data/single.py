@@ -85,6 +85,23 @@ def single_image(
     return ImageSet(cached(key, fill, cache), name or path.name, str(path), sha256)
 
 
+def read_picture(path: Path | str, channels: int, shorter: int | None = None, convert: bool = False) -> np.ndarray:
+    """One picture file as uint8 ``[channels, H, W]`` in its own size, or with its shorter side brought to ``shorter``.
+
+    Pictures that are smaller already keep their size. ``convert`` as in `tutelage.data.picture.Fit`.
+
+    Raises:
+        InputError: the file is missing, or the picture is refused (see `picture`).
+    """
+    path = Path(path)
+    try:
+        return planes(_shrunk(opened(path.read_bytes(), Fit((1, 1), channels, convert)), shorter)).copy()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({why(error)}); name a picture file") from error
+    except Refused as error:
+        raise error.error(str(path)) from error
+
+
 def _shrunk(picture: Image.Image, shorter: int | None) -> Image.Image:
     """The picture with a shorter side of ``shorter`` pixels, where it is longer now."""
     if shorter is None or min(picture.size) <= shorter:

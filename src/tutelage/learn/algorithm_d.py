@@ -152,7 +152,7 @@ def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:
     """rms(∂f/∂Y) / rms(∂E_0/∂Y) at the last step; NaN where no step ran or the reference is uniform."""
     if info is None:
         return like.new_full((), math.nan)
-    up, down = (force.square().mean().sqrt() for force in info.aux)
+    up, down = rms(info.aux.potential), rms(info.aux.reference)
     return torch.where(down > 0, up / down, math.nan)
 
 

@@ -1,6 +1,16 @@
 """Networks: the only things that own parameters. Each is built from a frozen Spec."""
 
+from .classifier import Classifier, ClassifierSpec
 from .descriptor import Conv, Descriptor, DescriptorSpec
 from .generator import Deconv, Generator, GeneratorSpec
 
-__all__ = ["Conv", "Deconv", "Descriptor", "DescriptorSpec", "Generator", "GeneratorSpec"]
+__all__ = [
+    "Classifier",
+    "ClassifierSpec",
+    "Conv",
+    "Deconv",
+    "Descriptor",
+    "DescriptorSpec",
+    "Generator",
+    "GeneratorSpec",
+]

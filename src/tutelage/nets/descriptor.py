@@ -99,16 +99,28 @@ class Descriptor(nn.Module):
 
     def forward(self, images: Images) -> Scores:
         """The potential of each image, ``[B]``. Raises ``InputError`` for images of another shape."""
+        x = self.features(images)[-1].flatten(1)
+        if self.top is not None:
+            low = self.dtype_of_convs != torch.float32
+            with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+                x = nn.functional.linear(x, self.top, self.top_bias)
+        return x.sum(1, dtype=images.dtype)
+
+    def features(self, images: Images) -> list[Tensor]:
+        """What each convolution makes of the images, after its leaky ReLU, from the image up.
+
+        Tensors ``[B, *shape]`` for each of ``spec.map_shapes`` (of images of the Spec's size), in the precision of the
+        layers' arithmetic. Raises what ``forward`` raises.
+        """
         self._check(images)
         low = self.dtype_of_convs != torch.float32
+        maps = []
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
             x = images.contiguous(memory_format=torch.channels_last)
             for conv, weight, bias in zip(self.spec.convs, self.weights, self.biases, strict=True):
                 x = activation(same_conv(x, weight, bias, conv.stride), self.spec.slope)
-            x = x.flatten(1)
-            if self.top is not None:
-                x = nn.functional.linear(x, self.top, self.top_bias)
-        return x.sum(1, dtype=images.dtype)
+                maps.append(x)
+        return maps
 
     def positions(self) -> dict[str, int]:
         """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""

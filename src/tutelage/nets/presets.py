@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .classifier import ClassifierSpec
 from .descriptor import Conv, DescriptorSpec
 from .generator import Deconv, GeneratorSpec
 
@@ -136,3 +137,23 @@ LSUN_GENERATOR = replace(
 FACES_DESCRIPTOR = replace(SCENE_DESCRIPTOR, convs=(Conv(96, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2)), outputs=50)
 # "the same as in" DCGAN
 FACES_GENERATOR = SCENE_GENERATOR
+
+# --- IGM: classifiers
+
+# IGM §4: the discriminator of DCGAN, 64x64 RGB patches, 64, 128, 256, 512 channels of 5x5, sub-sampling 2 (DCGAN's),
+# batch norm after all but the first, leaky ReLU .2; printed: no initial weights, so DCGAN's std .02
+IGM_CLASSIFIER_64 = ClassifierSpec(
+    shape=(3, 64, 64),
+    channels=(64, 128, 256, 512),
+    kernel=5,
+    stride=2,
+    slope=0.2,
+    batch_norm=True,
+    init_std=0.02,
+)
+# IGM §4.4 and §4.5, SVHN: "no modifications made for a specific task"; its last three layers make 14 336 features
+IGM_CLASSIFIER_32 = replace(IGM_CLASSIFIER_64, shape=(3, 32, 32))
+# the same layers for MNIST's images, which IGM does not have; the last three make 12 416 features
+IGM_CLASSIFIER_28 = replace(IGM_CLASSIFIER_64, shape=(1, 28, 28))
+# in neither paper: a layer and half of the channels less, for textures of small elements in minutes on a CPU
+IGM_QUICK_32 = replace(IGM_CLASSIFIER_64, shape=(3, 32, 32), channels=(32, 64, 128))

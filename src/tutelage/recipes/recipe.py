@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ..checks import InputError
 from ..data import DataSpec
-from ..learn import algorithm_d, algorithm_g, coopnets
-from ..nets import DescriptorSpec, GeneratorSpec
+from ..learn import algorithm_d, algorithm_g, coopnets, igm
+from ..nets import ClassifierSpec, DescriptorSpec, GeneratorSpec
 from ..nets.blocks import Precision, compute_dtype
+
+Plan: TypeAlias = coopnets.Plan | algorithm_d.Plan | algorithm_g.Plan | igm.Plan
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Recipe:
 
     name: str
     data: DataSpec
-    plan: coopnets.Plan | algorithm_d.Plan | algorithm_g.Plan
-    descriptor: DescriptorSpec | None
-    generator: GeneratorSpec | None
+    plan: Plan
+    descriptor: DescriptorSpec | None = None
+    generator: GeneratorSpec | None = None
+    classifier: ClassifierSpec | None = None
     seed: int = 0
     precision: Precision = "bfloat16"
     checkpoint_every: int = 500
@@ -44,11 +48,15 @@ class Recipe:
         for name, spec, needed in (
             ("descriptor", self.descriptor, needs_descriptor),
             ("generator", self.generator, needs_generator),
+            ("classifier", self.classifier, isinstance(self.plan, igm.Plan)),
         ):
             if needed and spec is None:
                 raise InputError(f"recipe {self.name} has no {name}; its algorithm needs one")
             shape = (self.data.channels, *self.data.size)
-            if spec is not None and spec.shape != shape:
+            in_patches = isinstance(self.plan, igm.Plan) and self.plan.patches is not None
+            if in_patches and spec is not None:
+                _check_patches(self.name, spec.shape, shape)
+            elif spec is not None and spec.shape != shape:
                 raise InputError(
                     f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
                     f"the data are {shape}; change one of them"
@@ -72,3 +80,11 @@ class Recipe:
             every = getattr(self, name)
             if every is not None and every < 1:
                 raise InputError(f"{name} is {every}; it needs to be 1 or more iterations")
+
+
+def _check_patches(recipe: str, patch: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    if patch[0] != shape[0] or any(part > whole for part, whole in zip(patch[1:], shape[1:], strict=True)):
+        raise InputError(
+            f"recipe {recipe}: the classifier takes patches of {patch} (channels, height, width), the data are "
+            f"{shape}; patches need the same channels and cannot be larger: change one of them"
+        )

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..checks import InputError
-from ..learn import algorithm_d, algorithm_g, coopnets
-from ..nets import Descriptor, Generator
+from ..learn import algorithm_d, algorithm_g, coopnets, igm
+from ..learn.negatives import InMemory
+from ..nets import Classifier, Descriptor, Generator
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Learner
+from .rounds import OnDisk
 
 
-def build(recipe: Recipe, observations: int, device: torch.device | str = "cpu") -> Learner[Any]:
+def build(
+    recipe: Recipe, observations: int, device: torch.device | str = "cpu", path: Path | None = None
+) -> Learner[Any]:
     """The learner of ``recipe`` on a data set of ``observations`` images, its networks on ``device``.
 
-    Weights are drawn on the CPU from the recipe's seed, so that they are the same on every device.
+    ``path`` is the run folder, for learners that keep rounds there (None: in memory). Weights are drawn on the CPU
+    from the recipe's seed, so that they are the same on every device.
     """
-    descriptor = generator = None
+    descriptor = generator = classifier = None
     if recipe.descriptor is not None:
         descriptor = Descriptor(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision).to(
             device
         )
     if recipe.generator is not None:
         generator = Generator(recipe.generator, stream(recipe.seed, "init", "generator"), recipe.precision).to(device)
-    match recipe.plan, descriptor, generator:
-        case coopnets.Plan() as plan, Descriptor(), Generator():
+    if recipe.classifier is not None:
+        classifier = Classifier(recipe.classifier, stream(recipe.seed, "init", "classifier"), recipe.precision).to(
+            device
+        )
+    match recipe.plan, descriptor, generator, classifier:
+        case coopnets.Plan() as plan, Descriptor(), Generator(), _:
             return coopnets.CoopNets(plan, descriptor, generator, generator.spec.latent_shape)
-        case algorithm_d.Plan() as plan, Descriptor(), _:
+        case algorithm_d.Plan() as plan, Descriptor(), _, _:
             return algorithm_d.AlgorithmD(plan, descriptor, descriptor.spec.shape)
-        case algorithm_g.Plan() as plan, _, Generator():
+        case algorithm_g.Plan() as plan, _, Generator(), _:
             return algorithm_g.AlgorithmG(plan, generator, generator.spec.latent_shape, observations)
+        case igm.Plan() as plan, _, _, Classifier():
+            shape = (recipe.data.channels, *recipe.data.size)
+            store = InMemory() if path is None else OnDisk(path, device)
+            return igm.Igm(plan, classifier, shape, classifier.spec.shape[1:], store)
         case _:
             raise InputError(f"recipe {recipe.name} has no network for its plan; give the networks its algorithm needs")
 
@@ -40,7 +54,7 @@ def build(recipe: Recipe, observations: int, device: torch.device | str = "cpu")
 def parameter_counts(recipe: Recipe) -> dict[str, int]:
     """Learnable parameters of each network of ``recipe``."""
     learner = build(recipe, 1)
-    networks = {name: getattr(learner, name, None) for name in ("descriptor", "generator")}
+    networks = {name: getattr(learner, name, None) for name in ("descriptor", "generator", "classifier")}
     return {
         name: sum(parameter.numel() for parameter in network.parameters())
         for name, network in networks.items()

@@ -118,42 +118,48 @@ def _put(temporary: Path, target: Path) -> None:
     flush(target.parent)
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, dict[str, Any]]:
+def load(
+    path: Path,
+    device: torch.device | str = "cpu",
+    *,
+    called: str = "checkpoint",
+    advice: str = "remove that folder to go on from the checkpoint before it, or train again",
+) -> tuple[Any, dict[str, Any]]:
     """The nested state and the facts of the checkpoint folder ``path``.
 
-    Raises ``InputError`` where files are missing, truncated, altered, or of another format.
+    Raises ``InputError`` where files are missing, truncated, altered, or of another format; in its message the folder
+    is ``called`` so, and ``advice`` says what to do.
     """
-    advice = "remove that folder to go on from the checkpoint before it, or train again"
     try:
         described = json.loads((path / "state.json").read_text())
         digest = _digest(path / "state.safetensors")
     except FileNotFoundError as error:
-        raise InputError(f"checkpoint {path} has no {Path(error.filename).name}; {advice}") from None
+        raise InputError(f"{called} {path} has no {Path(error.filename).name}; {advice}") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"checkpoint {path} has a damaged state.json; {advice}") from None
+        raise InputError(f"{called} {path} has a damaged state.json; {advice}") from None
     found = described.get("format") if isinstance(described, dict) else None
     if not isinstance(described, dict) or found not in _READ:
         known = " and ".join(map(str, _READ))
         raise InputError(
-            f"checkpoint {path} has format {found}; this version reads formats {known}; use the version of tutelage "
+            f"{called} {path} has format {found}; this version reads formats {known}; use the version of tutelage "
             f"that wrote it, or {advice}"
         )
     own = described.pop("digest", None)
     if (own is not None or found > 1) and own != _digest_of_json(described):
-        raise InputError(f"checkpoint {path} is damaged: state.json is not what was written; {advice}")
+        raise InputError(f"{called} {path} is damaged: state.json is not what was written; {advice}")
     if not {"iteration", "sha256", "state"} <= described.keys():
-        raise InputError(f"checkpoint {path} has a damaged state.json; {advice}")
+        raise InputError(f"{called} {path} has a damaged state.json; {advice}")
     if digest != described["sha256"]:
-        raise InputError(f"checkpoint {path} is damaged: state.safetensors is not what was written; {advice}")
+        raise InputError(f"{called} {path} is damaged: state.safetensors is not what was written; {advice}")
     try:
         tensors = load_file(path / "state.safetensors", device=str(device))
     except SafetensorError as error:
-        raise InputError(f"checkpoint {path} cannot be read ({error}); {advice}") from None
+        raise InputError(f"{called} {path} cannot be read ({error}); {advice}") from None
     facts = {key: value for key, value in described.items() if key not in ("state", "sha256", "format")}
     try:
         return join(tensors, described["state"]), facts
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"checkpoint {path} has a damaged state.json; {advice}") from None
+        raise InputError(f"{called} {path} has a damaged state.json; {advice}") from None
 
 
 def available(folder: Path) -> list[Path]:

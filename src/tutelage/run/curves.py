@@ -79,6 +79,21 @@ SUBJECTS = (
         "How far the inference of latent factors moves them in one iteration.",
         ending="latent_drift",
     ),
+    Subject(
+        ("classification_loss", "running_loss"),
+        "Classification step",
+        "cross-entropy, nats",
+        "How well the classifier tells real patches from pseudo-negatives. It falls within each round, and starts "
+        "higher with every round as the pseudo-negatives get better; chance is .69.",
+        reference=0.693,
+    ),
+    Subject(
+        ("synthesis_loss",),
+        "Synthesis step",
+        "cross-entropy to label 1, nats",
+        "How far the pseudo-negatives still are from what the classifier takes for real. It falls within each round "
+        "until the rule stops it.",
+    ),
     Subject((), "Learning rates", "rate", "The step sizes of the optimisers.", ending="_lr"),
 )
 

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from ..data import Batches, Splits
-from ..learn import algorithm_d, algorithm_g, coopnets
+from ..learn import algorithm_d, algorithm_g, coopnets, igm
 from ..metrics.extractors import Extractor
 from ..metrics.frechet import FrechetScore
 from ..metrics.parzen import ParzenScore
 from ..metrics.sliced import SlicedDistance
+from ..recipes.recipe import Plan
 from ..rng import stream
 from . import checkpoint, journal
 from .build import build
@@ -22,8 +23,18 @@ from .measures import Measure, Score, frechet_measure, parzen_measure, texture_m
 from .results import Entry, result, write_results
 from .train import trained
 
-ALGORITHMS = {coopnets.Plan: "CoopNets", algorithm_d.Plan: "Algorithm D", algorithm_g.Plan: "Algorithm G"}
-"""How an algorithm is called in results."""
+
+def algorithm_of(plan: Plan) -> str:
+    """How the algorithm of ``plan`` is called in results."""
+    match plan:
+        case coopnets.Plan():
+            return "CoopNets"
+        case algorithm_d.Plan():
+            return "Algorithm D"
+        case algorithm_g.Plan():
+            return "Algorithm G"
+        case igm.Plan():
+            return "IGM-single" if plan.single else "IGM"
 
 
 def parzen_of_run(
@@ -81,8 +92,8 @@ def measure_run(
     Raises ``InputError`` where the run has no checkpoint.
     """
     recipe, facts = run.recipe(), run.facts()
-    learner = build(recipe, len(splits.train), device)
-    algorithm = ALGORITHMS[type(recipe.plan)]
+    learner = build(recipe, len(splits.train), device, run.path)
+    algorithm = algorithm_of(recipe.plan)
     common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
     batches = Batches(len(splits.train), recipe.plan.batch_size, recipe.seed)
     both = " && ".join(part for part in (facts.get("command"), command) if part)

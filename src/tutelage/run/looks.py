@@ -38,8 +38,12 @@ def save_final(
     """Samples of each model, and those of the last (the descriptor, where there is one) beside the nearest training
     images. Returns a sentence on how near they are, empty where there is but one training image.
     """
-    samples = learner.sample(state, _most(observed.shape), stream(recipe.seed, "final pictures", device=device))
+    count = min(_most(observed.shape), getattr(recipe.plan, "negatives_per_round", _MOST))  # as many as one round makes
+    samples = learner.sample(state, count, stream(recipe.seed, "final pictures", device=device))
     _save(run, {f"final_{name}": images for name, images in samples.items()})
+    if hasattr(learner, "development"):
+        growing = learner.development(state, 4, 10)
+        pictures.save(pictures.grid(growing.flatten(0, 1), columns=growing.shape[1]), run.pictures / "rounds.png")
     if len(observed) < 2:
         return ""
     count = max(2, min(len(observed), _SEARCHED // torch.Size(observed.shape).numel()))

@@ -9,7 +9,7 @@ import torch
 
 from ..data import Batches, ImageSet
 from ..data import flip as mirrored
-from ..types import Batch, Learner, StateT
+from ..types import Batch, Learner, State, StateT
 from .divergence import bounds, check, extents
 
 
@@ -24,7 +24,7 @@ def iterate(
     seed: int = 0,
     flip: bool = False,
 ) -> Iterator[tuple[StateT, Any]]:
-    """Learn until ``iterations`` are done, yielding ``(state, record)`` after each.
+    """Learn until ``iterations`` are done (or the state has ended), yielding ``(state, record)`` after each.
 
     ``seed`` decides the order of the images and, with ``flip``, which of them are mirrored left to right;
     everything else random comes from ``rng``. The batch of an iteration is a function of ``seed`` and the
@@ -53,7 +53,7 @@ def measured(
 ) -> Iterator[tuple[StateT, Any, dict[str, float]]]:
     """``iterate`` that yields the record's numbers too, for which it has waited already."""
     plan, batches = getattr(learner, "plan", None), Batches(len(observed), batch_size, seed)
-    while state.iteration < iterations:
+    while not over(state, iterations):
         indices = batches.indices(state.iteration)
         images = observed.batch(indices, rng.device)
         if flip:
@@ -64,6 +64,11 @@ def measured(
         numbers = scalars(record, more)
         check(state.iteration, numbers, bounds(record, plan), plan)
         yield state, record, {name: value for name, value in numbers.items() if name not in more}
+
+
+def over(state: State, iterations: int) -> bool:
+    """Whether there is nothing more to learn: the iterations are done, or the state says why it ended before."""
+    return state.iteration >= iterations or getattr(state, "ended", None) is not None
 
 
 def scalars(record: Any, more: Mapping[str, torch.Tensor] | None = None) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from ..checks import InputError
-from ..data import ImageSet, Splits
+from ..data import ImageSet, Splits, from_uint8, to_uint8
 from ..metrics.extractors import Extractor
 from ..metrics.frechet import FrechetScore, Moments, frechet, merged, moments
 from ..metrics.parzen import ParzenScore, parzen
@@ -23,7 +23,6 @@ from ..metrics.references import halves, shuffled_pixels, uniform_noise
 from ..metrics.sliced import SCALES, SlicedDistance, patch_sliced_wasserstein
 from ..rng import stream
 from ..types import Images
-from .pictures import to_uint8
 
 PARTS = 5
 """Parts that the jackknife leaves out in turn."""
@@ -215,4 +214,4 @@ def as_pictures(images: Images) -> Images:
             f"{broken} of {len(images)} images hold numbers that are not finite; measuring needs finite ones: evaluate "
             "an earlier checkpoint, or sample with a smaller step"
         )
-    return to_uint8(images).to(torch.float32).div_(127.5).sub_(1.0)
+    return from_uint8(to_uint8(images))

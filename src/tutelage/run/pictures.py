@@ -16,21 +16,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ..checks import InputError
+from ..data import to_uint8
 from .atomic import atomic_write
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
-
-
-def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """Map floats in [-1, 1] (clipped) to 0 … 255, rounded; uint8 passes unchanged. NaN becomes 0."""
-    if images.dtype == torch.uint8:
-        return images
-    if not images.is_floating_point():
-        raise InputError(
-            f"pictures: images of {images.dtype} are given, floats in [-1, 1] or uint8 are needed. Convert them first."
-        )
-    levels = (images.detach().float().clamp(-1, 1) + 1) * 127.5
-    return torch.nan_to_num(levels, nan=0.0).round().to(torch.uint8)
 
 
 def grid(
@@ -133,7 +122,7 @@ def write_images(images: torch.Tensor, out: Path) -> None:
     check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".png":
-        save(grid(images), out)
+        save(grid(images, padding=2 if len(images) > 1 else 0), out)
     elif out.suffix == ".npy":
         buffer = io.BytesIO()  # NumPy itself does not notice a disk that is full at the end of a file
         np.save(buffer, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)

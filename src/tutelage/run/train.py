@@ -26,7 +26,7 @@ from .build import build, parameter_counts
 from .divergence import check_state
 from .folder import RunFolder, claimed, create, machine
 from .lock import in_use
-from .loop import measured
+from .loop import measured, over
 from .recover import MOST, Changes, divergence, recoveries
 from .recover import recover as make_smaller
 
@@ -59,7 +59,7 @@ def train(
     and "interrupt" where somebody asked for it. Raises ``InputError`` where ``out`` exists or cannot be written,
     ``DivergenceError`` where learning diverges.
     """
-    learner = build(recipe, len(observed), device)
+    learner = build(recipe, len(observed), device, out)
     rng = stream(recipe.seed, "learn", device=device)
     facts = {
         **facts,
@@ -173,7 +173,7 @@ def _sit(
 def _begin(run: RunFolder, observed: ImageSet, device: torch.device) -> Begun:
     """Where a run goes on: its newest checkpoint or, recovered without one, iteration 0. Its journal says so."""
     recipe, recovered = run.recipe(), recoveries(run)
-    learner, seconds = build(recipe, len(observed), device), 0.0
+    learner, seconds = build(recipe, len(observed), device, run.path), 0.0
     rng = stream(recipe.seed, "learn", "recovery", recovered, device=device)
     if recovered and not checkpoint.available(run.checkpoints):
         state = learner.init(rng)
@@ -209,13 +209,13 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
 
     numbers: dict[str, float] = {}
     ending: Ending = "done"
-    done = state.iteration >= plan.iterations
+    done = over(state, plan.iterations)
     at = state.iteration + 1  # the iteration that a divergence would be in
     with (
         journal.Journal(run.journal) as log,
         board(run.path / "tensorboard", state.iteration) as show,
         _interruptible() as interrupted,
-        tqdm(total=plan.iterations, initial=state.iteration, desc=recipe.name, unit="it", dynamic_ncols=True) as bar,
+        _progress(recipe, state) as bar,
     ):
         try:
             if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
@@ -234,10 +234,10 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                 at = t = state.iteration
                 log.write("iteration", iteration=t, epoch=batches.epoch(t), seconds=seconds(), **numbers)
                 show(t, numbers)
-                bar.update()
+                bar.update(_done(state) - bar.n)
                 if t % 10 == 0:
                     bar.set_postfix(_short(numbers))
-                done = t >= plan.iterations
+                done = over(state, plan.iterations)
                 if t % recipe.picture_every == 0 or done:
                     looks.save_iteration(run, learner.pictures(state, record), t)
                     log.write("picture", iteration=t, seconds=seconds())
@@ -265,7 +265,8 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
             )
             raise DivergenceError(message, error.numbers, error.smaller) from None
         if done:
-            message = looks.save_final(run, recipe, learner, state, observed, rng.device)
+            found = looks.save_final(run, recipe, learner, state, observed, rng.device)
+            message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
             log.write("stop", iteration=state.iteration, seconds=seconds(), message=message)
     report.write_report(run.path)
     return ending
@@ -289,8 +290,19 @@ def _say_recovered(run: RunFolder, changed: Changes) -> None:
     tqdm.write(f"Diverged. Recovery {recoveries(run)} of {MOST}, {where}: {now}.", file=sys.stderr)
 
 
+def _progress(recipe: Recipe, state: Any) -> tqdm:
+    """A bar of iterations or, where rounds take as many as they need, of rounds."""
+    rounds = getattr(recipe.plan, "rounds", None)
+    total, unit = (recipe.plan.iterations, "it") if rounds is None else (rounds, "round")
+    return tqdm(total=total, initial=_done(state), desc=recipe.name, unit=unit, dynamic_ncols=True)
+
+
+def _done(state: Any) -> int:
+    return getattr(state, "round", state.iteration)
+
+
 def _short(numbers: dict[str, float]) -> dict[str, str]:
-    shown = ("reconstruction", "movement", "drift_ratio", "residual")
+    shown = ("reconstruction", "movement", "drift_ratio", "residual", "running_loss", "probability")
     return {name: f"{numbers[name]:.3g}" for name in shown if math.isfinite(numbers.get(name, math.nan))}
 
 

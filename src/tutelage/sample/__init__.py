@@ -1,6 +1,26 @@
 """How it is sampled."""
 
-from .chain import Kernel, run
+from .ascent import Ascent, AscentInfo, AscentState
+from .chain import Chain, Kernel, advance, begin, run
+from .clipped import Clipped
 from .langevin import Langevin, LangevinInfo, LangevinState
+from .stopping import CrossEntropyRule, EnoughSteps, ProbabilityRule, StopRule
 
-__all__ = ["Kernel", "Langevin", "LangevinInfo", "LangevinState", "run"]
+__all__ = [
+    "Ascent",
+    "AscentInfo",
+    "AscentState",
+    "Chain",
+    "Clipped",
+    "CrossEntropyRule",
+    "EnoughSteps",
+    "Kernel",
+    "Langevin",
+    "LangevinInfo",
+    "LangevinState",
+    "ProbabilityRule",
+    "StopRule",
+    "advance",
+    "begin",
+    "run",
+]

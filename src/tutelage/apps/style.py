@@ -1,0 +1,92 @@
+r"""A photograph in the style of a picture that a model has learned (IGM §4.2).
+
+    −ln p(I_style | I)  ∝  α · ‖I_style − I‖₂ − (1 − α) · ln p_style(I_style)
+
+No other network is used: the cascade that learned the style image is run as in synthesis, with the content as a
+second force. The paper leaves open, and here it is so:
+
+- the chain starts from the photograph, and each round descends the mix with its own classifier;
+- the style's term is the mean over patches of ``ln p(y = +1)`` (or of the logit, as the plan's objective says), the
+  content's the mean over patches of ½ |difference|² · ``CONTENT_SCALE``: both are of one patch, so that α means the
+  same for any size of photograph and any number of patches;
+- each round has at most so many steps, because the stop rule may never fire.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from ..checks import InputError
+from ..data import from_uint8, to_uint8
+from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
+from ..learn.igm import Igm, State, by
+from ..sample import run
+from ..types import Images
+from .any_size import patches_for
+
+CONTENT_SCALE = 0.1
+"""Of the content's term, in units of what a Gaussian of standard deviation 1 would say."""
+
+
+class Stylised(NamedTuple):
+    """A photograph after a round."""
+
+    round: int
+    images: Images
+    """``[1, C, height, width]`` in [-1, 1]."""
+    content_error: float
+    """rms of its difference from the photograph, in image units."""
+
+
+def stylise(
+    learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int = 20
+) -> Iterator[Stylised]:
+    """``photo`` (``[C, height, width]`` in [-1, 1]) in the style that was learned, one `Stylised` after each round.
+
+    ``content_weight`` α in [0, 1]: 1 leaves the photograph as it is (§4.2: .3). ``steps`` of the plan's kernel in each
+    round, or fewer where its rule stops it.
+
+    Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
+    outside [0, 1], or the model is one of whole images.
+    """
+    if not 0 <= content_weight <= 1:
+        raise InputError(
+            f"content_weight is {content_weight}; it needs to lie in [0, 1]: 0 is the style alone, 1 the photograph"
+        )
+    if learner.plan.patches is None or not state.round:
+        raise InputError("style needs a model of patches with one round or more; train igm/texture on a style image")
+    if photo.shape[0] != learner.shape[0]:
+        raise InputError(
+            f"the photograph has {photo.shape[0]} channels and the style {learner.shape[0]}; convert one of them"
+        )
+    if any(whole < part for whole, part in zip(photo.shape[1:], learner.patch, strict=True)):
+        raise InputError(
+            f"a photograph of {by(photo.shape[1:])} is smaller than the patches of {by(learner.patch)} that this style "
+            "knows; give a larger one"
+        )
+    images = photo.unsqueeze(0)
+    per_image = patches_for(learner, (photo.shape[1], photo.shape[2])) or 1
+    numbers = [state.round] if learner.plan.single else range(1, state.round + 1)
+    for number in numbers:
+        energy = style_energy(learner, learner.load(number, photo.device), photo, content_weight, per_image)
+        images, _ = run(learner.plan.stepping(), energy, images, steps, rng, learner.plan.stop)
+        images = from_uint8(to_uint8(images))
+        yield Stylised(number, images, float((images[0] - photo).square().mean().sqrt()))
+
+
+def style_energy(
+    learner: Igm, logit: torch.nn.Module, photo: Images, content_weight: float, per_image: int
+) -> RandomMix:
+    """The loss of §4.2 for one round: ``α · content + (1 − α) · (−ln p_style)``, fresh patches in each step.
+
+    Up to a common factor, to which the kernel's Adam is blind, so that the two weights add up to one.
+    """
+    style = LogProbability(logit) if learner.plan.objective == "log-probability" else logit
+    height, width = learner.patch
+    patches = RandomPatches(style, (height, width), per_image, mean=True)
+    content = CONTENT_SCALE / 2 * learner.shape[0] * math.prod(learner.patch) * content_weight
+    return RandomMix(content / (content + 1 - content_weight), Content(photo), RandomTilt(Uniform(), patches))

@@ -1,0 +1,532 @@
+r"""Introspective generative modeling: a sequence of classifiers that generate (IGM §3, Algorithm 1).
+
+    1  classification   train C^t on S₊ ∪ S₋, from the weights of C^{t−1}                eqs. (5), (8)
+    2  model update     p_t ∝ g_t · p_{t−1},  ln g_t = the logit of C^t: append it       eqs. (6), (11)
+    3  synthesis        l pseudo-negatives ~ p_t, by back-propagation to the pixels      eqs. (9)-(11)
+
+The logit is a potential, and synthesis is a kernel run on a tilted reference until a rule stops it. As practised
+(§3.2.2) the chains start from the last round's pseudo-negatives, which carry p_{t−1} already, and climb the newest
+logit alone, ``Tilt(Uniform, logit_t)``; the energy of eq. (9) with all logits is ``exact``. IGM-single (§3.3) keeps one
+classifier, and starts its chains from p_0 in every round.
+
+An iteration of the learner is one update of the classifier or one step of synthesis; `igm_round` folds a round of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..checks import InputError
+from ..data import from_uint8, to_uint8
+from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
+from ..gradient import Fixed, prepared
+from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule, advance, begin
+from ..types import Batch, Images
+from .algorithm_d import check_counts, rms
+from .chunks import images_per_chunk
+from .negatives import Store, draw_negatives, draw_patches
+from .updates import Update, load_optimiser, set_rate
+
+Rule: TypeAlias = ProbabilityRule | CrossEntropyRule | EnoughSteps
+Objective = Literal["logit", "log-probability"]
+Phase = Literal["classification", "synthesis"]
+
+_MEMORY = 0.9  # of the running cross-entropy
+_SHOWN = 64  # pseudo-negatives in a picture
+_CHANCE = math.log(2)  # the cross-entropy of a classifier that cannot tell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The "Input" box of Algorithm 1.
+
+    ``rounds`` T; ``negatives_per_round`` l; ``batch_size`` observed images an iteration. For classification: as many
+    ``patches`` of observed images as of pseudo-negatives in each update (None: whole images, ``batch_size`` of each),
+    until the running cross-entropy (nats) is at most ``classified``, and ``classification_steps`` updates at most;
+    ``recency`` of the pseudo-negatives, see `tutelage.learn.negatives`. For synthesis: ``kernel``, clipped to [-1, 1]
+    after each step where ``clip`` says so; ``stop``, and ``synthesis_steps`` at most; ``objective`` climbed, the logit
+    of eq. (11) or minus the cross-entropy to label 1 (authors' code), summed over the patches of an image;
+    ``patches_per_image`` drawn afresh in each step, per observed area (None: the whole image is the patch);
+    ``synthesis_batch`` images at a time; ``reference_std`` of p_0, N(0, s²). ``single``: IGM-single, §3.3.
+    ``exact``: the energy of eq. (9) or (14), with every classifier and p_0, instead of the newest classifier alone.
+
+    Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
+    above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
+    stopped by the rule within ``synthesis_steps``): such a round is not kept.
+
+    Raises ``InputError`` for values that cannot work.
+    """
+
+    rounds: int
+    batch_size: int
+    negatives_per_round: int
+    patches: int | None
+    patches_per_image: int | None
+    update: Update
+    kernel: Ascent | Langevin
+    stop: Rule
+    classified: float
+    classification_steps: int
+    synthesis_steps: int
+    synthesis_batch: int
+    objective: Objective = "log-probability"
+    clip: bool = True
+    reference_std: float = 0.3
+    recency: float = 0.5
+    indistinguishable: float = 0.6
+    single: bool = False
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        counts = ("batch_size", "negatives_per_round", "classification_steps", "synthesis_steps", "synthesis_batch")
+        check_counts(self, at_least_one=counts, at_least_zero=("rounds",))
+        if (self.patches is None) != (self.patches_per_image is None):
+            raise InputError(
+                f"patches is {self.patches} and patches_per_image {self.patches_per_image}; give a number for both, "
+                "or none for both, and whole images are the patches"
+            )
+        for name in ("patches", "patches_per_image"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise InputError(f"{name} is {count}; it needs to be 1 or more, or none for whole images")
+        Gaussian(self.reference_std)
+        if not 0 <= self.recency <= 1:
+            raise InputError(f"recency is {self.recency}; it needs to lie in [0, 1]: 1 draws from all rounds alike")
+        if not 0 <= self.classified < self.indistinguishable <= _CHANCE:
+            raise InputError(
+                f"classified is {self.classified} and indistinguishable {self.indistinguishable}; cross-entropies that "
+                "end a classification step need 0 <= classified < indistinguishable <= ln 2 = .693"
+            )
+        if isinstance(self.stop, EnoughSteps) and self.stop.steps >= self.synthesis_steps:
+            raise InputError(
+                f"a stop rule EnoughSteps of {self.stop.steps} never ends a chain of {self.synthesis_steps} "
+                f"synthesis_steps at most; set plan.synthesis_steps={self.stop.steps + 1} or more"
+            )
+        self.stepping()
+
+    @property
+    def iterations(self) -> int:
+        """The most iterations that learning may take."""
+        return self.rounds * (self.classification_steps + self.parts * self.synthesis_steps)
+
+    @property
+    def parts(self) -> int:
+        """Batches that a round's pseudo-negatives are made in."""
+        return -(-self.negatives_per_round // self.synthesis_batch)
+
+    def stepping(self) -> Ascent | Langevin | Clipped:
+        """The kernel as it is run. Raises ``InputError`` for one that cannot be clipped."""
+        return Clipped(self.kernel) if self.clip else self.kernel
+
+
+class Synthesis(NamedTuple):
+    """What a synthesis step made of a batch of images."""
+
+    images: Images
+    """``[B, C, *space]``, rounded to what 8 bits can say."""
+    steps: int
+    crossed: Tensor
+    """``[B]`` bool: which chains the rule stopped."""
+
+
+class ClassificationRecord(NamedTuple):
+    """An update of the classifier: numbers (0-dim tensors, still on the device)."""
+
+    round: int
+    classification_loss: Tensor
+    """Cross-entropy of positive and negative patches together, nats, before the update."""
+    running_loss: Tensor
+    """Its running mean, which ends the classification step."""
+    accuracy: Tensor
+    logit_gap: Tensor
+    """Mean logit of positives minus that of negatives."""
+    lr: float
+
+
+class SynthesisRecord(NamedTuple):
+    """A step of synthesis: numbers, where the chains were before it."""
+
+    round: int
+    synthesis_loss: Tensor
+    """Cross-entropy to label 1 of the chains' patches, nats."""
+    probability: Tensor
+    """Mean probability of being real."""
+    movement: Tensor
+    """rms of what the chains have moved in this round."""
+
+
+@dataclass
+class State:
+    """What the next iteration needs. ``round`` rounds are done; ``phase`` and ``within`` tell where the next one is."""
+
+    iteration: int
+    round: int
+    phase: Phase
+    within: int
+    running: float | None
+    classifier: nn.Module
+    optimiser: torch.optim.Optimizer
+    ended: str | None = None
+    """Why learning is over."""
+    seed: int = 0
+    """That of this round's synthesis, kept with the round."""
+    chance: torch.Generator | None = None
+    chain: Chain | None = None
+    made: list[Tensor] = field(default_factory=list)
+    """Finished pseudo-negatives of this round, uint8."""
+    crossed: list[bool] = field(default_factory=list)
+    energy: Any = None
+    """Derived from the classifier for the length of a synthesis step, and not saved."""
+
+
+def initial_noise(shape: Sequence[int], std: float, rng: torch.Generator) -> Images:
+    """``shape`` draws from p_0 = N(0, ``std``²), clipped to [-1, 1] and rounded to 8 bits (§4.1; authors' code)."""
+    return from_uint8(to_uint8(Gaussian(std).sample(shape, rng)))
+
+
+def synthesis_energy(plan: Plan, classifiers: Sequence[nn.Module], patch: Sequence[int], per_image: int | None) -> Any:
+    """What synthesis descends, with the newest classifier last.
+
+    As practised: ``Tilt(Uniform, logit)``; exactly: ``Tilt(Gaussian, logit, ..., logit)``, eqs. (9), (14). With
+    ``per_image`` patches of size ``patch`` each logit is summed over as many places, drawn afresh in each step.
+    ``classifiers`` need to be in evaluation mode.
+    """
+    used = classifiers if plan.exact else classifiers[-1:]
+    potentials = [LogProbability(logit) if plan.objective == "log-probability" else logit for logit in used]
+    reference = Gaussian(plan.reference_std) if plan.exact else Uniform()
+    if per_image is None:
+        return Fixed(prepared(Tilt(reference, *potentials)))
+    height, width = patch
+    return RandomTilt(reference, *(RandomPatches(f, (height, width), per_image) for f in potentials))
+
+
+def start_synthesis(plan: Plan, images: Images) -> Chain:
+    """Chains at ``images``, about to climb."""
+    return begin(plan.stepping(), images, plan.stop)
+
+
+def advance_synthesis(plan: Plan, energy: Any, chain: Chain, rng: torch.Generator) -> tuple[Chain, Any, bool]:
+    """One step of synthesis. Also returns whether it was the last: all chains stopped, or time is up."""
+    chain, info = advance(plan.stepping(), energy, chain, rng, plan.stop)
+    return chain, info, chain.steps >= plan.synthesis_steps or bool(chain.stopped.all())
+
+
+def finished(chain: Chain) -> Synthesis:
+    """What came of a chain: its images, rounded as they are kept."""
+    return Synthesis(from_uint8(to_uint8(chain.state.position)), chain.steps, chain.stopped)
+
+
+def synthesis_step(plan: Plan, energy: Any, images: Images, rng: torch.Generator) -> Synthesis:
+    """Step 3 of Algorithm 1 for a batch of images: in learning, and in making new images from what was learned."""
+    chain, done = start_synthesis(plan, images), False
+    while not done:
+        chain, _, done = advance_synthesis(plan, energy, chain, rng)
+    return finished(chain)
+
+
+def classification_step(
+    classifier: nn.Module, optimiser: torch.optim.Optimizer, positives: Images, negatives: Images
+) -> tuple[Tensor, Tensor]:
+    """One update of step 1: down the gradient of the cross-entropy of §3.2.1. Returns the logits of both, before it.
+
+    Positives and negatives go through the classifier together, so batch norm sees them as one batch.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    logits = classifier(torch.cat([positives, negatives]))
+    of_positives, of_negatives = logits[: len(positives)], logits[len(positives) :]
+    cross_entropy(of_positives, of_negatives).backward()
+    optimiser.step()
+    return of_positives.detach(), of_negatives.detach()
+
+
+def cross_entropy(of_positives: Tensor, of_negatives: Tensor) -> Tensor:
+    """The mean of the loss of §3.2.1 over both kinds, nats."""
+    return torch.cat([F.softplus(-of_positives), F.softplus(of_negatives)]).mean()
+
+
+@dataclass(frozen=True)
+class Igm:
+    """Algorithm 1 as a learner; IGM-single where the plan says so.
+
+    Args:
+        classifier: images or patches ``[B, C, *patch]`` to one logit each, ``[B]``: any module. A copy learns.
+        shape: ``(C, *space)`` of the images that are learned from and made.
+        patch: size of the patches the classifier takes; the images' where the plan has no patches.
+        store: keeps classifiers and pseudo-negatives.
+        initial: pseudo-negatives to begin with, in place of noise: ``[n, C, *space]`` with n ≥ l.
+
+    Raises ``InputError`` where sizes do not fit.
+    """
+
+    plan: Plan
+    classifier: nn.Module
+    shape: tuple[int, ...]
+    patch: tuple[int, ...]
+    store: Store
+    initial: Images | None = None
+
+    def __post_init__(self) -> None:
+        space = self.shape[1:]
+        small = any(whole < part for whole, part in zip(space, self.patch, strict=True))
+        if small or (self.plan.patches is None and tuple(space) != tuple(self.patch)):
+            needed = "at least as large" if self.plan.patches is not None else "of that size, or plan.patches"
+            raise InputError(
+                f"the classifier takes patches of {by(self.patch)} and the images are {by(space)}; images need to be "
+                f"{needed}: change the size of one of them"
+            )
+        least = self.plan.negatives_per_round
+        if self.initial is not None and (len(self.initial) < least or tuple(self.initial.shape[1:]) != self.shape):
+            raise InputError(
+                f"initial negatives of shape {list(self.initial.shape)} are given; {least} or more of "
+                f"{list(self.shape)} are needed"
+            )
+
+    def init(self, rng: torch.Generator) -> State:
+        """A copy of the classifier that has learned nothing. Nothing is kept yet."""
+        classifier = copy.deepcopy(self.classifier).train()
+        return State(0, 0, "classification", 0, None, classifier, self.plan.update.init(classifier))
+
+    def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Any]:
+        """One update of the classifier, or one step of synthesis."""
+        if state.iteration == 0:
+            self.store.save_negatives(0, to_uint8(self._first(rng)))
+        classify = state.phase == "classification"
+        record = self._classify(state, batch.images, rng) if classify else self._synthesise(state, rng)
+        state.iteration += 1
+        return state, record
+
+    def _first(self, rng: torch.Generator) -> Images:
+        if self.initial is not None:
+            return self.initial
+        return initial_noise((self.plan.negatives_per_round, *self.shape), self.plan.reference_std, rng)
+
+    def _classify(self, state: State, observed: Images, rng: torch.Generator) -> ClassificationRecord:
+        plan = self.plan
+        lr = set_rate(state.optimiser, plan.update.rate(state.iteration, plan.iterations))
+        count = plan.patches or len(observed)
+        positives = observed if plan.patches is None else draw_patches(observed, count, self.patch, rng)
+        negatives = draw_negatives(self.store, state.round + 1, count, self.patch, plan.recency, rng)
+        of_positives, of_negatives = classification_step(state.classifier, state.optimiser, positives, negatives)
+
+        loss = cross_entropy(of_positives, of_negatives)
+        now = float(loss)
+        state.running = now if state.running is None else _MEMORY * state.running + (1 - _MEMORY) * now
+        right = torch.cat([of_positives > 0, of_negatives < 0]).double().mean()
+        record = ClassificationRecord(
+            state.round + 1,
+            loss,
+            loss.new_tensor(state.running),
+            right,
+            of_positives.mean() - of_negatives.mean(),
+            lr,
+        )
+        state.within += 1
+        if state.running <= plan.classified or state.within >= plan.classification_steps:
+            self._append(state, rng)
+        return record
+
+    def _append(self, state: State, rng: torch.Generator) -> None:
+        """Step 2 of Algorithm 1, and the beginning of step 3; or the end, where the classifier cannot tell."""
+        plan, number = self.plan, state.round + 1
+        if state.running is not None and state.running > plan.indistinguishable:
+            state.ended = (
+                f"In round {number} the classifier could no longer tell pseudo-negatives from the data (cross-entropy "
+                f"{state.running:.2f}; chance is .69)."
+            )
+            return
+        state.seed = int(torch.randint(2**62, (), generator=rng, device=rng.device))
+        facts = {"classification_steps": state.within, "cross_entropy": state.running, "seed": state.seed}
+        facts["patch"] = list(self.patch)
+        self.store.save_round(number, {"classifier": state.classifier.state_dict()}, facts)
+        state.phase, state.within, state.running = "synthesis", 0, None
+        state.chance = torch.Generator(rng.device).manual_seed(state.seed)
+        state.made, state.crossed, state.chain, state.energy = [], [], None, None
+
+    def _synthesise(self, state: State, rng: torch.Generator) -> SynthesisRecord:
+        plan, number = self.plan, state.round + 1
+        assert state.chance is not None
+        start = self._starts(state, len(state.made))
+        if state.chain is None:
+            state.chain = start_synthesis(plan, start)
+        if state.energy is None:
+            classifiers = [*self.classifiers(number - 1, rng.device), snapshot(state.classifier)]
+            state.energy = synthesis_energy(plan, classifiers, self.patch, plan.patches_per_image)
+        state.chain, info, done = advance_synthesis(plan, state.energy, state.chain, state.chance)
+        logits = info.aux.scored[-1].logits
+        record = SynthesisRecord(
+            number,
+            F.softplus(-logits).mean(),
+            logits.sigmoid().mean(),
+            rms(state.chain.state.position - start),
+        )
+        state.within += 1
+        if done:
+            state.made.append(to_uint8(state.chain.state.position).cpu())
+            state.crossed += state.chain.stopped.tolist()
+            state.chain = None
+            if len(state.made) == plan.parts:
+                self._close_round(state)
+        return record
+
+    def _starts(self, state: State, part: int) -> Images:
+        """Where the chains of batch ``part`` of this round's synthesis start: the last round's, or p_0's."""
+        number = 0 if self.plan.single else state.round
+        low = part * self.plan.synthesis_batch
+        high = min(low + self.plan.synthesis_batch, self.plan.negatives_per_round)
+        assert state.chance is not None
+        return from_uint8(torch.tensor(self.store.negatives(number)[low:high]).to(state.chance.device))
+
+    def _close_round(self, state: State) -> None:
+        plan, number = self.plan, state.round + 1
+        made, crossed = torch.cat(state.made), sum(state.crossed) / len(state.crossed)
+        steps = state.within
+        state.phase, state.within, state.running = "classification", 0, None
+        state.made, state.crossed, state.chance, state.energy = [], [], None, None
+        if crossed < 0.5:
+            state.ended = (
+                f"In round {number} synthesis stalled: after {steps // plan.parts} steps only {crossed:.0%} of the "
+                f"pseudo-negatives had come far enough. The {state.round} rounds before it are the model."
+            )
+            return
+        self.store.save_negatives(number, made)
+        state.round = number
+        if number == plan.rounds:
+            state.ended = "All rounds are done."
+
+    def classifiers(self, rounds: int, device: torch.device | str) -> list[nn.Module]:
+        """The classifiers that synthesis needs besides the newest: of rounds 1 … ``rounds`` where it is exact."""
+        if not self.plan.exact or self.plan.single:
+            return []
+        return [self.load(number, device) for number in range(1, rounds + 1)]
+
+    def load(self, number: int, device: torch.device | str) -> nn.Module:
+        """C^t of round ``number``, in evaluation mode.
+
+        Raises ``InputError`` where it is missing, damaged, or another network's.
+        """
+        nested, facts = self.store.load_round(number)
+        if facts["patch"] != list(self.patch):  # which the weights need not show: a fully connected layer may fit both
+            raise InputError(
+                f"round {number} was trained on patches of {by(facts['patch'])}, and this recipe's are {by(self.patch)}; "
+                "restore the rounds folder of this very run, or train again"
+            )
+        classifier = copy.deepcopy(self.classifier).to(device)
+        try:
+            classifier.load_state_dict(nested["classifier"])
+        except (RuntimeError, KeyError, TypeError) as error:
+            last = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+            raise InputError(
+                f"round {number} holds another classifier than this recipe's ({last}); restore the rounds folder of "
+                "this very run, or train again"
+            ) from None
+        return snapshot(classifier)
+
+    def rounds(
+        self, state: State, images: Images, rng: torch.Generator, per_image: int | None = None
+    ) -> Iterator[tuple[int, Synthesis]]:
+        """New images from the cascade, round by round: yields (t, what `synthesis_step` made of the round before's).
+
+        ``images`` are draws from p_0 of any size, ``per_image`` the patches to take of each (None: the plan's). In
+        IGM-single there is one round. One classifier is in memory at a time, unless synthesis is exact.
+        """
+        per_image = per_image or self.plan.patches_per_image
+        numbers = range(state.round, state.round + 1) if self.plan.single else range(1, state.round + 1)
+        for number in numbers if state.round else ():
+            classifiers = [*self.classifiers(number - 1, images.device), self.load(number, images.device)]
+            energy = synthesis_energy(self.plan, classifiers, self.patch, per_image)
+            made = synthesis_step(self.plan, energy, images, rng)
+            images = made.images
+            yield number, made
+
+    def synthesise(self, state: State, images: Images, rng: torch.Generator, per_image: int | None = None) -> Images:
+        """The last of `rounds`; ``images`` themselves where nothing was learned yet."""
+        for _, made in self.rounds(state, images, rng, per_image):
+            images = made.images
+        return images
+
+    def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
+        """``n`` images of the size learned from: noise through the saved cascade."""
+        chunk = min(self.plan.synthesis_batch, images_per_chunk(self.shape))
+        sizes = [chunk] * (n // chunk) + ([n % chunk] if n % chunk else [])
+        noise = [initial_noise((size, *self.shape), self.plan.reference_std, rng) for size in sizes]
+        return {"cascade": torch.cat([self.synthesise(state, part, rng) for part in noise])}
+
+    def development(self, state: State, images: int, moments: int) -> Images:
+        """How the first pseudo-negatives came about (Fig. 1): ``[images, moments, C, *space]``.
+
+        From round 0 to the last, at rounds as evenly apart as ``moments`` allow (fewer where there are fewer rounds).
+        """
+        count = min(moments, state.round + 1)
+        numbers = [round(i * state.round / max(count - 1, 1)) for i in range(count)]
+        kept = [torch.tensor(self.store.negatives(number)[:images]) for number in numbers]
+        return from_uint8(torch.stack([pixels[: min(map(len, kept))] for pixels in kept], dim=1))
+
+    def pictures(self, state: State, record: Any) -> dict[str, Images]:
+        """The newest pseudo-negatives."""
+        return {"negatives": from_uint8(torch.tensor(self.store.negatives(state.round)[:_SHOWN]))}
+
+    def finish(self, state: State, rng: torch.Generator) -> State:
+        """Nothing to do after learning."""
+        return state
+
+    def state_dict(self, state: State) -> dict[str, Any]:
+        plain = ("iteration", "round", "phase", "within", "running", "ended", "seed", "crossed")
+        return {
+            **{name: getattr(state, name) for name in plain},
+            "classifier": state.classifier.state_dict(),
+            "optimiser": state.optimiser.state_dict(),
+            "made": list(state.made),
+            "chance": None if state.chance is None else state.chance.get_state(),
+            "chain": None if state.chain is None else _chain_dict(state.chain),
+        }
+
+    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
+        for name in ("iteration", "round", "phase", "within", "running", "ended", "seed", "crossed"):
+            setattr(state, name, saved[name])
+        state.classifier.load_state_dict(saved["classifier"])
+        load_optimiser(state.optimiser, saved["optimiser"])
+        device = next(state.classifier.parameters()).device
+        state.made = [part.cpu() for part in saved["made"]]
+        state.chance = state.chain = state.energy = None
+        if saved["chance"] is not None:
+            state.chance = torch.Generator(device)
+            state.chance.set_state(saved["chance"].cpu())
+        if saved["chain"] is not None:
+            fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
+            state.chain = _chain_from(fresh, saved["chain"])
+        return state
+
+
+def snapshot(classifier: nn.Module) -> nn.Module:
+    """A frozen copy in evaluation mode: a patch's gradient does not depend on its batch."""
+    return copy.deepcopy(classifier).eval().requires_grad_(False)
+
+
+def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:
+    """One pass of Algorithm 1's loop: classification, update of the model, synthesis."""
+    before = state.round
+    while state.round == before and state.ended is None:
+        state, _ = learner.step(state, next(batches), rng)
+    return state
+
+
+def by(size: Sequence[int]) -> str:
+    """``(64, 48)`` as ``64x48``."""
+    return "x".join(map(str, size))
+
+
+def _chain_dict(chain: Chain) -> dict[str, Any]:
+    return {"state": list(chain.state), "rule": chain.rule, "stopped": chain.stopped, "steps": chain.steps}
+
+
+def _chain_from(fresh: Chain, saved: dict[str, Any]) -> Chain:
+    """A chain like ``fresh`` with the numbers that ``saved`` holds."""
+    rule = None if saved["rule"] is None else type(fresh.rule)(saved["rule"])
+    return Chain(type(fresh.state)(*saved["state"]), rule, saved["stopped"], saved["steps"])

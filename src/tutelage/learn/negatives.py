@@ -1,0 +1,121 @@
+r"""What introspective learning keeps: the classifiers of all rounds, and the pseudo-negatives they made.
+
+Pseudo-negatives are bytes, as a picture file would hold them: they are rounded at the end of every round, in learning
+and in synthesis alike, so that both follow the same trajectory. All rounds are kept, and a round of age a (0: the
+newest) is drawn from with weight ``recency ** a`` (authors' code: ½; IGM §4.1, "pseudo-negatives from more recent
+rounds are chosen ... with higher probability").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import from_uint8
+from ..types import Images
+
+
+class Store(Protocol):
+    """Where rounds are kept while learning goes on. Round t replaces an earlier round t; nothing is ever removed.
+
+    How many rounds count is the learner's business: a state loaded from a checkpoint writes later ones anew.
+    """
+
+    def save_round(self, number: int, nested: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Keep what round ``number`` ≥ 1 learned: nested dicts of tensors and plain numbers, and facts (plain JSON)."""
+        ...
+
+    def load_round(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What ``save_round`` was given for round ``number``. Raises ``InputError`` where it is missing or damaged."""
+        ...
+
+    def save_negatives(self, number: int, pixels: Tensor) -> None:
+        """Keep the pseudo-negatives of round ``number`` ≥ 0, uint8 ``[l, C, *space]``; round 0 is the beginning."""
+        ...
+
+    def negatives(self, number: int) -> np.ndarray:
+        """Those of round ``number``, uint8 ``[l, C, *space]``, perhaps memory-mapped. Raises as ``load_round`` does."""
+        ...
+
+
+@dataclass
+class InMemory:
+    """A store for tests and for small models: everything stays in memory."""
+
+    rounds: dict[int, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    pixels: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def save_round(self, number: int, nested: dict[str, Any], facts: dict[str, Any]) -> None:
+        self.rounds[number] = (_copied(nested), dict(facts))
+
+    def load_round(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.rounds[number]
+
+    def save_negatives(self, number: int, pixels: Tensor) -> None:
+        self.pixels[number] = pixels.cpu().numpy().copy()
+
+    def negatives(self, number: int) -> np.ndarray:
+        return self.pixels[number]
+
+
+def recency_weights(rounds: int, recency: float) -> Tensor:
+    """Probability that a pseudo-negative is drawn from each of rounds 0 … ``rounds`` − 1: ``recency ** age``, of sum 1.
+
+    ``recency`` 1 draws from all rounds alike, 0 from the newest alone. Returns float64 ``[rounds]``.
+    """
+    ages = torch.arange(rounds - 1, -1, -1, dtype=torch.float64)
+    weights = torch.tensor(recency, dtype=torch.float64) ** ages  # 0 ** 0 is 1
+    return weights / weights.sum()
+
+
+def draw_negatives(
+    store: Store, rounds: int, count: int, patch: Sequence[int], recency: float, rng: torch.Generator
+) -> Images:
+    """``count`` patches of pseudo-negatives of rounds 0 … ``rounds`` − 1: float32 ``[count, C, *patch]``, where rng is.
+
+    Rounds with the weights of `recency_weights`; images and places uniformly; all with replacement (IGM §4.1).
+    """
+    weights = recency_weights(rounds, recency).to(rng.device)
+    chosen = torch.multinomial(weights, count, replacement=True, generator=rng).tolist()
+    kept = {number: store.negatives(number) for number in set(chosen)}
+    counts = [len(kept[number]) for number in chosen]
+    images, rows, columns = _places(counts, kept[chosen[0]].shape[2:], patch, rng)
+    cut = [
+        kept[number][i, :, y : y + patch[0], x : x + patch[1]]
+        for number, i, y, x in zip(chosen, images, rows, columns, strict=True)
+    ]
+    return from_uint8(torch.from_numpy(np.stack(cut)).to(rng.device))
+
+
+def draw_patches(images: Images, count: int, patch: Sequence[int], rng: torch.Generator) -> Images:
+    """``count`` patches of ``images``, ``[count, C, *patch]``, uniformly over images and places, with replacement."""
+    chosen, rows, columns = _places([len(images)] * count, images.shape[2:], patch, rng)
+    return torch.stack(
+        [images[i, :, y : y + patch[0], x : x + patch[1]] for i, y, x in zip(chosen, rows, columns, strict=True)]
+    )
+
+
+def _places(
+    counts: Sequence[int], space: Sequence[int], patch: Sequence[int], rng: torch.Generator
+) -> tuple[list[int], list[int], list[int]]:
+    """Image (of as many as ``counts`` says), row and column of each patch."""
+
+    def uniform(choices: Tensor | int) -> list[int]:
+        fractions = torch.rand(len(counts), generator=rng, device=rng.device, dtype=torch.float64)
+        return (fractions.cpu() * choices).long().tolist()
+
+    rows, columns = (whole - part + 1 for whole, part in zip(space, patch, strict=True))
+    return uniform(torch.tensor(counts)), uniform(rows), uniform(columns)
+
+
+def _copied(nested: Any) -> Any:
+    if isinstance(nested, Tensor):
+        return nested.detach().clone()
+    if isinstance(nested, dict):
+        return {key: _copied(value) for key, value in nested.items()}
+    return nested

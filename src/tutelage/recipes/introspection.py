@@ -1,0 +1,249 @@
+"""Introspective generative modeling (IGM §4): textures of any size, faces, digits, objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..data import DataSpec
+from ..learn import igm
+from ..learn.updates import Sgd
+from ..nets import presets
+from ..nets.classifier import ClassifierSpec
+from ..sample import Ascent, CrossEntropyRule, ProbabilityRule
+from .recipe import Recipe
+
+_COMMON = {
+    "precision": "ours: layers compute in bfloat16; weights, images and chains stay float32",
+    "classifier": "§4: the discriminator of DCGAN, 64, 128, 256, 512 filters of 5x5, sub-sampling 2; one logit",
+    "classifier.slope": "§4: leaky ReLU .2",
+    "classifier.batch_norm": "§4: after every convolution but the first",
+    "classifier.init_std": "the paper gives none; DCGAN: .02",
+    "plan.rounds": "§4.1: 70",
+    "plan.negatives_per_round": "§4.1: 200",
+    "plan.batch_size": "§4.1: batches of 100, half of them positive",
+    "plan.patches": "§4.1: 1 000 patches in each pass of learning, half of them positive",
+    "plan.patches_per_image": "§4.1: 1 000 patches of 100 images",
+    "plan.update": "§4.1: gradient descent, .01",
+    "plan.classified": "authors' code: until the cross-entropy is at most .005 (the paper gives no end)",
+    "plan.classification_steps": "authors' code: 30 epochs of 30 batches",
+    "plan.kernel": "authors' code: Adam .01, β1 .5 (§4.1: .1)",
+    "plan.clip": "authors' code: pixels are clipped to [-1, 1] after each step",
+    "plan.objective": "authors' code: cross-entropy to label 1 (§3.2.2: the logit)",
+    "plan.stop": "authors' code: at the first cross-entropy of .62 or less (§4.1: probability above ½ over 20 steps)",
+    "plan.synthesis_steps": "authors' code: 500",
+    "plan.synthesis_batch": "§4.1: 100",
+    "plan.reference_std": "§4.1: .3",
+    "plan.recency": "authors' code: half as likely with every round (§4.1: recent rounds with higher probability)",
+    "plan.indistinguishable": "Algorithm 1: until indistinguishable; the number is ours",
+    "plan.single": "§3.2: a cascade",
+    "plan.exact": "§3.2.2, in practice: the newest classifier alone, from the last round's pseudo-negatives",
+}
+
+_PLACES = "Each image gets the same number of patches; the paper draws places over all images together."
+
+TEXTURE_PAPER = Recipe(
+    name="igm/texture-paper",
+    data=DataSpec(kind="image", size=(320, 320), channels=3, enlarge=True),
+    classifier=presets.IGM_CLASSIFIER_64,
+    plan=igm.Plan(
+        rounds=70,
+        batch_size=1,
+        negatives_per_round=200,
+        patches=500,
+        patches_per_image=10,
+        update=Sgd(lr=0.01, momentum=0.0, weight_decay=0.0),
+        kernel=Ascent(lr=0.1, beta1=0.5),
+        stop=ProbabilityRule(window=20, probability=0.5),
+        classified=0.005,
+        classification_steps=900,
+        synthesis_steps=500,
+        synthesis_batch=100,
+        objective="logit",
+    ),
+    checkpoint_every=100,
+    picture_every=500,
+    sources={
+        **_COMMON,
+        "data": "§4.1: one picture of 256x256, padded by 32 (authors' code: stretched to 320x320)",
+        "plan.batch_size": "§4.1: one picture",
+        "plan.kernel": "§4.1: Adam .1, β .5 (code: .01)",
+        "plan.stop": "§4.1: mean probability above ½ over a window of 20 steps",
+        "plan.objective": "§3.2.2, eq. (11): the logit",
+    },
+    deviations=(_PLACES, "The picture is stretched to 320x320 instead of padded (authors' code)."),
+)
+
+TEXTURE_MEDIUM = replace(
+    TEXTURE_PAPER,
+    name="igm/texture-medium",
+    data=replace(TEXTURE_PAPER.data, size=(256, 256)),
+    classifier=replace(presets.IGM_CLASSIFIER_64, channels=(32, 64, 128, 256)),
+    plan=replace(
+        TEXTURE_PAPER.plan,
+        rounds=60,
+        negatives_per_round=16,
+        patches=64,
+        patches_per_image=8,
+        update=Sgd(lr=0.01, momentum=0.9, weight_decay=0.0),
+        kernel=Ascent(lr=0.01, beta1=0.5),
+        stop=CrossEntropyRule(threshold=0.62),
+        classified=0.02,
+        classification_steps=300,
+        synthesis_steps=300,
+        synthesis_batch=16,
+        objective="log-probability",
+    ),
+    sources={
+        **_COMMON,
+        "data": "ours: one picture of 256x256",
+        "classifier": "ours: half the filters of §4",
+        "plan.rounds": "ours: as many as an hour on two cores allows",
+        "plan.negatives_per_round": "ours",
+        "plan.batch_size": "§4.1: one picture",
+        "plan.patches": "ours",
+        "plan.patches_per_image": "ours: about as dense as §4.1",
+        "plan.update": "ours: gradient descent, .01 as in §4.1, with momentum .9",
+        "plan.classified": "ours: .02 (code: .005)",
+        "plan.classification_steps": "ours",
+        "plan.synthesis_steps": "ours: 300 (code: 500)",
+        "plan.synthesis_batch": "ours: all at once",
+    },
+    deviations=(_PLACES, "Fewer filters, patches and pseudo-negatives, and momentum, for two cores and an hour."),
+)
+
+TEXTURE = replace(
+    TEXTURE_MEDIUM,
+    name="igm/texture",
+    data=replace(TEXTURE_PAPER.data, size=(160, 160)),
+    classifier=ClassifierSpec(shape=(3, 56, 56), channels=(32, 64, 128)),
+    plan=replace(
+        TEXTURE_MEDIUM.plan, rounds=40, negatives_per_round=12, patches=64, patches_per_image=12, synthesis_batch=12
+    ),
+    picture_every=250,
+    sources={
+        **TEXTURE_MEDIUM.sources,
+        "data": "ours: one picture of 160x160",
+        "classifier": "ours: three layers, on patches of 56x56, larger than the elements of most textures",
+        "plan.rounds": "ours: as many as five minutes on two cores allow",
+        "plan.patches_per_image": "ours: each pixel lies in one patch or two",
+    },
+    deviations=(_PLACES, "A quick variant: a smaller picture, fewer layers, patches and pseudo-negatives."),
+)
+
+_WHOLE = {
+    **_COMMON,
+    "plan.rounds": "authors' code: 100",
+    "plan.batch_size": "§4.3: 50 positives and 50 negatives",
+    "plan.negatives_per_round": "ours: 1 000 (the paper gives none)",
+    "plan.patches": "§4.3: whole images",
+    "plan.patches_per_image": "§4.3: whole images",
+    "plan.update": "§4.3: gradient descent, .01",
+    "plan.classification_steps": "authors' code: 100",
+    "plan.kernel": "§4.3: Adam .01, β .5 (code: .02)",
+    "plan.stop": "§4.3: when the pseudo-negatives cross the decision boundary (code: cross-entropy ln 2)",
+}
+
+FACES64 = Recipe(
+    name="igm/faces64",
+    data=DataSpec(kind="folder", size=(64, 64), channels=3),
+    classifier=presets.IGM_CLASSIFIER_64,
+    plan=replace(
+        TEXTURE_PAPER.plan,
+        rounds=100,
+        batch_size=50,
+        negatives_per_round=1_000,
+        patches=None,
+        patches_per_image=None,
+        kernel=Ascent(lr=0.01, beta1=0.5),
+        stop=CrossEntropyRule(threshold=0.693),
+        classification_steps=100,
+        objective="log-probability",
+    ),
+    checkpoint_every=200,
+    picture_every=500,
+    sources={**_WHOLE, "data": "§4.3: the centre of faces, 64x64; a folder or a zip of pictures"},
+    deviations=("1 000 pseudo-negatives a round; the paper gives no number.",),
+)
+
+SVHN32 = replace(
+    FACES64,
+    name="igm/svhn32",
+    data=DataSpec(kind="svhn", size=(32, 32), channels=3),
+    classifier=presets.IGM_CLASSIFIER_32,
+    sources={**_WHOLE, "data": "§4.4: SVHN, 32x32"},
+    deviations=(*FACES64.deviations, "Learns from the training set alone; the paper adds the extra set."),
+)
+
+CIFAR32 = replace(
+    SVHN32,
+    name="igm/cifar32",
+    data=DataSpec(kind="cifar10", size=(32, 32), channels=3),
+    sources={**_WHOLE, "data": "ours: CIFAR-10 (the paper has none), as §4.4"},
+    deviations=FACES64.deviations,
+)
+
+MNIST28 = replace(
+    CIFAR32,
+    name="igm/mnist28",
+    data=DataSpec(kind="mnist", size=(28, 28), channels=1),
+    classifier=presets.IGM_CLASSIFIER_28,
+    sources={**_WHOLE, "data": "ours: MNIST (the paper has none), as §4.4"},
+)
+
+
+def quick(recipe: Recipe) -> Recipe:
+    """A smaller variant of a recipe of whole images, for two cores: half the filters, momentum, fewer negatives."""
+    assert recipe.classifier is not None and isinstance(recipe.plan, igm.Plan)
+    return replace(
+        recipe,
+        name=f"{recipe.name}-quick",
+        classifier=replace(recipe.classifier, channels=tuple(n // 2 for n in recipe.classifier.channels)),
+        plan=replace(
+            recipe.plan,
+            rounds=60,
+            negatives_per_round=100,
+            update=Sgd(lr=0.01, momentum=0.9, weight_decay=0.0),
+            classified=0.02,
+            synthesis_steps=200,
+        ),
+        sources={
+            **recipe.sources,
+            "classifier": "ours: half the filters of §4",
+            "plan.rounds": "ours",
+            "plan.negatives_per_round": "ours",
+            "plan.update": "ours: gradient descent, .01 as in §4.3, with momentum .9",
+            "plan.classified": "ours: .02 (code: .005)",
+            "plan.synthesis_steps": "ours",
+        },
+        deviations=(*recipe.deviations[1:], "Half the filters, 100 pseudo-negatives a round, and momentum."),
+    )
+
+
+def single(recipe: Recipe) -> Recipe:
+    """IGM-single of a recipe: one classifier, and synthesis from noise in every round (IGM §3.3)."""
+    assert isinstance(recipe.plan, igm.Plan)
+    return replace(
+        recipe,
+        name=f"{recipe.name}-single",
+        plan=replace(recipe.plan, single=True, synthesis_steps=1_000),
+        sources={
+            **recipe.sources,
+            "plan.single": "§3.3",
+            "plan.synthesis_steps": "ours: the way from noise is longer than from the last round's pseudo-negatives",
+        },
+    )
+
+
+WHOLE = (FACES64, SVHN32, CIFAR32, MNIST28)
+QUICK = tuple(quick(recipe) for recipe in WHOLE)
+
+INTROSPECTION: tuple[Recipe, ...] = (
+    TEXTURE,
+    TEXTURE_MEDIUM,
+    TEXTURE_PAPER,
+    single(TEXTURE),
+    *WHOLE,
+    *QUICK,
+    *(single(recipe) for recipe in (*WHOLE, *QUICK)),
+)
+"""Every recipe of this kind."""

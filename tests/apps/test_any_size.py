@@ -1,0 +1,58 @@
+"""Images larger than those learned from."""
+
+import pytest
+import torch
+
+from tiny_recipes import learned_texture
+from tutelage.apps import any_size
+from tutelage.checks import InputError
+from tutelage.learn import igm
+from tutelage.rng import stream
+
+
+@pytest.fixture(scope="module")
+def model():
+    return learned_texture()
+
+
+def test_every_round_is_run_and_the_size_is_what_was_asked_for(model) -> None:
+    learner, state = model
+    steps = list(any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s")))
+    assert [step.round for step in steps] == [1, 2]
+    assert all(step.images.shape == (2, 1, 21, 30) for step in steps)
+    assert all(step.images.abs().max() <= 1 and 0 <= step.crossed <= 1 and step.steps >= 1 for step in steps)
+    again = list(any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s")))
+    assert torch.equal(steps[-1].images, again[-1].images)
+
+
+def test_it_is_the_middle_of_the_cascade_run_on_larger_noise(model) -> None:
+    """Half a patch is made on every side and cut off, with patches for the whole area."""
+    learner, state = model
+    *_, last = any_size.synthesise(learner, state, (16, 16), 1, stream(0, "s"))
+    rng = stream(0, "s")
+    noise = igm.initial_noise((1, 1, 24, 24), learner.plan.reference_std, rng)
+    whole = learner.synthesise(state, noise, rng, per_image=7)  # 3 · 24² / 16² = 6.75
+    assert torch.equal(last.images, whole[:, :, 4:20, 4:20])
+
+
+def test_patches_grow_with_the_area(model) -> None:
+    learner, _ = model
+    assert any_size.patches_for(learner, (16, 16)) == 7
+    assert any_size.patches_for(learner, (40, 40)) == 27
+
+
+def test_models_of_whole_images_make_their_own_size_alone() -> None:
+    changes = {"plan.patches": None, "plan.patches_per_image": None, "classifier.shape": [1, 16, 16]}
+    learner, state = learned_texture({**changes, "plan.rounds": 1})
+    *_, last = any_size.synthesise(learner, state, (16, 16), 2, stream(0, "s"))
+    assert last.images.shape == (2, 1, 16, 16)
+    with pytest.raises(InputError, match=r"images of 20x16 were asked of a model of whole images of 16x16"):
+        next(any_size.synthesise(learner, state, (20, 16), 1, stream(0, "s")))
+
+
+def test_what_cannot_be_made_is_refused(model) -> None:
+    learner, state = model
+    with pytest.raises(InputError, match="a size of 7x20 is smaller than the patches of 8x8"):
+        next(any_size.synthesise(learner, state, (7, 20), 1, stream(0, "s")))
+    with pytest.raises(InputError, match="no round yet"):
+        next(any_size.synthesise(learner, learner.init(stream(0, "x")), (16, 16), 1, stream(0, "s")))

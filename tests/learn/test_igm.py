@@ -1,0 +1,329 @@
+"""Algorithm 1 of IGM, with classifiers whose answers are known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from tutelage.checks import InputError
+from tutelage.data import from_uint8, to_uint8
+from tutelage.learn import igm
+from tutelage.learn.negatives import InMemory
+from tutelage.learn.updates import Sgd
+from tutelage.rng import stream
+from tutelage.sample import Ascent, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule
+from tutelage.types import Batch
+
+
+class Linear(nn.Module):
+    """logit = ⟨w, x⟩ + b of a patch."""
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.top = nn.Linear(values, 1)
+        nn.init.zeros_(self.top.weight)
+        nn.init.zeros_(self.top.bias)
+
+    def forward(self, images):
+        return self.top(images.flatten(1))[:, 0]
+
+
+class Small(nn.Module):
+    """A residual network with batch norm: no special architecture is needed (IGM §1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.inner = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.LeakyReLU(0.2))
+        self.top = nn.Linear(4, 1)
+
+    def forward(self, images):
+        x = torch.relu(self.first(images))
+        return self.top((x + self.inner(x)).mean((2, 3)))[:, 0]
+
+
+PLAN = igm.Plan(
+    rounds=3,
+    batch_size=4,
+    negatives_per_round=5,
+    patches=6,
+    patches_per_image=2,
+    update=Sgd(lr=0.3, momentum=0.5, weight_decay=0.0),
+    kernel=Ascent(lr=0.05),
+    stop=CrossEntropyRule(threshold=0.62),
+    classified=0.3,
+    classification_steps=30,
+    synthesis_steps=40,
+    synthesis_batch=3,
+    indistinguishable=0.693,
+)
+SHAPE, PATCH = (1, 8, 8), (4, 4)
+
+
+def observed() -> torch.Tensor:
+    rows = torch.arange(8).view(1, 1, 8, 1) % 4 < 2
+    return rows.expand(4, 1, 8, 8).float() * 1.6 - 0.8
+
+
+def batches():
+    return itertools.repeat(Batch(observed(), torch.arange(4)))
+
+
+def learner(plan: igm.Plan = PLAN, **changes) -> igm.Igm:
+    return igm.Igm(plan, changes.pop("classifier", Small()), SHAPE, PATCH, changes.pop("store", InMemory()), **changes)
+
+
+def learned(model: igm.Igm, seed: int = 0) -> igm.State:
+    rng = stream(seed, "learn")
+    state, source = model.init(rng), batches()
+    while state.ended is None and state.iteration < model.plan.iterations:
+        state, _ = model.step(state, next(source), rng)
+    return state
+
+
+def test_the_classification_step_goes_down_the_gradient_of_the_cross_entropy_at_zero_weights():
+    """At w = b = 0 every probability is ½, so the gradient is ½ (mean of negatives − mean of positives) / 2."""
+    classifier = Linear(4)
+    positives, negatives = torch.rand(3, 1, 2, 2), -torch.rand(3, 1, 2, 2)
+    of_positives, of_negatives = igm.classification_step(
+        classifier, torch.optim.SGD(classifier.parameters(), lr=1.0), positives, negatives
+    )
+    expected = 0.25 * (positives.flatten(1).mean(0) - negatives.flatten(1).mean(0))
+    assert torch.allclose(classifier.top.weight[0], expected, atol=1e-7)
+    assert classifier.top.bias.abs().max() < 1e-7
+    assert not of_positives.any() and not of_negatives.any()
+    assert float(igm.cross_entropy(of_positives, of_negatives)) == pytest.approx(math.log(2))
+
+
+def test_cross_entropy_punishes_the_wrong_sign():
+    sure = torch.tensor([10.0])
+    assert float(igm.cross_entropy(sure, -sure)) < 1e-4 < 9 < float(igm.cross_entropy(-sure, sure))
+
+
+def test_initial_noise_is_gaussian_clipped_and_made_of_bytes():
+    noise = igm.initial_noise((4, 1, 100, 100), 0.3, stream(0, "noise"))
+    assert abs(float(noise.std()) - 0.3) < 0.005 and abs(float(noise.mean())) < 0.005
+    assert torch.equal(from_uint8(to_uint8(noise)), noise)
+    assert float(igm.initial_noise((1, 1, 100, 100), 3.0, stream(0, "noise")).abs().max()) == 1.0
+
+
+def test_synthesis_climbs_the_logit_and_stops_where_the_rule_says():
+    classifier = Linear(64).requires_grad_(False)
+    classifier.top.weight.fill_(0.02)
+    classifier.top.bias.fill_(-1.0)
+    plan = replace(PLAN, patches=None, patches_per_image=None, synthesis_steps=200)
+    energy = igm.synthesis_energy(plan, [classifier], (8, 8), None)
+    start = igm.initial_noise((3, *SHAPE), 0.1, stream(0, "noise"))
+    made = igm.synthesis_step(plan, energy, start, stream(0, "chain"))
+    loss = torch.nn.functional.softplus(-classifier(made.images)).mean()
+    assert made.crossed.all() and made.steps < 200
+    assert 0.55 < float(loss) <= 0.63  # across the threshold by one step at most
+    assert float(torch.nn.functional.softplus(-classifier(start)).mean()) > 1
+
+
+def test_chains_that_are_across_already_stay_where_they_are():
+    classifier = Linear(64).requires_grad_(False)
+    classifier.top.bias.fill_(5.0)
+    plan = replace(PLAN, patches=None, patches_per_image=None)
+    energy = igm.synthesis_energy(plan, [classifier], (8, 8), None)
+    start = igm.initial_noise((3, *SHAPE), 0.3, stream(0, "noise"))
+    assert torch.equal(igm.synthesis_step(plan, energy, start, stream(0, "chain")).images, start)
+
+
+def test_the_training_trajectory_is_that_of_synthesis_from_the_same_noise_and_seeds():
+    """Training and synthesis are one function: the saved cascade makes the pseudo-negatives that were learned from."""
+    model = learner()
+    state = learned(model)
+    assert state.round == 3 and state.ended == "All rounds are done."
+    for low in (0, 3):
+        images = from_uint8(torch.tensor(model.store.negatives(0)[low : low + 3]))
+        seen = 0
+        for number in range(1, state.round + 1):
+            # the batches of a round share its random stream, one after the other
+            _, facts = model.store.load_round(number)
+            rng = torch.Generator().manual_seed(facts["seed"])
+            energy = igm.synthesis_energy(model.plan, [model.load(number, "cpu")], PATCH, 2)
+            if low:
+                before = from_uint8(torch.tensor(model.store.negatives(number - 1)[:3]))
+                igm.synthesis_step(model.plan, energy, before, rng)
+            images = igm.synthesis_step(model.plan, energy, images, rng).images
+            assert torch.equal(to_uint8(images), torch.tensor(model.store.negatives(number)[low : low + 3]))
+            seen += 1
+        assert seen == 3
+
+
+def test_rounds_are_synthesised_by_the_same_step():
+    model = learner()
+    state = learned(model)
+    noise = igm.initial_noise((2, *SHAPE), 0.3, stream(5, "noise"))
+    images = list(model.rounds(state, noise, stream(5, "chain")))
+    assert [number for number, _ in images] == [1, 2, 3]
+    rng, by_hand = stream(5, "chain"), noise
+    for number in (1, 2, 3):
+        energy = igm.synthesis_energy(model.plan, [model.load(number, "cpu")], PATCH, 2)
+        by_hand = igm.synthesis_step(model.plan, energy, by_hand, rng).images
+    assert torch.equal(images[-1][1].images, by_hand)
+    assert torch.equal(model.synthesise(state, noise, stream(5, "chain")), by_hand)
+
+
+def test_single_starts_from_the_reference_in_every_round_and_uses_one_classifier():
+    model = learner(replace(PLAN, single=True))
+    state = learned(model)
+    assert torch.equal(model._starts(_in_synthesis(state), 0), from_uint8(torch.tensor(model.store.negatives(0)[:3])))
+    noise = igm.initial_noise((2, *SHAPE), 0.3, stream(5, "noise"))
+    assert [number for number, _ in model.rounds(state, noise, stream(5, "chain"))] == [3]
+
+
+def test_a_cascade_of_one_is_single_under_the_exact_energy():
+    """Eq. (9) with T = 1 is eq. (14)."""
+    classifier = Small().eval()
+    position = igm.initial_noise((2, *SHAPE), 0.3, stream(0, "noise"))
+    energies = [
+        igm.synthesis_energy(
+            replace(PLAN, patches=None, patches_per_image=None, exact=True, single=single),
+            [classifier],
+            SHAPE[1:],
+            None,
+        )
+        for single in (False, True)
+    ]
+    first, second = (energy.prepare()(position) for energy in energies)
+    assert torch.equal(first.value, second.value) and torch.equal(first.gradient, second.gradient)
+
+
+def test_the_exact_energy_has_every_logit_and_the_reference():
+    classifiers = [Small().eval(), Linear(64).eval()]
+    nn.init.normal_(classifiers[1].top.weight, generator=stream(0, "w"))
+    plan = replace(PLAN, patches=None, patches_per_image=None, exact=True, objective="logit")
+    position = torch.randn(2, *SHAPE)
+    value = igm.synthesis_energy(plan, classifiers, SHAPE[1:], None).prepare()(position).value
+    expected = position.flatten(1).square().sum(1) / (2 * 0.3**2) - sum(f(position) for f in classifiers)
+    assert torch.allclose(value, expected, atol=1e-4)
+    newest = igm.synthesis_energy(replace(plan, exact=False), classifiers, SHAPE[1:], None).prepare()(position).value
+    assert torch.allclose(newest, -classifiers[1](position), atol=1e-5)
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("kernel", [PLAN.kernel, Langevin(0.05)])
+def test_stopping_anywhere_and_going_on_equals_never_stopping(kernel, single):
+    """Bit for bit, in the middle of a classification step, of a synthesis step and between rounds."""
+    plan = replace(PLAN, kernel=kernel, single=single, stop=ProbabilityRule(window=3, probability=0.01))
+    whole = learner(plan)
+    expected = learned(whole)
+    model, rng, source = learner(plan), stream(0, "learn"), batches()
+    state, phases = model.init(rng), set()
+    while state.ended is None and state.iteration < plan.iterations:
+        if state.iteration % 3 == 1:
+            phases.add((state.phase, state.chain is None))
+            saved, words = model.state_dict(state), rng.get_state()
+            saved = {key: value for key, value in saved.items()}
+            state = model.load_state_dict(model.init(stream(9, "other")), saved)
+            rng = torch.Generator()
+            rng.set_state(words)
+        state, _ = model.step(state, next(source), rng)
+    assert ("synthesis", False) in phases and ("classification", True) in phases
+    assert (state.round, state.iteration, state.ended) == (expected.round, expected.iteration, expected.ended)
+    assert state.round
+    for number in range(state.round + 1):
+        assert (model.store.negatives(number) == whole.store.negatives(number)).all()
+    for mine, theirs in zip(state.classifier.parameters(), expected.classifier.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_learning_ends_when_the_classifier_cannot_tell():
+    initial = observed()[:1].repeat(5, 1, 1, 1)
+    model = learner(
+        replace(PLAN, update=Sgd(lr=1e-4, momentum=0.0, weight_decay=0.0), indistinguishable=0.6),
+        initial=initial,
+        classifier=Linear(16),
+    )
+    state = learned(model)
+    assert state.round == 0 and state.ended is not None
+    assert "could no longer tell" in state.ended and "round 1" in state.ended
+    assert torch.equal(
+        model.sample(state, 2, stream(0, "s"))["cascade"], model.sample(state, 2, stream(0, "s"))["cascade"]
+    )
+
+
+def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept():
+    model = learner(replace(PLAN, kernel=Ascent(lr=1e-6)))
+    state = learned(model)
+    assert state.round == 0 and state.ended is not None
+    assert "stalled" in state.ended and "after 40 steps" in state.ended
+
+
+def test_initial_negatives_of_ones_own_are_what_the_first_round_is_told_apart_from():
+    initial = torch.full((6, *SHAPE), 0.2)
+    model = learner(initial=initial)
+    model.step(model.init(stream(0, "learn")), next(batches()), stream(0, "learn"))
+    assert (model.store.negatives(0) == 153).all() and len(model.store.negatives(0)) == 6
+
+
+def test_development_shows_rounds_from_the_first_to_the_last():
+    model = learner()
+    state = learned(model)
+    shown = model.development(state, images=2, moments=3)
+    assert shown.shape == (2, 3, *SHAPE)
+    assert torch.equal(shown[:, 0], from_uint8(torch.tensor(model.store.negatives(0)[:2])))
+    assert torch.equal(shown[:, -1], from_uint8(torch.tensor(model.store.negatives(3)[:2])))
+
+
+def test_a_round_folds_the_steps():
+    model, rng = learner(), stream(0, "learn")
+    state = igm.igm_round(model, model.init(rng), batches(), rng)
+    assert state.round == 1 and state.phase == "classification" and state.within == 0
+    assert (model.store.negatives(1) != model.store.negatives(0)).any()
+
+
+def test_samples_are_bytes_and_as_many_as_asked_for():
+    model = learner()
+    state = learned(model)
+    drawn = model.sample(state, 7, stream(1, "sample"))["cascade"]
+    assert drawn.shape == (7, *SHAPE)
+    assert torch.equal(from_uint8(to_uint8(drawn)), drawn)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"patches": None}, "give a number for both"),
+        ({"patches": 0}, "patches is 0; it needs to be 1 or more"),
+        ({"recency": 1.5}, r"recency is 1.5; it needs to lie in \[0, 1\]"),
+        ({"classified": 0.65, "indistinguishable": 0.6}, "0 <= classified < indistinguishable <= ln 2"),
+        ({"synthesis_steps": 0}, "synthesis_steps is 0; it needs to be a whole number of 1 or more"),
+        ({"reference_std": 0.0}, "standard deviation above 0"),
+        ({"kernel": Langevin(0.1, metropolis=True)}, "clip"),
+        ({"stop": EnoughSteps(40)}, "EnoughSteps of 40 never ends a chain of 40 synthesis_steps"),
+    ],
+)
+def test_plans_that_cannot_work_are_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        replace(PLAN, **changes)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="patches of 9x9 and the images are 8x8"):
+        igm.Igm(PLAN, Small(), SHAPE, (9, 9), InMemory())
+    with pytest.raises(InputError, match=r"of that size, or plan\.patches"):
+        igm.Igm(replace(PLAN, patches=None, patches_per_image=None), Small(), SHAPE, PATCH, InMemory())
+    with pytest.raises(InputError, match="5 or more of"):
+        learner(initial=torch.zeros(4, *SHAPE))
+
+
+def test_a_round_of_another_classifier_is_refused():
+    model = learner()
+    state = learned(model)
+    other = igm.Igm(PLAN, Linear(16), SHAPE, PATCH, model.store)
+    with pytest.raises(InputError, match="round 1 holds another classifier"):
+        other.synthesise(state, torch.zeros(1, *SHAPE), stream(0, "chain"))
+
+
+def _in_synthesis(state: igm.State) -> igm.State:
+    state.chance = torch.Generator()
+    return state

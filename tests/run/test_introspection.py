@@ -1,0 +1,179 @@
+"""An introspective run on disk: its rounds, a kill −9 at any moment, and what is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tiny_recipes import numbers, same, saved_state, tiny, tiny_texture
+from tutelage.checks import InputError
+from tutelage.learn import igm
+from tutelage.run import checkpoint, train
+from tutelage.run.build import build
+from tutelage.run.folder import RunFolder
+from tutelage.run.rounds import OnDisk
+
+CPU = torch.device("cpu")
+
+# The child trains the tiny recipe, and dies in iteration AT, or while round 2 is appended.
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tiny_recipes import tiny, tiny_texture
+from tutelage.learn import igm
+from tutelage.run import checkpoint, rounds, train
+
+moment, out, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(threads)
+classify, advance, save_round, save_negatives = (
+    igm.classification_step, igm.advance_synthesis, rounds.OnDisk.save_round, rounds.OnDisk.save_negatives
+)
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+seen = 0
+
+def counted(function, at):
+    def call(*args):
+        global seen
+        seen += 1
+        if seen == at:
+            function(*args)
+            die()
+        return function(*args)
+    return call
+
+def fatal_round(self, number, *rest):
+    if number == 2 and moment == "before the round is kept":
+        (self.path / "rounds" / ".0000002.tmp-1").mkdir(parents=True)
+        die()
+    save_round(self, number, *rest)
+    if number == 2 and moment == "after the round is kept":
+        die()
+
+def fatal_negatives(self, number, pixels):
+    if number == 2 and moment == "half of the negatives":
+        (self.path / "negatives" / ".0000002.npy.tmp-1").write_bytes(b"half")
+        die()
+    save_negatives(self, number, pixels)
+    if number == 2 and moment == "after the negatives are kept":
+        die()
+
+if moment == "classification":
+    igm.classification_step = counted(classify, 9)
+if moment == "synthesis":
+    igm.advance_synthesis = counted(advance, 7)
+rounds.OnDisk.save_round, rounds.OnDisk.save_negatives = fatal_round, fatal_negatives
+train.train(tiny("igm/texture"), tiny_texture(), out, torch.device("cpu"), {})
+"""
+
+MOMENTS = (
+    "classification",
+    "synthesis",
+    "before the round is kept",
+    "after the round is kept",
+    "half of the negatives",
+    "after the negatives are kept",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that nobody killed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert train.train(tiny("igm/texture"), tiny_texture(), out, CPU, {}) == "done"
+    return out
+
+
+def kept(run: Path) -> dict[str, object]:
+    """Every round's weights and pseudo-negatives."""
+    store = OnDisk(run)
+    count = len(checkpoint.available(run / "rounds"))
+    return {
+        **{f"round {number}": store.load_round(number)[0] for number in range(1, count + 1)},
+        **{f"negatives {number}": torch.tensor(store.negatives(number)) for number in range(count + 1)},
+    }
+
+
+def test_a_run_leaves_its_rounds_pictures_and_why_it_ended(whole: Path) -> None:
+    assert len(kept(whole)) == 7
+    assert {"rounds.png", "final_cascade.png", "real.png"} <= {path.name for path in (whole / "pictures").iterdir()}
+    assert saved_state(whole)["learner"]["ended"] == "All rounds are done."
+    page = (whole / "report.html").read_text()
+    assert "All rounds are done." in page and "Classification step" in page and "Synthesis step" in page
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_at_any_moment_leads_to_the_same_cascade(tmp_path: Path, whole: Path, moment: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", CHILD, moment, str(tmp_path / "run"), str(torch.get_num_threads())]
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    run = RunFolder(tmp_path / "run")
+    assert not (run.path / "report.html").exists()
+    assert train.resume(run, tiny_texture(), CPU) == "done"
+    assert same(saved_state(run.path), saved_state(whole))
+    assert numbers(run.path) == numbers(whole)
+    assert same(kept(run.path), kept(whole))
+
+
+def test_resuming_a_run_that_ended_changes_nothing(whole: Path) -> None:
+    before = saved_state(whole)
+    assert train.resume(RunFolder(whole), tiny_texture(), CPU) == "done"
+    assert same(saved_state(whole), before)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> OnDisk:
+    made = OnDisk(tmp_path)
+    made.save_round(1, {"classifier": {"w": torch.ones(3)}}, {"seed": 4})
+    made.save_negatives(1, torch.arange(48, dtype=torch.uint8).view(1, 3, 4, 4))
+    return made
+
+
+def test_a_store_gives_back_what_it_was_given(store: OnDisk) -> None:
+    nested, facts = store.load_round(1)
+    assert nested["classifier"]["w"].tolist() == [1, 1, 1] and facts["seed"] == 4
+    assert isinstance(store.negatives(1), np.memmap)
+    assert store.negatives(1).flatten().tolist() == list(range(48))
+
+
+def test_a_later_round_of_the_same_number_replaces_it(store: OnDisk) -> None:
+    store.save_round(1, {"classifier": {"w": torch.zeros(3)}}, {"seed": 5})
+    store.save_negatives(1, torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
+    assert store.load_round(1)[1]["seed"] == 5 and not store.negatives(1).any()
+
+
+def test_missing_and_damaged_rounds_are_refused(store: OnDisk) -> None:
+    with pytest.raises(InputError, match=r"round 2 is missing .*; restore it from a copy of the run, or train again"):
+        store.load_round(2)
+    with pytest.raises(InputError, match="the pseudo-negatives of round 2 are missing"):
+        store.negatives(2)
+    weights = store.path / "rounds" / "0000001" / "state.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match=r"round 1 .* is damaged: state\.safetensors is not what was written; restore"):
+        store.load_round(1)
+    file = store.path / "negatives" / "0000001.npy"
+    for broken in (b"", file.read_bytes()[:-9], b"not an array at all"):
+        file.write_bytes(broken)
+        with pytest.raises(InputError, match="the pseudo-negatives of round 1 are damaged"):
+            store.negatives(1)
+
+
+def test_rounds_of_another_patch_size_are_refused(whole: Path) -> None:
+    recipe = tiny("igm/texture", {"classifier.shape": [1, 6, 6]})
+    learner = build(recipe, 1, CPU, whole)
+    assert isinstance(learner, igm.Igm)
+    with pytest.raises(InputError, match="round 1 was trained on patches of 8x8, and this recipe's are 6x6"):
+        learner.load(1, CPU)
+    other = build(tiny("igm/texture", {"classifier.channels": [4, 7]}), 1, CPU, whole)
+    assert isinstance(other, igm.Igm)
+    with pytest.raises(InputError, match="round 1 holds another classifier than this recipe's"):
+        other.load(1, CPU)
