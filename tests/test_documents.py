@@ -54,7 +54,7 @@ def test_examples_run_and_are_short(path, capsys):
 
 
 def test_every_recipe_named_in_the_readme_exists():
-    named = set(re.findall(r"\b(?:coopnets|descriptor|generator)/[a-z0-9-]+", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"\b(?:coopnets|descriptor|generator|igm)/[a-z0-9-]+", (ROOT / "README.md").read_text()))
     assert named and all(tutelage.recipes.by_name(name) for name in named)
 
 

@@ -53,7 +53,9 @@ def list_recipes() -> None:
     for recipe in RECIPES:
         size = "x".join(map(str, recipe.data.size))
         algorithm = evaluate.algorithm_of(recipe.plan)
-        print(f"{recipe.name:22} {algorithm:12} {recipe.data.kind} {size}, {recipe.plan.iterations} iterations")
+        rounds = getattr(recipe.plan, "rounds", None)
+        length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
+        print(f"{recipe.name:25} {algorithm:12} {recipe.data.kind} {size}, {length}")
 
 
 def show(recipe: Name, overrides: Overrides = []) -> None:  # noqa: B006 - tyro reads the default
@@ -406,7 +408,8 @@ def _estimate(recipe: Recipe, path: Path | None, device: torch.device) -> None:
     needed = estimated_bytes(recipe, observations) / 1e6
     print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
     seconds = estimated_seconds(recipe, device)
-    print(f"estimated time: {seconds:.3g} s an iteration, {page.duration(seconds * recipe.plan.iterations)} in all")
+    whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
+    print(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all")
 
 
 def _clear_earlier_demo(out: Path) -> None:

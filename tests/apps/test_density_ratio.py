@@ -138,7 +138,7 @@ def test_bayes_optimal_classifiers_make_the_density_of_the_data() -> None:
         optimal = Linear(42).requires_grad_(False)
         optimal.top.weight[0] = (after - before) / s**2
         optimal.top.bias[0] = (before.square().sum() - after.square().sum()) / (2 * s**2)
-        learner.store.save_round(number, {"classifier": optimal.state_dict()}, {})
+        learner.store.save_round(number, {"classifier": optimal.state_dict()}, {"patch": list(SHAPE[1:])})
     state = replace(learner.init(stream(0)), round=2)
     x = images().double()
     found = terms(learner, state, x)
@@ -171,5 +171,7 @@ def test_images_smaller_than_a_patch_and_runs_without_rounds_are_refused() -> No
     learner, state = learned(PATCHES, (4, 4))
     with pytest.raises(InputError, match="smaller than a patch of 4 x 4"):
         log_ratio(learner, state, images(2, (3, 9)))
+    with pytest.raises(InputError, match="stride is 0; patches of 4 x 4 need a stride from 1 to 4"):
+        log_ratio(learner, state, images(), stride=0)
     with pytest.raises(InputError, match="finished no round yet"):
         terms(learner, replace(state, round=0), images())

@@ -55,4 +55,4 @@ def test_what_does_not_fit_is_refused(model, photo) -> None:
     )
     for arguments, words in cases:
         with pytest.raises(InputError, match=words):
-            next(style.stylise(*arguments, stream(0, "s")))
+            style.stylise(*arguments, stream(0, "s"))

@@ -20,7 +20,9 @@ from tutelage.types import Batch
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_one_iteration_of_every_recipe(recipe: Recipe) -> None:
-    fewer = {"batch_size": 2, "chains": 2, "revision_steps": 1, "inference_steps": 1}
+    fewer = {"batch_size": 2, "chains": 2, "revision_steps": 1, "inference_steps": 1, "negatives_per_round": 2}
+    if getattr(recipe.plan, "patches", None) is not None:
+        fewer["patches"] = 2
     known = {field.name for field in dataclasses.fields(recipe.plan)}
     plan = dataclasses.replace(recipe.plan, **{name: n for name, n in fewer.items() if name in known})
     learner: Any = build(dataclasses.replace(recipe, plan=plan), 2)

@@ -57,6 +57,10 @@ def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: t
             f"a size of {by(size)} is smaller than the patches of {by(learner.patch)} that this model knows; ask for "
             "at least that"
         )
+    return _rounds(learner, state, size, n, rng)
+
+
+def _rounds(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
     space = _with_margin(learner, size)
     noise = initial_noise((n, learner.shape[0], *space), learner.plan.reference_std, rng)
     (top, left), (height, width) = _margin(learner), size

@@ -65,7 +65,8 @@ def log_ratio(
         potential: Potential = learner.load(number, images.device)
         if learner.plan.patches is not None:
             height, width = learner.patch
-            potential = AllPatches(potential, (height, width), stride or max(1, min(learner.patch) // 2))
+            half = max(1, min(height, width) // 2)
+            potential = AllPatches(potential, (height, width), half if stride is None else stride)
         total += in_chunks(potential, images, chunk).double()
     return total
 

@@ -68,6 +68,12 @@ def stylise(
             f"a photograph of {by(photo.shape[1:])} is smaller than the patches of {by(learner.patch)} that this style "
             "knows; give a larger one"
         )
+    return _rounds(learner, state, photo, content_weight, rng, steps)
+
+
+def _rounds(
+    learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int
+) -> Iterator[Stylised]:
     images = photo.unsqueeze(0)
     per_image = patches_for(learner, (photo.shape[1], photo.shape[2])) or 1
     numbers = [state.round] if learner.plan.single else range(1, state.round + 1)

@@ -31,6 +31,10 @@ Place = tuple[int, int, int]
 """Which image of the batch, and the row and column of the patch's first pixel."""
 
 
+CHUNK = 512
+"""Patches evaluated together, unless another number is given."""
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """``f(I) = Σ_k potential(patch k of I)`` over patches at fixed places (IGM eq. 15).
@@ -52,7 +56,7 @@ class Patches:
     size: tuple[int, int]
     corners: Tensor
     mean: bool = False
-    chunk: int = 512
+    chunk: int = CHUNK
 
     def __post_init__(self) -> None:
         _check_size(self.size, self.chunk)
@@ -131,7 +135,7 @@ class RandomPatches:
     size: tuple[int, int]
     per_image: int
     mean: bool = False
-    chunk: int = 512
+    chunk: int = CHUNK
 
     def __post_init__(self) -> None:
         _check_size(self.size, self.chunk)
@@ -166,7 +170,7 @@ class AllPatches:
     size: tuple[int, int]
     stride: int = 1
     mean: bool = False
-    chunk: int = 512
+    chunk: int = CHUNK
 
     def __post_init__(self) -> None:
         _check_size(self.size, self.chunk)

@@ -414,8 +414,8 @@ class Igm:
         nested, facts = self.store.load_round(number)
         if facts["patch"] != list(self.patch):  # which the weights need not show: a fully connected layer may fit both
             raise InputError(
-                f"round {number} was trained on patches of {by(facts['patch'])}, and this recipe's are {by(self.patch)}; "
-                "restore the rounds folder of this very run, or train again"
+                f"round {number} was trained on patches of {by(facts['patch'])}, and this recipe's are "
+                f"{by(self.patch)}; restore the rounds folder of this very run, or train again"
             )
         classifier = copy.deepcopy(self.classifier).to(device)
         try:

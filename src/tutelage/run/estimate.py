@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ..energy.patches import CHUNK
+from ..learn import igm
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Batch
@@ -23,6 +25,8 @@ def estimated_bytes(recipe: Recipe, observations: int) -> int:
     differentiation keeps is measured on a few images, for each network; the two networks take turns, and the
     descriptor sees observed and revised images at once. The images are counted as bytes, memory-mapped.
     """
+    if isinstance(recipe.plan, igm.Plan):
+        return _introspective_bytes(recipe, recipe.plan, observations)
     learner = build(recipe, observations)
     rng = stream(recipe.seed, "estimate")
     state = learner.init(rng)
@@ -38,6 +42,28 @@ def estimated_bytes(recipe: Recipe, observations: int) -> int:
             activations = max(activations, (more - few) // 2 * images)
     pixels = observations * recipe.data.channels * math.prod(recipe.data.size)
     return pixels + kept + gradients + max(activations, 2 * kept)
+
+
+def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int) -> int:
+    """The classifier with its gradient, momentum and snapshot; what differentiation keeps of the patches of an update
+    or of a step of synthesis, whichever are more; chains with Adam's moments; and the images, as bytes.
+    """
+    learner = build(recipe, observations)
+    assert isinstance(learner, igm.Igm)
+    parameters = _bytes_of(list(learner.classifier.parameters()))
+    few, more = (
+        _kept_for_gradients(learner.classifier, torch.zeros(count, recipe.data.channels, *learner.patch))
+        for count in (2, 4)
+    )
+    image, patch = (recipe.data.channels * math.prod(size) for size in (recipe.data.size, learner.patch))
+    in_update = 2 * (plan.patches or plan.batch_size)
+    in_step = (
+        min(CHUNK, plan.synthesis_batch * plan.patches_per_image) if plan.patches_per_image else plan.synthesis_batch
+    )
+    patches = max(in_update, in_step)
+    chains = 6 * 4 * plan.synthesis_batch * image  # before and after, two moments, gradient, and one in the making
+    kept = plan.negatives_per_round * image + observations * image
+    return 4 * parameters + ((more - few) // 2 + 4 * 2 * patch) * patches + chains + kept
 
 
 def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> torch.Tensor:
@@ -73,9 +99,10 @@ def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> flo
     """Seconds of one iteration on this machine, from a few iterations on few images.
 
     The time of an iteration is taken as a fixed part and a part that grows with the number of images; both are
-    read off two sizes that are small enough to be tried in seconds, by the faster of two runs each.
+    read off two sizes that are small enough to be tried in seconds, by the faster of two runs each. Of an introspective
+    model it is an update of the classifier that is timed; a step of synthesis takes about as long.
     """
-    wanted = max(getattr(recipe.plan, "chains", 1), recipe.plan.batch_size)
+    wanted = max(getattr(recipe.plan, "chains", 1), getattr(recipe.plan, "patches", None) or recipe.plan.batch_size)
     few, more = min(wanted, 4), min(wanted, 16)
     slow = _seconds_of_step(recipe, more, device)
     if more == wanted or few == more:
@@ -86,12 +113,14 @@ def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> flo
 
 def _seconds_of_step(recipe: Recipe, images: int, device: torch.device | str) -> float:
     sizes = {name: images for name in ("batch_size", "chains") if hasattr(recipe.plan, name)}
+    if isinstance(recipe.plan, igm.Plan):
+        sizes = {"negatives_per_round": 4, "batch_size" if recipe.plan.patches is None else "patches": images}
     smaller = dataclasses.replace(recipe, plan=dataclasses.replace(recipe.plan, **sizes))
     learner, rng = build(smaller, images, device), stream(recipe.seed, "estimate", device=device)
     state, times = learner.init(rng), []
-    shape = (images, recipe.data.channels, *recipe.data.size)
+    shape = (smaller.plan.batch_size, recipe.data.channels, *recipe.data.size)
     observed = torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
-    batch = Batch(observed, torch.arange(images, device=rng.device))
+    batch = Batch(observed, torch.arange(len(observed), device=rng.device))
     for _ in range(3):
         began = time.perf_counter()
         state, record = learner.step(state, batch, rng)

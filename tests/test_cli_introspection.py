@@ -1,0 +1,131 @@
+"""The command line of introspective models: train on one picture, synthesise any size, stylise, refuse."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_cli import Said, call, refused, settings
+
+TINY = settings(
+    "igm/texture",
+    data__kind="image",
+    data__channels="3",
+    classifier__shape="[3, 8, 8]",
+    plan__rounds="2",
+)
+
+
+@pytest.fixture
+def tutelage(capsys: pytest.CaptureFixture[str]):
+    return lambda *arguments: call(list(arguments), capsys)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A texture, a photograph, a grey one, and a run."""
+    folder = tmp_path_factory.mktemp("introspection")
+    rows = (np.arange(24).reshape(24, 1, 1) % 6 < 3) * np.array([200, 150, 90]) + 20
+    Image.fromarray(np.broadcast_to(rows, (24, 24, 3)).astype(np.uint8)).save(folder / "bricks.png")
+    ramp = np.linspace(20, 230, 30 * 20).reshape(30, 20, 1) * np.ones(3)
+    Image.fromarray(ramp.astype(np.uint8)).save(folder / "photo.png")
+    Image.fromarray(ramp[..., 0].astype(np.uint8)).save(folder / "grey.png")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TUTELAGE_DATA", raising=False)
+        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def run(root: Path, tutelage) -> Path:
+    """A model of the texture, trained once."""
+    out = root / "run"
+    if not out.exists():
+        said = tutelage("train", "igm/texture", "--image", root / "bricks.png", "--out", out, *TINY)
+        assert said.code == 0, said.err
+    return out
+
+
+def test_a_texture_becomes_pictures_of_any_size(tutelage, run: Path, tmp_path: Path) -> None:
+    said = tutelage("synthesise", run, "--size", "20x31", "--out", tmp_path / "new.png")
+    assert said.code == 0 and said.out.startswith("1 x 20 high, 31 wide, from 2 rounds in ")
+    with Image.open(tmp_path / "new.png") as picture:
+        assert picture.size == (31, 20) and picture.mode == "RGB"
+    again, other = tmp_path / "again.png", tmp_path / "other.png"
+    tutelage("synthesise", run, "--size", "20X31", "--out", again)
+    tutelage("synthesise", run, "--size", "20x31", "--out", other, "--seed", 1)
+    assert again.read_bytes() == (tmp_path / "new.png").read_bytes() != other.read_bytes()
+    assert tutelage("synthesise", run, "--size", "9x9", "-n", 3, "--out", tmp_path / "many.npy").code == 0
+    assert np.load(tmp_path / "many.npy").shape == (3, 9, 9, 3)
+
+
+def test_a_photograph_is_stylised(tutelage, run: Path, root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "styled.png"
+    said = tutelage("stylise", run, root / "photo.png", "--content-weight", 0.5, "--steps", 3, "--out", out)
+    assert said.code == 0 and "in the style of" in said.out
+    with Image.open(out) as picture:
+        assert picture.size == (20, 30)
+    said = tutelage("stylise", run, root / "photo.png", "--shorter", 10, "--steps", 1, "--out", out)
+    with Image.open(out) as picture:
+        assert said.code == 0 and picture.size == (10, 15)
+    said = tutelage("stylise", run, root / "grey.png", "--convert", "--steps", 1, "--out", out)
+    assert said.code == 0
+    tutelage("stylise", run, root / "photo.png", "--content-weight", 1, "--out", out)
+    with Image.open(out) as picture, Image.open(root / "photo.png") as photo:
+        assert np.abs(np.asarray(picture).astype(int) - np.asarray(photo)).max() <= 1
+
+
+def test_sampling_and_measuring(tutelage, run: Path, tmp_path: Path) -> None:
+    said = tutelage("sample", run, "-n", 2, "--out", tmp_path / "x.npy")
+    assert said == Said(0, f"2 images of the cascade: {tmp_path / 'x.npy'}\n", "")
+    assert np.load(tmp_path / "x.npy").shape == (2, 16, 16, 3)
+    refused(tutelage("sample", run, "--model", "generator", "--out", tmp_path / "y.npy"), "it has cascade: choose")
+
+
+def test_what_a_dry_run_says(tutelage, root: Path, tmp_path: Path) -> None:
+    said = tutelage(
+        "train", "igm/texture", "--image", root / "bricks.png", "--out", tmp_path / "no", "--dry-run", *TINY
+    )
+    assert said.code == 0 and "classifier: " in said.out and "at most " in said.out and not (tmp_path / "no").exists()
+
+
+MISTAKES = {
+    "a size that is none": (["synthesise", "{run}", "--size", "320"], "--size is '320'; write HEIGHTxWIDTH"),
+    "a size of nothing": (["synthesise", "{run}", "--size", "0x9"], "--size is '0x9'"),
+    "a size below the patch": (["synthesise", "{run}", "--size", "7x20"], "smaller than the patches of 8x8"),
+    "a photograph that is missing": (["stylise", "{run}", "{root}/none.png"], "none.png cannot be read"),
+    "a photograph of other channels": (["stylise", "{run}", "{root}/grey.png"], "grey.png is grey.*--convert"),
+    "too much content": (["stylise", "{run}", "{root}/photo.png", "--content-weight", "2"], "needs to lie in"),
+    "a missing round": (["synthesise", "{root}/missing", "--size", "16x16"], "round 2 is missing"),
+    "a corrupt round": (["synthesise", "{root}/corrupt", "--size", "16x16"], r"round 1 .* is damaged"),
+    "a texture smaller than a patch": (
+        ["train", "igm/texture", "--image", "{root}/bricks.png", *TINY, "data.size=[6, 6]"],
+        "the classifier takes patches of .3, 8, 8.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_cost_one_sentence(tutelage, run: Path, root: Path, tmp_path: Path, case: str) -> None:
+    for name, broken in (("missing", "0000002"), ("corrupt", "0000001")):
+        if not (root / name).exists():
+            shutil.copytree(run, root / name)
+            weights = root / name / "rounds" / broken
+            if name == "missing":
+                shutil.rmtree(weights)
+            else:
+                (weights / "state.safetensors").write_bytes(b"no weights")
+    arguments, words = MISTAKES[case]
+    filled = [argument.replace("{run}", str(run)).replace("{root}", str(root)) for argument in arguments]
+    said = tutelage(*filled[:1], "--out", tmp_path / "out.png", *filled[1:])
+    last = said.err.splitlines()[-1]  # a broken round is met when its turn comes: a progress bar is before it
+    assert said.code == 2 and last.startswith("tutelage: ") and re.search(words, last), said.err
+    assert not any(tmp_path.iterdir())
