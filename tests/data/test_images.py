@@ -9,12 +9,30 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.data import ImageSet, Splits, from_array, from_npy, stretched
+from tutelage.data import ImageSet, Splits, from_array, from_npy, from_uint8, stretched, to_uint8
 
 
 def ramp(count: int = 5, channels: int = 1, height: int = 2, width: int = 4) -> np.ndarray:
     shape = (count, channels, height, width)
     return (np.arange(np.prod(shape)) * 7 % 256).astype(np.uint8).reshape(shape)
+
+
+# --- bytes and floats
+
+
+def test_values_are_clipped_and_rounded_for_the_picture_only() -> None:
+    images = torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0, float("nan")]).view(6, 1, 1, 1)
+    before = images.clone()
+    assert to_uint8(images).flatten().tolist() == [0, 0, 128, 255, 255, 0]
+    assert torch.equal(images.nan_to_num(), before.nan_to_num())
+
+
+def test_uint8_survives_a_round_trip_through_floats() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert torch.equal(to_uint8(levels.float() / 127.5 - 1), levels)
+    assert torch.equal(to_uint8(from_uint8(levels)), levels)
+    assert from_uint8(levels).dtype == torch.float32 and levels.dtype == torch.uint8
+    assert torch.equal(to_uint8(levels), levels)
 
 
 # --- batches of floats
