@@ -91,7 +91,7 @@ def main(folder: Path | None = None) -> None:
         if folder:
             series = {curve: (range(rounds + 1), values) for curve, values in curves.items()}
             chart = line_chart(series, f"KL(p⁺ | p_t), {title}", "round t", "nats", log_y=True, standalone=True)
-            (folder / f"theory_{name}.svg").write_text(chart)
+            (folder / f"theory_{name}.svg").write_text(chart, encoding="utf-8")
 
 
 if __name__ == "__main__":
