@@ -83,6 +83,21 @@ def test_a_photograph_is_stylised(tutelage, run: Path, root: Path, tmp_path: Pat
         assert np.abs(np.asarray(picture).astype(int) - np.asarray(photo)).max() <= 1
 
 
+def test_negatives_of_ones_own(tutelage, root: Path, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    (tmp_path / "fakes").mkdir()
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "fakes" / f"{i}.png")
+    out = tmp_path / "run"
+    train = ["train", "igm/texture", "--image", root / "bricks.png", "--out", out, "--negatives", tmp_path / "fakes"]
+    assert tutelage(*train, *TINY, "plan.rounds=1").code == 0
+    assert np.array_equal(np.load(out / "negatives" / "0000000.npy"), pictures.transpose(0, 3, 1, 2))
+    too_few = [*train[:5], tmp_path / "no", *train[6:], *TINY, "plan.negatives_per_round=7"]
+    refused(tutelage(*too_few), r"initial negatives of shape \[6, 3, 16, 16\] are given; 7 or more")
+    other = ["train", "coopnets/mnist", "--data", root, "--out", tmp_path / "no", "--negatives", tmp_path / "fakes"]
+    assert tutelage(*other, *settings("coopnets/mnist")).code == 2 and not (tmp_path / "no").exists()
+
+
 def test_sampling_and_measuring(tutelage, run: Path, tmp_path: Path) -> None:
     said = tutelage("sample", run, "-n", 2, "--out", tmp_path / "x.npy")
     assert said == Said(0, f"2 images of the cascade: {tmp_path / 'x.npy'}\n", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
 import shutil
@@ -76,6 +77,9 @@ def train(
     skip_bad: Annotated[bool, arg(help="leave out pictures that cannot be used, and say which")] = False,
     convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
     recover: Recover = False,
+    negatives: Annotated[
+        Path | None, arg(help="igm/ recipes: a folder or a zip of pictures to begin with, in place of noise")
+    ] = None,
     dry_run: Annotated[bool, arg(help="show what would be done, and do nothing")] = False,
 ) -> int:
     """Train a model and leave a run folder: recipe, journal, pictures, checkpoints, report.html."""
@@ -86,8 +90,9 @@ def train(
         _estimate(chosen, data, _device(device))
         return 0
     splits = _load(chosen, data, download)
+    initial = None if negatives is None else _negatives(chosen, negatives)
     facts = {"data": _found(chosen, splits, data), "command": _command()}
-    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover)
+    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial)
     return _say_trained(out, ending)
 
 
@@ -320,6 +325,13 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
     return data.load(recipe.data, path, download=download)
+
+
+def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
+    if not isinstance(recipe.plan, igm.Plan):
+        raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
+    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None)
+    return torch.tensor(data.load(spec, path).train.pixels)
 
 
 def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:

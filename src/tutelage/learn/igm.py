@@ -260,7 +260,8 @@ class Igm:
         shape: ``(C, *space)`` of the images that are learned from and made.
         patch: size of the patches the classifier takes; the images' where the plan has no patches.
         store: keeps classifiers and pseudo-negatives.
-        initial: pseudo-negatives to begin with, in place of noise: ``[n, C, *space]`` with n ≥ l.
+        initial: negatives to begin with, in place of noise: ``[n, C, *space]`` with n ≥ l, floats in [-1, 1] or uint8.
+            All are learned from; the first l are where the first chains start.
 
     Raises ``InputError`` where sizes do not fit.
     """

@@ -18,12 +18,19 @@ from .rounds import OnDisk
 
 
 def build(
-    recipe: Recipe, observations: int, device: torch.device | str = "cpu", path: Path | None = None
+    recipe: Recipe,
+    observations: int,
+    device: torch.device | str = "cpu",
+    path: Path | None = None,
+    initial: torch.Tensor | None = None,
 ) -> Learner[Any]:
     """The learner of ``recipe`` on a data set of ``observations`` images, its networks on ``device``.
 
-    ``path`` is the run folder, for learners that keep rounds there (None: in memory). Weights are drawn on the CPU
-    from the recipe's seed, so that they are the same on every device.
+    ``path`` is the run folder, for learners that keep rounds there (None: in memory); ``initial`` the
+    negatives that an introspective model begins with (None: noise). Weights are drawn on the CPU from the recipe's
+    seed, so that they are the same on every device.
+
+    Raises ``InputError`` where the recipe lacks a network, or ``initial`` does not fit.
     """
     descriptor = generator = classifier = None
     if recipe.descriptor is not None:
@@ -46,7 +53,7 @@ def build(
         case igm.Plan() as plan, _, _, Classifier():
             shape = (recipe.data.channels, *recipe.data.size)
             store = InMemory() if path is None else OnDisk(path, device)
-            return igm.Igm(plan, classifier, shape, classifier.spec.shape[1:], store)
+            return igm.Igm(plan, classifier, shape, classifier.spec.shape[1:], store, initial)
         case _:
             raise InputError(f"recipe {recipe.name} has no network for its plan; give the networks its algorithm needs")
 

@@ -50,16 +50,18 @@ def train(
     facts: dict[str, Any],
     minutes: float | None = None,
     recover: bool = False,
+    initial: torch.Tensor | None = None,
 ) -> Ending:
     """Start a run in the new folder ``out`` and learn. ``facts`` (plain JSON) go into ``run.json``.
 
+    ``initial`` are the negatives that an introspective model begins with, see `tutelage.learn.igm.Igm`.
     With ``recover``, a divergence is followed by another attempt with smaller steps, see `tutelage.run.recover`.
 
     Returns how it ended: all iterations "done", or, after everything was saved, "time" where ``minutes`` ran out
     and "interrupt" where somebody asked for it. Raises ``InputError`` where ``out`` exists or cannot be written,
     ``DivergenceError`` where learning diverges.
     """
-    learner = build(recipe, len(observed), device, out)
+    learner = build(recipe, len(observed), device, out, initial)
     rng = stream(recipe.seed, "learn", device=device)
     facts = {
         **facts,
