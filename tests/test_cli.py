@@ -201,7 +201,7 @@ def test_more_steps_of_revision_after_learning(tutelage: Command, world: World, 
     usual, same_number, more = (np.load(tmp_path / f"{steps}.npy") for steps in (None, 2, 20))
     assert np.array_equal(usual, same_number) and not np.array_equal(usual, more)
     out = tmp_path / "x.png"
-    refused(tutelage("sample", world.generator, "--out", out, "--revision-steps", 3), "no field 'plan.revision_steps'")
+    refused(tutelage("sample", world.generator, "--out", out, "--revision-steps", 3), "no descriptor to revise by")
     refused(tutelage("sample", world.coopnets, "--out", out, "--revision-steps", -3), "revision_steps is -3")
 
 

@@ -1,5 +1,6 @@
 """The command line of introspective models: train on one picture, synthesise any size, stylise, refuse."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -91,18 +92,33 @@ def test_negatives_of_ones_own(tutelage, root: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train = ["train", "igm/texture", "--image", root / "bricks.png", "--out", out, "--negatives", tmp_path / "fakes"]
     assert tutelage(*train, *TINY, "plan.rounds=1").code == 0
-    assert np.array_equal(np.load(out / "negatives" / "0000000.npy"), pictures.transpose(0, 3, 1, 2))
-    too_few = [*train[:5], tmp_path / "no", *train[6:], *TINY, "plan.negatives_per_round=7"]
-    refused(tutelage(*too_few), r"initial negatives of shape \[6, 3, 16, 16\] are given; 7 or more")
-    other = ["train", "coopnets/mnist", "--data", root, "--out", tmp_path / "no", "--negatives", tmp_path / "fakes"]
-    assert tutelage(*other, *settings("coopnets/mnist")).code == 2 and not (tmp_path / "no").exists()
+    kept = np.load(out / "negatives" / "0000000.npy")
+    assert np.array_equal(kept[5:], pictures.transpose(0, 3, 1, 2))  # after the noise of the first chains
+    np.save(tmp_path / "images.npy", pictures[:, :8, :8, 0])
+    other = ["train", "coopnets/mnist", "--data", tmp_path / "images.npy", "--out", tmp_path / "no"]
+    said = tutelage(*other, "--negatives", tmp_path / "fakes", *settings("coopnets/mnist"))
+    refused(said, "--negatives belong to an introspective model, and coopnets/mnist is none")
+    assert not (tmp_path / "no").exists()
 
 
-def test_sampling_and_measuring(tutelage, run: Path, tmp_path: Path) -> None:
+def test_sampling(tutelage, run: Path, tmp_path: Path) -> None:
     said = tutelage("sample", run, "-n", 2, "--out", tmp_path / "x.npy")
     assert said == Said(0, f"2 images of the cascade: {tmp_path / 'x.npy'}\n", "")
     assert np.load(tmp_path / "x.npy").shape == (2, 16, 16, 3)
     refused(tutelage("sample", run, "--model", "generator", "--out", tmp_path / "y.npy"), "it has cascade: choose")
+    refused(tutelage("interpolate", run), "this run has no generator")
+
+
+def test_measuring(tutelage, root: Path, tmp_path: Path) -> None:
+    larger = [*TINY, "data.size=[56, 56]", "data.enlarge=true", "plan.rounds=1"]
+    copy = tmp_path / "run"
+    assert tutelage("train", "igm/texture", "--image", root / "bricks.png", "--out", copy, *larger).code == 0
+    said = tutelage("evaluate", copy, "--metric", "texture", "--samples", 2, "--data", root / "bricks.png")
+    assert said.code == 0, said.err
+    names = [line.split(":")[0] for line in said.out.splitlines()]
+    assert names[0].startswith("IGM patch-SWD at iteration ") and "noise patch-SWD" in names
+    results = json.loads((copy / "results.json").read_text())
+    assert results[0]["n"] == 2 and "epochs" not in results[0]
 
 
 def test_what_a_dry_run_says(tutelage, root: Path, tmp_path: Path) -> None:
@@ -116,6 +132,7 @@ MISTAKES = {
     "a size that is none": (["synthesise", "{run}", "--size", "320"], "--size is '320'; write HEIGHTxWIDTH"),
     "a size of nothing": (["synthesise", "{run}", "--size", "0x9"], "--size is '0x9'"),
     "a size below the patch": (["synthesise", "{run}", "--size", "7x20"], "smaller than the patches of 8x8"),
+    "a photograph of no size": (["stylise", "{run}", "{root}/photo.png", "--shorter", "0"], "--shorter is 0"),
     "a photograph that is missing": (["stylise", "{run}", "{root}/none.png"], "none.png cannot be read"),
     "a photograph of other channels": (["stylise", "{run}", "{root}/grey.png"], "grey.png is grey.*--convert"),
     "too much content": (["stylise", "{run}", "{root}/photo.png", "--content-weight", "2"], "needs to lie in"),

@@ -31,7 +31,7 @@ from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .rng import stream
-from .run import evaluate, folder, page, pictures, report
+from .run import evaluate, folder, journal, page, pictures, report
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
@@ -78,7 +78,8 @@ def train(
     convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
     recover: Recover = False,
     negatives: Annotated[
-        Path | None, arg(help="igm/ recipes: a folder or a zip of pictures to begin with, in place of noise")
+        Path | None,
+        arg(help="igm/ recipes: a folder or a zip of pictures that the data are to be told apart from, besides noise"),
     ] = None,
     dry_run: Annotated[bool, arg(help="show what would be done, and do nothing")] = False,
 ) -> int:
@@ -173,6 +174,8 @@ def stylise(
     if out.suffix != ".png":
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png")
     _check_count("steps", steps)
+    if shorter is not None:
+        _check_count("shorter", shorter)
     where = _device(device)
     learner, state = _trained(folder.open_run(run), where)
     if not isinstance(learner, igm.Igm):
@@ -373,6 +376,8 @@ def _trained(run: folder.RunFolder, device: torch.device, revision_steps: int | 
     """Learner and newest state of a run, ready to be sampled from, with that many Langevin steps where given."""
     recipe = run.recipe()
     if revision_steps is not None:
+        if not hasattr(recipe.plan, "revision_steps"):
+            raise InputError(f"run {run.path} has no descriptor to revise by; leave out --revision-steps")
         recipe = codec.replace_fields(recipe, {"plan.revision_steps": revision_steps})
     learner = build(recipe, run.facts()["observations"], device, run.path)
     state, _ = training.trained(run.latest(), recipe, learner, device)
@@ -439,6 +444,8 @@ def _clear_earlier_demo(out: Path) -> None:
 
 def _say_trained(out: Path, ending: training.Ending) -> int:
     if ending == "done":
+        if hasattr(folder.open_run(out).recipe().plan, "rounds"):
+            print(journal.read(out / "journal.jsonl")[-1].get("message", ""))
         print(f"Done. Look at {out / 'report.html'}")
     else:
         print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.checks import InputError
+from tutelage.checks import DivergenceError, InputError
 from tutelage.data import from_uint8, to_uint8
 from tutelage.learn import igm
 from tutelage.learn.negatives import InMemory
@@ -174,27 +174,31 @@ def test_rounds_are_synthesised_by_the_same_step():
 
 def test_single_starts_from_the_reference_in_every_round_and_uses_one_classifier():
     model = learner(replace(PLAN, single=True))
-    state = learned(model)
-    assert torch.equal(model._starts(_in_synthesis(state), 0), from_uint8(torch.tensor(model.store.negatives(0)[:3])))
+    state, starts = model.init(stream(0, "learn")), []
+    rng, source = stream(0, "learn"), batches()
+    while state.ended is None:
+        state, _ = model.step(state, next(source), rng)
+        if state.start is not None and not any(torch.equal(state.start, other) for other in starts):
+            starts.append(state.start)
+    assert [len(start) for start in starts] == [3, 2] * 3  # fresh draws for every batch of every round
+    assert all(0.2 < float(start.std()) < 0.4 and torch.equal(from_uint8(to_uint8(start)), start) for start in starts)
     noise = igm.initial_noise((2, *SHAPE), 0.3, stream(5, "noise"))
     assert [number for number, _ in model.rounds(state, noise, stream(5, "chain"))] == [3]
 
 
-def test_a_cascade_of_one_is_single_under_the_exact_energy():
-    """Eq. (9) with T = 1 is eq. (14)."""
-    classifier = Small().eval()
-    position = igm.initial_noise((2, *SHAPE), 0.3, stream(0, "noise"))
-    energies = [
-        igm.synthesis_energy(
-            replace(PLAN, patches=None, patches_per_image=None, exact=True, single=single),
-            [classifier],
-            SHAPE[1:],
-            None,
-        )
-        for single in (False, True)
-    ]
-    first, second = (energy.prepare()(position) for energy in energies)
-    assert torch.equal(first.value, second.value) and torch.equal(first.gradient, second.gradient)
+@pytest.mark.parametrize("single", [False, True])
+def test_a_cascade_of_one_is_single_under_the_exact_energy(single):
+    """Eq. (9) with T = 1 is eq. (14): both learners follow the same energy, with both terms."""
+    plan = replace(PLAN, rounds=1, exact=True, objective="logit", single=single, patches=None, patches_per_image=None)
+    model = igm.Igm(plan, Small(), SHAPE, SHAPE[1:], InMemory())
+    rng, source = stream(0, "learn"), batches()
+    state = model.init(rng)
+    while state.energy is None:
+        state, _ = model.step(state, next(source), rng)
+    position = torch.rand(2, *SHAPE) * 2 - 1
+    logit = igm.snapshot(state.classifier)
+    expected = position.flatten(1).square().sum(1) / (2 * 0.3**2) - logit(position)
+    assert torch.allclose(state.energy.prepare()(position).value, expected, atol=1e-4)
 
 
 def test_the_exact_energy_has_every_logit_and_the_reference():
@@ -209,11 +213,19 @@ def test_the_exact_energy_has_every_logit_and_the_reference():
     assert torch.allclose(newest, -classifiers[1](position), atol=1e-5)
 
 
-@pytest.mark.parametrize("single", [False, True])
-@pytest.mark.parametrize("kernel", [PLAN.kernel, Langevin(0.05)])
-def test_stopping_anywhere_and_going_on_equals_never_stopping(kernel, single):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"single": True},
+        {"kernel": Langevin(0.05)},
+        {"kernel": Langevin(0.05), "exact": True, "objective": "logit"},
+        {"exact": True, "objective": "logit", "single": True},
+    ],
+)
+def test_stopping_anywhere_and_going_on_equals_never_stopping(changes):
     """Bit for bit, in the middle of a classification step, of a synthesis step and between rounds."""
-    plan = replace(PLAN, kernel=kernel, single=single, stop=ProbabilityRule(window=3, probability=0.01))
+    plan = replace(PLAN, stop=ProbabilityRule(window=3, probability=0.01), **changes)
     whole = learner(plan)
     expected = learned(whole)
     model, rng, source = learner(plan), stream(0, "learn"), batches()
@@ -237,18 +249,45 @@ def test_stopping_anywhere_and_going_on_equals_never_stopping(kernel, single):
 
 
 def test_learning_ends_when_the_classifier_cannot_tell():
-    initial = observed()[:1].repeat(5, 1, 1, 1)
-    model = learner(
-        replace(PLAN, update=Sgd(lr=1e-4, momentum=0.0, weight_decay=0.0), indistinguishable=0.6),
-        initial=initial,
-        classifier=Linear(16),
-    )
-    state = learned(model)
-    assert state.round == 0 and state.ended is not None
-    assert "could no longer tell" in state.ended and "round 1" in state.ended
-    assert torch.equal(
-        model.sample(state, 2, stream(0, "s"))["cascade"], model.sample(state, 2, stream(0, "s"))["cascade"]
-    )
+    """In round 2 the newest pseudo-negatives are the data themselves."""
+    plan = replace(PLAN, recency=0.0, indistinguishable=0.6, update=Sgd(lr=0.05, momentum=0.0, weight_decay=0.0))
+    model, rng = learner(replace(plan, classification_steps=60)), stream(0, "learn")
+    state = igm.igm_round(model, model.init(rng), batches(), rng)
+    model.store.save_negatives(1, to_uint8(observed()[:1].repeat(5, 1, 1, 1)))
+    state = igm.igm_round(model, state, batches(), rng)
+    assert state.round == 1 and state.ended is not None
+    assert "In round 2 the classifier could no longer tell" in state.ended
+
+
+def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence():
+    slow = learner(replace(PLAN, update=Sgd(lr=1e-7, momentum=0.0, weight_decay=0.0), indistinguishable=0.6))
+    with pytest.raises(
+        DivergenceError, match=r"has not learned to tell noise .* learning rate that is too small"
+    ) as it:
+        learned(slow)
+    assert it.value.smaller == ()
+    fast = learner(replace(PLAN, update=Sgd(lr=300.0, momentum=0.9, weight_decay=0.0)))
+    with pytest.raises(DivergenceError, match=r"is worse than chance .* learning rate that is too large") as it:
+        learned(fast)
+    assert it.value.smaller == ("plan.update.lr",)
+
+
+def test_nothing_is_made_before_a_round_is_finished():
+    model = learner()
+    with pytest.raises(InputError, match="has finished no round"):
+        model.sample(model.init(stream(0, "learn")), 2, stream(0, "s"))
+
+
+def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own():
+    """A generator there has another kind of state; everything else is loaded."""
+    model, rng, source = learner(), stream(0, "learn"), batches()
+    state = model.init(rng)
+    while state.chain is None:
+        state, _ = model.step(state, next(source), rng)
+    saved = model.state_dict(state) | {"chance": torch.zeros(16, dtype=torch.uint8)}
+    loaded = model.load_state_dict(model.init(stream(1, "x")), saved)
+    assert loaded.chance is not None and loaded.seed == state.seed
+    assert model.step(loaded, next(source), rng)[0].iteration == state.iteration
 
 
 def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept():
@@ -258,11 +297,14 @@ def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept()
     assert "stalled" in state.ended and "after 40 steps" in state.ended
 
 
-def test_initial_negatives_of_ones_own_are_what_the_first_round_is_told_apart_from():
+def test_initial_negatives_of_ones_own_are_learned_besides_noise():
     initial = torch.full((6, *SHAPE), 0.2)
-    model = learner(initial=initial)
-    model.step(model.init(stream(0, "learn")), next(batches()), stream(0, "learn"))
-    assert (model.store.negatives(0) == 153).all() and len(model.store.negatives(0)) == 6
+    model, plain = learner(initial=initial), learner()
+    for one in (model, plain):
+        one.step(one.init(stream(0, "learn")), next(batches()), stream(0, "learn"))
+    first = model.store.negatives(0)
+    assert (first[5:] == 153).all() and len(first) == 11
+    assert (first[:5] == plain.store.negatives(0)).all()  # chains start from noise all the same
 
 
 def test_development_shows_rounds_from_the_first_to_the_last():
@@ -299,6 +341,14 @@ def test_samples_are_bytes_and_as_many_as_asked_for():
         ({"synthesis_steps": 0}, "synthesis_steps is 0; it needs to be a whole number of 1 or more"),
         ({"reference_std": 0.0}, "standard deviation above 0"),
         ({"kernel": Langevin(0.1, metropolis=True)}, "clip"),
+        ({"stop": ProbabilityRule(window=40)}, "looks at 40 steps never ends a chain of 40"),
+        ({"exact": True}, "set plan.objective=logit"),
+        ({"exact": True, "objective": "logit", "kernel": Langevin(0.7)}, "diverges on the reference"),
+        ({"objective": "logits"}, "objective is 'logits'; it needs to be 'logit'"),
+        (
+            {"patches": None, "patches_per_image": None, "kernel": Ascent(lr=0.1, average_overlaps=True)},
+            "average_overlaps is about patches",
+        ),
         ({"stop": EnoughSteps(40)}, "EnoughSteps of 40 never ends a chain of 40 synthesis_steps"),
     ],
 )
@@ -312,8 +362,8 @@ def test_sizes_that_do_not_fit_are_refused():
         igm.Igm(PLAN, Small(), SHAPE, (9, 9), InMemory())
     with pytest.raises(InputError, match=r"of that size, or plan\.patches"):
         igm.Igm(replace(PLAN, patches=None, patches_per_image=None), Small(), SHAPE, PATCH, InMemory())
-    with pytest.raises(InputError, match="5 or more of"):
-        learner(initial=torch.zeros(4, *SHAPE))
+    with pytest.raises(InputError, match="one or more of"):
+        learner(initial=torch.zeros(4, 1, 8, 9))
 
 
 def test_a_round_of_another_classifier_is_refused():
@@ -322,8 +372,3 @@ def test_a_round_of_another_classifier_is_refused():
     other = igm.Igm(PLAN, Linear(16), SHAPE, PATCH, model.store)
     with pytest.raises(InputError, match="round 1 holds another classifier"):
         other.synthesise(state, torch.zeros(1, *SHAPE), stream(0, "chain"))
-
-
-def _in_synthesis(state: igm.State) -> igm.State:
-    state.chance = torch.Generator()
-    return state

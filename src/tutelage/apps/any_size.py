@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from ..checks import InputError
-from ..learn.igm import Igm, State, by, initial_noise
+from ..learn.igm import Igm, State, by, check_learned, initial_noise
 from ..types import Images
 
 
@@ -35,7 +35,7 @@ def patches_for(learner: Igm, size: tuple[int, int]) -> int | None:
     """Patches of an image of ``size`` (without margin), as many for each area as in learning."""
     if learner.plan.patches_per_image is None:
         return None
-    area = math.prod(_with_margin(learner, size)) / math.prod(learner.shape[1:])
+    area = math.prod(_framed(learner, size)) / math.prod(learner.shape[1:])
     return max(1, round(learner.plan.patches_per_image * area))
 
 
@@ -45,8 +45,7 @@ def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: t
     Raises ``InputError`` where nothing was learned yet, ``size`` is smaller than a patch, or the model is one of whole
     images and ``size`` another than theirs.
     """
-    if not state.round:
-        raise InputError("this run has finished no round yet; let it train longer")
+    check_learned(state)
     if learner.plan.patches is None and tuple(size) != tuple(learner.shape[1:]):
         raise InputError(
             f"images of {by(size)} were asked of a model of whole images of {by(learner.shape[1:])}; ask for that "
@@ -61,20 +60,21 @@ def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: t
 
 
 def _rounds(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
-    space = _with_margin(learner, size)
+    space = _framed(learner, size)
     noise = initial_noise((n, learner.shape[0], *space), learner.plan.reference_std, rng)
-    (top, left), (height, width) = _margin(learner), size
+    (top, left), (height, width) = margin(learner), size
     for number, made in learner.rounds(state, noise, rng, patches_for(learner, size)):
         inner = made.images[:, :, top : top + height, left : left + width]
         yield Progress(number, made.steps, float(made.crossed.double().mean()), inner)
 
 
-def _margin(learner: Igm) -> tuple[int, int]:
+def margin(learner: Igm) -> tuple[int, int]:
+    """Rows and columns that are made on each side besides the image, and cut off: half a patch."""
     if learner.plan.patches is None:
         return 0, 0
     return learner.patch[0] // 2, learner.patch[1] // 2
 
 
-def _with_margin(learner: Igm, size: tuple[int, int]) -> tuple[int, int]:
-    top, left = _margin(learner)
+def _framed(learner: Igm, size: tuple[int, int]) -> tuple[int, int]:
+    top, left = margin(learner)
     return size[0] + 2 * top, size[1] + 2 * left

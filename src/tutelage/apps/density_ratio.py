@@ -58,10 +58,9 @@ def log_ratio(
             of whole images.
     """
     _check(learner, state, images, stride, chunk)
-    numbers = range(state.round, state.round + 1) if learner.plan.single else range(1, state.round + 1)
     chunk = chunk or images_per_chunk(tuple(images.shape[1:]))
     total = torch.zeros(len(images), dtype=torch.float64, device=images.device)
-    for number in numbers:
+    for number in learner.numbers(state):
         potential: Potential = learner.load(number, images.device)
         if learner.plan.patches is not None:
             height, width = learner.patch

@@ -5,7 +5,8 @@ r"""A photograph in the style of a picture that a model has learned (IGM §4.2).
 No other network is used: the cascade that learned the style image is run as in synthesis, with the content as a
 second force. The paper leaves open, and here it is so:
 
-- the chain starts from the photograph, and each round descends the mix with its own classifier;
+- the chain starts from the photograph, framed by its mirror image so that its border lies in as many patches as its
+  middle, and each round descends the mix with its own classifier;
 - the style's term is the mean over patches of ``ln p(y = +1)`` (or of the logit, as the plan's objective says), the
   content's the mean over patches of ½ |difference|² · ``CONTENT_SCALE``: both are of one patch, so that α means the
   same for any size of photograph and any number of patches;
@@ -16,17 +17,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional as F
 
 from ..checks import InputError
 from ..data import from_uint8, to_uint8
 from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
 from ..learn.igm import Igm, State, by
-from ..sample import run
+from ..sample import Ascent, run
 from ..types import Images
-from .any_size import patches_for
+from .any_size import margin, patches_for
 
 CONTENT_SCALE = 0.1
 """Of the content's term, in units of what a Gaussian of standard deviation 1 would say."""
@@ -74,14 +77,17 @@ def stylise(
 def _rounds(
     learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int
 ) -> Iterator[Stylised]:
-    images = photo.unsqueeze(0)
-    per_image = patches_for(learner, (photo.shape[1], photo.shape[2])) or 1
-    numbers = [state.round] if learner.plan.single else range(1, state.round + 1)
-    for number in numbers:
-        energy = style_energy(learner, learner.load(number, photo.device), photo, content_weight, per_image)
-        images, _ = run(learner.plan.stepping(), energy, images, steps, rng, learner.plan.stop)
+    (top, left), (height, width) = margin(learner), photo.shape[1:]
+    framed = F.pad(photo.unsqueeze(0), (left, left, top, top), mode="reflect")
+    per_image, images, plan = patches_for(learner, (height, width)) or 1, framed, learner.plan
+    if isinstance(plan.kernel, Ascent):  # gradients of means are tiny: Adam should see their direction all the same
+        plan = replace(plan, kernel=replace(plan.kernel, eps=1e-20))
+    for number in learner.numbers(state):
+        energy = style_energy(learner, learner.load(number, photo.device), framed[0], content_weight, per_image)
+        images, _ = run(plan.stepping(), energy, images, steps, rng, plan.stop)
         images = from_uint8(to_uint8(images))
-        yield Stylised(number, images, float((images[0] - photo).square().mean().sqrt()))
+        inner = images[:, :, top : top + height, left : left + width]
+        yield Stylised(number, inner, float((inner[0] - photo).square().mean().sqrt()))
 
 
 def style_energy(
@@ -89,7 +95,7 @@ def style_energy(
 ) -> RandomMix:
     """The loss of §4.2 for one round: ``α · content + (1 − α) · (−ln p_style)``, fresh patches in each step.
 
-    Up to a common factor, to which the kernel's Adam is blind, so that the two weights add up to one.
+    Up to a common factor, to which Adam is blind, so that the two weights add up to one.
     """
     style = LogProbability(logit) if learner.plan.objective == "log-probability" else logit
     height, width = learner.patch

@@ -14,6 +14,7 @@ An iteration of the learner is one update of the classifier or one step of synth
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import InputError
+from ..checks import DivergenceError, InputError
 from ..data import from_uint8, to_uint8
 from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
 from ..gradient import Fixed, prepared
 from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule, advance, begin
 from ..types import Batch, Images
-from .algorithm_d import check_counts, rms
-from .chunks import images_per_chunk
+from .algorithm_d import check_counts, check_step_size, rms
 from .negatives import Store, draw_negatives, draw_patches
 from .updates import Update, load_optimiser, set_rate
 
@@ -42,6 +42,7 @@ Phase = Literal["classification", "synthesis"]
 _MEMORY = 0.9  # of the running cross-entropy
 _SHOWN = 64  # pseudo-negatives in a picture
 _CHANCE = math.log(2)  # the cross-entropy of a classifier that cannot tell
+_WORSE = _CHANCE + 0.05  # that of one which has gone wrong
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Plan:
 
     Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
     above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
-    stopped by the rule within ``synthesis_steps``): such a round is not kept.
+    stopped by the rule within ``synthesis_steps``): such a round does not count. A classifier that is worse than
+    chance, or cannot even tell noise from the data, is a divergence.
 
     Raises ``InputError`` for values that cannot work.
     """
@@ -103,6 +105,23 @@ class Plan:
             raise InputError(
                 f"classified is {self.classified} and indistinguishable {self.indistinguishable}; cross-entropies that "
                 "end a classification step need 0 <= classified < indistinguishable <= ln 2 = .693"
+            )
+        if self.objective not in ("logit", "log-probability"):
+            raise InputError(f"objective is {self.objective!r}; it needs to be 'logit' or 'log-probability'")
+        if self.exact and self.objective != "logit":
+            raise InputError(
+                "the exact energy of eqs. (9) and (14) is a sum of logits; set plan.objective=logit as well"
+            )
+        if self.exact and isinstance(self.kernel, Langevin):
+            check_step_size(self.kernel.step_size, self.reference_std)
+        if self.patches is None and getattr(self.kernel, "average_overlaps", False):
+            raise InputError(
+                "average_overlaps is about patches, and patches is none; set plan.kernel.average_overlaps=false"
+            )
+        if isinstance(self.stop, ProbabilityRule) and self.stop.window >= self.synthesis_steps:
+            raise InputError(
+                f"a stop rule that looks at {self.stop.window} steps never ends a chain of {self.synthesis_steps} "
+                f"synthesis_steps at most; set plan.synthesis_steps={self.stop.window + 1} or more"
             )
         if isinstance(self.stop, EnoughSteps) and self.stop.steps >= self.synthesis_steps:
             raise InputError(
@@ -147,7 +166,7 @@ class ClassificationRecord(NamedTuple):
     accuracy: Tensor
     logit_gap: Tensor
     """Mean logit of positives minus that of negatives."""
-    lr: float
+    classifier_lr: float
 
 
 class SynthesisRecord(NamedTuple):
@@ -179,6 +198,8 @@ class State:
     """That of this round's synthesis, kept with the round."""
     chance: torch.Generator | None = None
     chain: Chain | None = None
+    start: Images | None = None
+    """Where the chains of this batch began."""
     made: list[Tensor] = field(default_factory=list)
     """Finished pseudo-negatives of this round, uint8."""
     crossed: list[bool] = field(default_factory=list)
@@ -260,8 +281,8 @@ class Igm:
         shape: ``(C, *space)`` of the images that are learned from and made.
         patch: size of the patches the classifier takes; the images' where the plan has no patches.
         store: keeps classifiers and pseudo-negatives.
-        initial: negatives to begin with, in place of noise: ``[n, C, *space]`` with n ≥ l, floats in [-1, 1] or uint8.
-            All are learned from; the first l are where the first chains start.
+        initial: negatives of one's own, for the classifiers to learn besides noise: ``[n, C, *space]``, floats in
+            [-1, 1] or uint8. Chains start from noise all the same, as they will in making new images.
 
     Raises ``InputError`` where sizes do not fit.
     """
@@ -282,11 +303,10 @@ class Igm:
                 f"the classifier takes patches of {by(self.patch)} and the images are {by(space)}; images need to be "
                 f"{needed}: change the size of one of them"
             )
-        least = self.plan.negatives_per_round
-        if self.initial is not None and (len(self.initial) < least or tuple(self.initial.shape[1:]) != self.shape):
+        if self.initial is not None and (not len(self.initial) or tuple(self.initial.shape[1:]) != self.shape):
             raise InputError(
-                f"initial negatives of shape {list(self.initial.shape)} are given; {least} or more of "
-                f"{list(self.shape)} are needed"
+                f"initial negatives of shape {list(self.initial.shape)} are given; one or more of {list(self.shape)} "
+                "are needed"
             )
 
     def init(self, rng: torch.Generator) -> State:
@@ -297,16 +317,13 @@ class Igm:
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Any]:
         """One update of the classifier, or one step of synthesis."""
         if state.iteration == 0:
-            self.store.save_negatives(0, to_uint8(self._first(rng)))
+            noise = initial_noise((self.plan.negatives_per_round, *self.shape), self.plan.reference_std, rng)
+            own = [] if self.initial is None else [to_uint8(self.initial).to(noise.device)]
+            self.store.save_negatives(0, torch.cat([to_uint8(noise), *own]))
         classify = state.phase == "classification"
         record = self._classify(state, batch.images, rng) if classify else self._synthesise(state, rng)
         state.iteration += 1
         return state, record
-
-    def _first(self, rng: torch.Generator) -> Images:
-        if self.initial is not None:
-            return self.initial
-        return initial_noise((self.plan.negatives_per_round, *self.shape), self.plan.reference_std, rng)
 
     def _classify(self, state: State, observed: Images, rng: torch.Generator) -> ClassificationRecord:
         plan = self.plan
@@ -336,7 +353,18 @@ class Igm:
     def _append(self, state: State, rng: torch.Generator) -> None:
         """Step 2 of Algorithm 1, and the beginning of step 3; or the end, where the classifier cannot tell."""
         plan, number = self.plan, state.round + 1
-        if state.running is not None and state.running > plan.indistinguishable:
+        assert state.running is not None
+        if state.running > _WORSE or (not state.round and state.running > plan.indistinguishable):
+            what = "is worse than chance" if state.running > _WORSE else "has not learned to tell noise from the data"
+            now = f"plan.update.lr={plan.update.lr}, plan.classification_steps={plan.classification_steps}"
+            raise DivergenceError(
+                f"round {number}: after {state.within} updates the classifier {what} (cross-entropy "
+                f"{state.running:.2f}; chance is .69). The likely cause is a learning rate that is too "
+                f"{'large' if state.running > _WORSE else 'small'} ({now}).",
+                numbers={"running_loss": state.running},
+                smaller=("plan.update.lr",) if state.running > _WORSE else (),
+            )
+        if state.running > plan.indistinguishable:
             state.ended = (
                 f"In round {number} the classifier could no longer tell pseudo-negatives from the data (cross-entropy "
                 f"{state.running:.2f}; chance is .69)."
@@ -348,14 +376,14 @@ class Igm:
         self.store.save_round(number, {"classifier": state.classifier.state_dict()}, facts)
         state.phase, state.within, state.running = "synthesis", 0, None
         state.chance = torch.Generator(rng.device).manual_seed(state.seed)
-        state.made, state.crossed, state.chain, state.energy = [], [], None, None
+        state.made, state.crossed, state.chain, state.start, state.energy = [], [], None, None, None
 
     def _synthesise(self, state: State, rng: torch.Generator) -> SynthesisRecord:
         plan, number = self.plan, state.round + 1
         assert state.chance is not None
-        start = self._starts(state, len(state.made))
-        if state.chain is None:
-            state.chain = start_synthesis(plan, start)
+        if state.chain is None or state.start is None:
+            state.start = self._starts(state)
+            state.chain = start_synthesis(plan, state.start)
         if state.energy is None:
             classifiers = [*self.classifiers(number - 1, rng.device), snapshot(state.classifier)]
             state.energy = synthesis_energy(plan, classifiers, self.patch, plan.patches_per_image)
@@ -365,34 +393,36 @@ class Igm:
             number,
             F.softplus(-logits).mean(),
             logits.sigmoid().mean(),
-            rms(state.chain.state.position - start),
+            rms(state.chain.state.position - state.start),
         )
         state.within += 1
         if done:
-            state.made.append(to_uint8(state.chain.state.position).cpu())
-            state.crossed += state.chain.stopped.tolist()
-            state.chain = None
-            if len(state.made) == plan.parts:
+            made = finished(state.chain)
+            state.made.append(to_uint8(made.images).cpu())
+            state.crossed += made.crossed.tolist()
+            state.chain = state.start = None
+            if state.crossed.count(False) > plan.negatives_per_round / 2 or len(state.made) == plan.parts:
                 self._close_round(state)
         return record
 
-    def _starts(self, state: State, part: int) -> Images:
-        """Where the chains of batch ``part`` of this round's synthesis start: the last round's, or p_0's."""
-        number = 0 if self.plan.single else state.round
-        low = part * self.plan.synthesis_batch
-        high = min(low + self.plan.synthesis_batch, self.plan.negatives_per_round)
+    def _starts(self, state: State) -> Images:
+        """Where the chains of the next batch start: the last round's pseudo-negatives, or draws from p_0."""
+        plan, low = self.plan, len(state.made) * self.plan.synthesis_batch
+        high = min(low + plan.synthesis_batch, plan.negatives_per_round)
         assert state.chance is not None
-        return from_uint8(torch.tensor(self.store.negatives(number)[low:high]).to(state.chance.device))
+        if plan.single:
+            return initial_noise((high - low, *self.shape), plan.reference_std, state.chance)
+        return from_uint8(torch.tensor(self.store.negatives(state.round)[low:high]).to(state.chance.device))
 
     def _close_round(self, state: State) -> None:
         plan, number = self.plan, state.round + 1
-        made, crossed = torch.cat(state.made), sum(state.crossed) / len(state.crossed)
-        steps = state.within
+        made, crossed, parts = torch.cat(state.made), sum(state.crossed) / len(state.crossed), len(state.made)
+        steps = state.within // parts
         state.phase, state.within, state.running = "classification", 0, None
         state.made, state.crossed, state.chance, state.energy = [], [], None, None
         if crossed < 0.5:
             state.ended = (
-                f"In round {number} synthesis stalled: after {steps // plan.parts} steps only {crossed:.0%} of the "
+                f"In round {number} synthesis stalled: after {steps} steps only {crossed:.0%} of the "
                 f"pseudo-negatives had come far enough. The {state.round} rounds before it are the model."
             )
             return
@@ -429,6 +459,10 @@ class Igm:
             ) from None
         return snapshot(classifier)
 
+    def numbers(self, state: State) -> range:
+        """The rounds that new images go through: all, or the last alone in IGM-single."""
+        return range(max(1, state.round) if self.plan.single else 1, state.round + 1)
+
     def rounds(
         self, state: State, images: Images, rng: torch.Generator, per_image: int | None = None
     ) -> Iterator[tuple[int, Synthesis]]:
@@ -438,8 +472,7 @@ class Igm:
         IGM-single there is one round. One classifier is in memory at a time, unless synthesis is exact.
         """
         per_image = per_image or self.plan.patches_per_image
-        numbers = range(state.round, state.round + 1) if self.plan.single else range(1, state.round + 1)
-        for number in numbers if state.round else ():
+        for number in self.numbers(state):
             classifiers = [*self.classifiers(number - 1, images.device), self.load(number, images.device)]
             energy = synthesis_energy(self.plan, classifiers, self.patch, per_image)
             made = synthesis_step(self.plan, energy, images, rng)
@@ -453,8 +486,12 @@ class Igm:
         return images
 
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
-        """``n`` images of the size learned from: noise through the saved cascade."""
-        chunk = min(self.plan.synthesis_batch, images_per_chunk(self.shape))
+        """``n`` images of the size learned from: noise through the saved cascade.
+
+        Raises ``InputError`` where no round is finished yet.
+        """
+        check_learned(state)
+        chunk = self.plan.synthesis_batch
         sizes = [chunk] * (n // chunk) + ([n % chunk] if n % chunk else [])
         noise = [initial_noise((size, *self.shape), self.plan.reference_std, rng) for size in sizes]
         return {"cascade": torch.cat([self.synthesise(state, part, rng) for part in noise])}
@@ -486,6 +523,7 @@ class Igm:
             "made": list(state.made),
             "chance": None if state.chance is None else state.chance.get_state(),
             "chain": None if state.chain is None else _chain_dict(state.chain),
+            "start": state.start,
         }
 
     def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
@@ -496,9 +534,11 @@ class Igm:
         device = next(state.classifier.parameters()).device
         state.made = [part.cpu() for part in saved["made"]]
         state.chance = state.chain = state.energy = None
+        state.start = saved["start"]
         if saved["chance"] is not None:
-            state.chance = torch.Generator(device)
-            state.chance.set_state(saved["chance"].cpu())
+            state.chance = torch.Generator(device).manual_seed(state.seed)
+            with contextlib.suppress(RuntimeError):  # another kind of device: its generators have no common state
+                state.chance.set_state(saved["chance"].cpu())
         if saved["chain"] is not None:
             fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
             state.chain = _chain_from(fresh, saved["chain"])
@@ -508,6 +548,12 @@ class Igm:
 def snapshot(classifier: nn.Module) -> nn.Module:
     """A frozen copy in evaluation mode: a patch's gradient does not depend on its batch."""
     return copy.deepcopy(classifier).eval().requires_grad_(False)
+
+
+def check_learned(state: State) -> None:
+    """Refuse a state from which nothing can be made yet. Raises ``InputError``."""
+    if not state.round:
+        raise InputError("this run has finished no round, so it can make nothing; let it train longer, or train again")
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:

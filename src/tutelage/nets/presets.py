@@ -155,5 +155,3 @@ IGM_CLASSIFIER_64 = ClassifierSpec(
 IGM_CLASSIFIER_32 = replace(IGM_CLASSIFIER_64, shape=(3, 32, 32))
 # the same layers for MNIST's images, which IGM does not have; the last three make 12 416 features
 IGM_CLASSIFIER_28 = replace(IGM_CLASSIFIER_64, shape=(1, 28, 28))
-# in neither paper: a layer and half of the channels less, for textures of small elements in minutes on a CPU
-IGM_QUICK_32 = replace(IGM_CLASSIFIER_64, shape=(3, 32, 32), channels=(32, 64, 128))

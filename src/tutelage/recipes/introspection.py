@@ -39,7 +39,13 @@ _COMMON = {
     "plan.exact": "§3.2.2, in practice: the newest classifier alone, from the last round's pseudo-negatives",
 }
 
+_BYTES = (
+    "The first noise and all pseudo-negatives are rounded to 8 bits (and clipped), in learning and in synthesis alike."
+)
+_ENOUGH = "A classification step ends by the running mean of its batches' cross-entropy; the code evaluates it."
 _PLACES = "Each image gets the same number of patches; the paper draws places over all images together."
+_SUM = "A pixel follows the sum over its patches, eq. (15); §3.4 averages them (plan.kernel.average_overlaps)."
+_TEXTURE = (_PLACES, _SUM, _ENOUGH, _BYTES)
 
 TEXTURE_PAPER = Recipe(
     name="igm/texture-paper",
@@ -70,7 +76,10 @@ TEXTURE_PAPER = Recipe(
         "plan.stop": "§4.1: mean probability above ½ over a window of 20 steps",
         "plan.objective": "§3.2.2, eq. (11): the logit",
     },
-    deviations=(_PLACES, "The picture is stretched to 320x320 instead of padded (authors' code)."),
+    deviations=(
+        *_TEXTURE,
+        "The picture is brought to 320x320 instead of padded: a square one is stretched (authors' code), another cut.",
+    ),
 )
 
 TEXTURE_MEDIUM = replace(
@@ -108,7 +117,7 @@ TEXTURE_MEDIUM = replace(
         "plan.synthesis_steps": "ours: 300 (code: 500)",
         "plan.synthesis_batch": "ours: all at once",
     },
-    deviations=(_PLACES, "Fewer filters, patches and pseudo-negatives, and momentum, for two cores and an hour."),
+    deviations=(*_TEXTURE, "Fewer filters, patches and pseudo-negatives, and momentum, for two cores and an hour."),
 )
 
 TEXTURE = replace(
@@ -127,7 +136,7 @@ TEXTURE = replace(
         "plan.rounds": "ours: as many as five minutes on two cores allow",
         "plan.patches_per_image": "ours: each pixel lies in one patch or two",
     },
-    deviations=(_PLACES, "A quick variant: a smaller picture, fewer layers, patches and pseudo-negatives."),
+    deviations=(*_TEXTURE, "A quick variant: a smaller picture, fewer layers, patches and pseudo-negatives."),
 )
 
 _WHOLE = {
@@ -162,7 +171,12 @@ FACES64 = Recipe(
     checkpoint_every=200,
     picture_every=500,
     sources={**_WHOLE, "data": "§4.3: the centre of faces, 64x64; a folder or a zip of pictures"},
-    deviations=("1 000 pseudo-negatives a round; the paper gives no number.",),
+    deviations=(
+        "1 000 pseudo-negatives a round; the paper gives no number.",
+        _ENOUGH,
+        _BYTES,
+        "The whole picture is brought to 64x64; the paper cuts out the centre (authors' code: 108x108 of CelebA).",
+    ),
 )
 
 SVHN32 = replace(
@@ -171,7 +185,7 @@ SVHN32 = replace(
     data=DataSpec(kind="svhn", size=(32, 32), channels=3),
     classifier=presets.IGM_CLASSIFIER_32,
     sources={**_WHOLE, "data": "§4.4: SVHN, 32x32"},
-    deviations=(*FACES64.deviations, "Learns from the training set alone; the paper adds the extra set."),
+    deviations=(*FACES64.deviations[:3], "Learns from the training set alone; the paper adds the extra set."),
 )
 
 CIFAR32 = replace(
@@ -179,7 +193,7 @@ CIFAR32 = replace(
     name="igm/cifar32",
     data=DataSpec(kind="cifar10", size=(32, 32), channels=3),
     sources={**_WHOLE, "data": "ours: CIFAR-10 (the paper has none), as §4.4"},
-    deviations=FACES64.deviations,
+    deviations=FACES64.deviations[:3],
 )
 
 MNIST28 = replace(

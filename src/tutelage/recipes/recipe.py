@@ -61,7 +61,8 @@ class Recipe:
                     f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
                     f"the data are {shape}; change one of them"
                 )
-        if getattr(self.plan, "metropolis", False) and self.precision != "float32":
+        kernel = getattr(self.plan, "kernel", self.plan)
+        if getattr(kernel, "metropolis", False) and self.precision != "float32":
             raise InputError(
                 f"recipe {self.name} asks for a Metropolis correction with precision {self.precision}, in which "
                 "energies carry three digits; set precision=float32"

@@ -42,7 +42,8 @@ SUBJECTS = (
         ("movement",),
         "Movement |Ỹ − Ŷ|",
         "rms, image units",
-        "How far the Langevin steps carry an image from where its chain started. It falls as the drafts get better.",
+        "How far the steps of sampling carry an image from where its chain started. It falls as the drafts get better; "
+        "in introspective learning it starts again with every batch of pseudo-negatives.",
     ),
     Subject(
         (),

@@ -148,7 +148,8 @@ def learning_rates(plan: Any) -> tuple[str, ...]:
     """The dotted fields of a plan that are learning rates, ``plan.update.lr`` among them."""
     if not dataclasses.is_dataclass(plan):
         return ()
-    updates = [field.name for field in dataclasses.fields(plan) if hasattr(getattr(plan, field.name), "lr")]
+    names = [field.name for field in dataclasses.fields(plan) if field.name.endswith("update")]
+    updates = [name for name in names if hasattr(getattr(plan, name), "lr")]
     return tuple(f"plan.{name}.lr" for name in updates)
 
 

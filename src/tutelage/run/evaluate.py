@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..data import Batches, Splits
+from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm
 from ..metrics.extractors import Extractor
 from ..metrics.frechet import FrechetScore
@@ -21,7 +21,7 @@ from .build import build
 from .folder import RunFolder
 from .measures import Measure, Score, frechet_measure, parzen_measure, texture_measure
 from .results import Entry, result, write_results
-from .train import trained
+from .train import epochs, trained
 
 
 def algorithm_of(plan: Plan) -> str:
@@ -95,13 +95,13 @@ def measure_run(
     learner = build(recipe, len(splits.train), device, run.path)
     algorithm = algorithm_of(recipe.plan)
     common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
-    batches = Batches(len(splits.train), recipe.plan.batch_size, recipe.seed)
     both = " && ".join(part for part in (facts.get("command"), command) if part)
     newest = run.latest()
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
         drawn = learner.sample(state, measure.samples, stream(seed, measure.name, device=device))
-        at = {"iteration": state.iteration, "epochs": batches.epoch(state.iteration)}
+        seen = epochs(recipe, len(splits.train), state.iteration)
+        at = {"iteration": state.iteration} | ({"epochs": seen["epoch"]} if seen else {})
         for model, images in drawn.items():
             score = measure.score(images)
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"

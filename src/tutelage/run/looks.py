@@ -38,6 +38,8 @@ def save_final(
     """Samples of each model, and those of the last (the descriptor, where there is one) beside the nearest training
     images. Returns a sentence on how near they are, empty where there is but one training image.
     """
+    if getattr(state, "round", 1) == 0:  # no round was finished: there is nothing to make pictures with
+        return ""
     count = min(_most(observed.shape), getattr(recipe.plan, "negatives_per_round", _MOST))  # as many as one round makes
     samples = learner.sample(state, count, stream(recipe.seed, "final pictures", device=device))
     _save(run, {f"final_{name}": images for name, images in samples.items()})

@@ -52,7 +52,8 @@ def recover(run: RunFolder) -> Changes:
     """Make the recipe of a diverged run smaller, and say so in its journal, which nobody may hold open.
 
     Cut off at any moment, it can be done again. Raises ``DivergenceError`` where the run has recovered three times
-    already, ``InputError`` where its newest checkpoint is damaged; nothing is changed then.
+    already or smaller steps would not help, ``InputError`` where its newest checkpoint is damaged; nothing is changed
+    then.
     """
     event, number = divergence(run) or {}, recoveries(run) + 1
     if number > MOST:
@@ -60,6 +61,11 @@ def recover(run: RunFolder) -> Changes:
         raise DivergenceError(
             f"run {run.path} diverged again after {MOST} recoveries, the most that --recover makes: train anew with "
             f"other settings, {rates} first (its first recipe is recipe.before-recovery-1.json). "
+            f"It ended so: {event.get('message', 'iteration unknown')}"
+        )
+    if event.get("smaller") == []:
+        raise DivergenceError(
+            f"run {run.path} cannot be recovered by smaller steps: train anew with other settings. "
             f"It ended so: {event.get('message', 'iteration unknown')}"
         )
     found = checkpoint.available(run.checkpoints)

@@ -50,6 +50,10 @@ class OnDisk:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, pixels.cpu().numpy(), allow_pickle=False)
 
+    def has_negatives(self, number: int) -> bool:
+        """Whether those of round ``number`` were kept."""
+        return self._file(number).is_file()
+
     def negatives(self, number: int) -> np.ndarray:
         """A memory map. Raises ``InputError`` where the file is missing or damaged."""
         path = self._file(number)

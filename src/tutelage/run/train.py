@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import math
 import shlex
@@ -29,6 +30,7 @@ from .lock import in_use
 from .loop import measured, over
 from .recover import MOST, Changes, divergence, recoveries
 from .recover import recover as make_smaller
+from .rounds import OnDisk
 
 Ending = Literal["done", "time", "interrupt"]
 
@@ -111,6 +113,13 @@ def resume(
         return _sit(run, _begin(run, observed, device), observed, device, minutes, recover)
 
 
+def epochs(recipe: Recipe, observations: int, iteration: int) -> dict[str, float]:
+    """``{"epoch": how many times each image was learned from}``, empty where iterations are not all of learning."""
+    if hasattr(recipe.plan, "rounds"):
+        return {}
+    return {"epoch": Batches(observations, recipe.plan.batch_size, recipe.seed).epoch(iteration)}
+
+
 def restore(
     path: Path, learner: Any, device: torch.device, to_learn: bool = False
 ) -> tuple[Any, torch.Generator, dict[str, Any]]:
@@ -175,7 +184,7 @@ def _sit(
 def _begin(run: RunFolder, observed: ImageSet, device: torch.device) -> Begun:
     """Where a run goes on: its newest checkpoint or, recovered without one, iteration 0. Its journal says so."""
     recipe, recovered = run.recipe(), recoveries(run)
-    learner, seconds = build(recipe, len(observed), device, run.path), 0.0
+    learner, seconds = build(recipe, len(observed), device, run.path, _own_negatives(run, recipe)), 0.0
     rng = stream(recipe.seed, "learn", "recovery", recovered, device=device)
     if recovered and not checkpoint.available(run.checkpoints):
         state = learner.init(rng)
@@ -191,11 +200,20 @@ def _begin(run: RunFolder, observed: ImageSet, device: torch.device) -> Begun:
     return Begun(learner, state, rng, seconds)
 
 
+def _own_negatives(run: RunFolder, recipe: Recipe) -> torch.Tensor | None:
+    """What a run was given to begin with, which it needs again where it goes on from iteration 0."""
+    kept, noise = OnDisk(run.path), getattr(recipe.plan, "negatives_per_round", None)
+    if noise is None or not kept.has_negatives(0):
+        return None
+    own = kept.negatives(0)[noise:]
+    return torch.tensor(own) if len(own) else None
+
+
 def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | None) -> Ending:
     recipe, recovered = run.recipe(), recoveries(run)
     learner, state, rng, seconds_before = begun
     plan = recipe.plan
-    batches = Batches(len(observed), plan.batch_size, recipe.seed)
+    seen = functools.partial(epochs, recipe, len(observed))
     began = time.perf_counter()
 
     def seconds() -> float:
@@ -234,7 +252,7 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                 flip=recipe.data.flip,
             ):
                 at = t = state.iteration
-                log.write("iteration", iteration=t, epoch=batches.epoch(t), seconds=seconds(), **numbers)
+                log.write("iteration", iteration=t, **seen(t), seconds=seconds(), **numbers)
                 show(t, numbers)
                 bar.update(_done(state) - bar.n)
                 if t % 10 == 0:
