@@ -138,6 +138,7 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
     assert shown["plan.chains"].split() == ["50", "given", "on", "the", "command", "line"]
     assert shown["plan.reference_std"].split()[:2] == ["none", "given"]
     assert shown["descriptor.convs"].startswith("64/4/2, 128/4/2, 256/4/2")
+    assert shown["plan.descriptor_update"].startswith("updates.Adam ")
     sources = {key: text for key, text in COOPNETS_MNIST.sources.items() if key not in said.out.partition("given")[0]}
     for text in (*sources.values(), *COOPNETS_MNIST.deviations):
         assert text in tutelage("show", "coopnets/mnist").out

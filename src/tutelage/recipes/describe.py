@@ -26,9 +26,10 @@ def _lines(fields: Mapping[str, Any], sources: Mapping[str, str], prefix: str) -
         name = prefix + key
         source = sources.get(name, "")
         if isinstance(value, Mapping):
-            if source:
-                yield f"  {name:34} {'':24} {source}"
-            # the class tag of a table is no field, but data have a kind of their own
+            # the class tag of a table is no field, but says which rule or update it is; data have a kind of their own
+            which = "" if name == "data" else str(value.get("kind", ""))
+            if which or source:
+                yield f"  {name:34} {which:24} {source}".rstrip()
             inner = {k: v for k, v in value.items() if k != "kind" or name == "data"}
             yield from _lines(inner, sources, f"{name}.")
         else:
