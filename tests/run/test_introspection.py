@@ -120,6 +120,7 @@ def test_a_kill_at_any_moment_leads_to_the_same_cascade(tmp_path: Path, whole: P
     assert same(saved_state(run.path), saved_state(whole))
     assert numbers(run.path) == numbers(whole)
     assert same(kept(run.path), kept(whole))
+    assert not [path for path in run.path.rglob(".*") if ".tmp-" in path.name]
 
 
 def test_resuming_a_run_that_ended_changes_nothing(whole: Path) -> None:

@@ -185,9 +185,17 @@ def prune(folder: Path, keep_last: int, keep_every: int | None) -> None:
     for path in available(folder)[:-keep_last]:
         if not keep_every or int(path.name) % keep_every:
             shutil.rmtree(path)
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half done below ``folder``. Only for the run's own writer."""
     for path in folder.glob(".*.tmp-*"):
         if not path.name.endswith(f"-{os.getpid()}"):
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def check_shapes(expected: Any, saved: Any, path: str = "") -> None:

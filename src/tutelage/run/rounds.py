@@ -34,6 +34,7 @@ class OnDisk:
     def save_round(self, number: int, nested: dict[str, Any], facts: dict[str, Any]) -> None:
         """As `tutelage.learn.negatives.Store`. Raises ``InputError`` where the disk is full or cannot be written."""
         checkpoint.save(self.path / "rounds", number, nested, facts)
+        checkpoint.sweep(self.path / "rounds")
 
     def load_round(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Raises ``InputError`` where the round is missing or damaged."""
@@ -49,6 +50,7 @@ class OnDisk:
             path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, pixels.cpu().numpy(), allow_pickle=False)
+        checkpoint.sweep(path.parent)
 
     def has_negatives(self, number: int) -> bool:
         """Whether those of round ``number`` were kept."""
