@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from tiny_recipes import tiny
+from tutelage.learn import igm
 from tutelage.recipes import RECIPES, Recipe
 from tutelage.rng import stream
 from tutelage.run.build import build
-from tutelage.run.estimate import estimated_seconds
+from tutelage.run.estimate import estimated_bytes, estimated_seconds
 from tutelage.run.loop import scalars
 from tutelage.types import Batch
 
@@ -58,3 +59,26 @@ def test_time_grows_with_the_number_of_images(monkeypatch, chains: int, batch: i
 
     monkeypatch.setattr(type(build(recipe, 3)), "step", timed)
     assert estimated_seconds(recipe) == pytest.approx(expected)
+
+
+def test_memory_of_an_introspective_model_grows_with_its_chains_and_patches() -> None:
+    def needed(**changes: int) -> int:
+        return estimated_bytes(tiny("igm/texture", {f"plan.{name}": value for name, value in changes.items()}), 1)
+
+    one = needed(patches=50)
+    assert needed(patches=50, synthesis_batch=5) - one == 2 * 24 * 16 * 16  # a chain is six floats a value
+    assert needed(patches=50, negatives_per_round=8) - one == 3 * 16 * 16  # a pseudo-negative kept is a byte a value
+    assert needed(patches=100) - needed(patches=75) == needed(patches=75) - one > 0
+
+
+def test_time_of_an_introspective_model_grows_with_its_patches(monkeypatch) -> None:
+    clock = Slow()
+    monkeypatch.setattr("tutelage.run.estimate.time", clock)
+    step = igm.Igm.step
+
+    def timed(self, state, batch, rng):
+        clock.now += 1 + 0.1 * self.plan.patches
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(igm.Igm, "step", timed)
+    assert estimated_seconds(tiny("igm/texture", {"plan.patches": 40})) == pytest.approx(5.0)
