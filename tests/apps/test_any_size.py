@@ -54,5 +54,5 @@ def test_what_cannot_be_made_is_refused(model) -> None:
     learner, state = model
     with pytest.raises(InputError, match="a size of 7x20 is smaller than the patches of 8x8"):
         any_size.synthesise(learner, state, (7, 20), 1, stream(0, "s"))
-    with pytest.raises(InputError, match="no round yet"):
+    with pytest.raises(InputError, match="has finished no round"):
         any_size.synthesise(learner, learner.init(stream(0, "x")), (16, 16), 1, stream(0, "s"))

@@ -42,7 +42,7 @@ Phase = Literal["classification", "synthesis"]
 _MEMORY = 0.9  # of the running cross-entropy
 _SHOWN = 64  # pseudo-negatives in a picture
 _CHANCE = math.log(2)  # the cross-entropy of a classifier that cannot tell
-_WORSE = _CHANCE + 0.05  # that of one which has gone wrong
+_WORSE = 2 * _CHANCE  # that of one which has gone wrong
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Plan:
 
     Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
     above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
-    stopped by the rule within ``synthesis_steps``): such a round does not count. A classifier that is worse than
-    chance, or cannot even tell noise from the data, is a divergence.
+    stopped by the rule within ``synthesis_steps``): such a round does not count. A classifier that is far
+    worse than chance, or cannot even tell noise from the data, is a divergence.
 
     Raises ``InputError`` for values that cannot work.
     """
@@ -355,7 +355,7 @@ class Igm:
         plan, number = self.plan, state.round + 1
         assert state.running is not None
         if state.running > _WORSE or (not state.round and state.running > plan.indistinguishable):
-            what = "is worse than chance" if state.running > _WORSE else "has not learned to tell noise from the data"
+            what = "is far worse than chance" if state.running > _WORSE else "has not learned to tell noise from the data"
             now = f"plan.update.lr={plan.update.lr}, plan.classification_steps={plan.classification_steps}"
             raise DivergenceError(
                 f"round {number}: after {state.within} updates the classifier {what} (cross-entropy "
