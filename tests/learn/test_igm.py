@@ -262,7 +262,7 @@ def test_learning_ends_when_the_classifier_cannot_tell():
 def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence(monkeypatch):
     slow = learner(replace(PLAN, update=Sgd(lr=1e-7, momentum=0.0, weight_decay=0.0), indistinguishable=0.6))
     with pytest.raises(
-        DivergenceError, match=r"has not learned to tell noise .* learning rate that is too small"
+        DivergenceError, match=r"has not learned to tell noise from data .* learning rate that is too small"
     ) as it:
         learned(slow)
     assert it.value.smaller == ()

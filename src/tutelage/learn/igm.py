@@ -355,7 +355,7 @@ class Igm:
         plan, number = self.plan, state.round + 1
         assert state.running is not None
         if state.running > _WORSE or (not state.round and state.running > plan.indistinguishable):
-            what = "is far worse than chance" if state.running > _WORSE else "has not learned to tell noise from the data"
+            what = "is far worse than chance" if state.running > _WORSE else "has not learned to tell noise from data"
             now = f"plan.update.lr={plan.update.lr}, plan.classification_steps={plan.classification_steps}"
             raise DivergenceError(
                 f"round {number}: after {state.within} updates the classifier {what} (cross-entropy "
