@@ -24,14 +24,14 @@ from tyro.conf import Positional, arg
 from . import __version__, data
 from .apps import any_size, interpolation, style
 from .checks import DivergenceError, InputError
-from .data import from_uint8
+from .data import class_labels, from_uint8
 from .learn import igm
 from .metrics.extractors import mobilenet_v2
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .rng import stream
-from .run import evaluate, folder, journal, page, pictures, report
+from .run import evaluate, folder, journal, page, pictures, probing, report
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
@@ -256,6 +256,28 @@ def evaluate_run(
         report.write_report(run)
 
 
+def probe(
+    run: Run,
+    labelled: Annotated[int, arg(help="labelled images of each repeat (§4.5: 1000)")] = 1000,
+    repeats: Annotated[int, arg(help="random sets of labelled images (§4.5: 100)")] = 100,
+    data: Data = None,
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
+    _check_count("labelled", labelled)
+    opened, where = folder.open_run(run), _device(device)
+    recipe, place = opened.recipe(), _data_of(opened, data)
+    splits, classes = _load(recipe, place), class_labels(recipe.data, place)
+    with in_use(run):
+        for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
+            print(
+                f"{entry['name']}: {score.error:.2%} ± {score.stderr:.2%} (std {score.std:.2%}, C {score.c:g})",
+                flush=True,
+            )
+        report.write_report(run)
+
+
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:
     """Train on bundled handwritten digits for a few minutes, and leave a report to look at."""
     began = time.perf_counter()
@@ -308,6 +330,7 @@ def _run() -> int | None:
             "stylise": stylise,
             "interpolate": interpolate,
             "evaluate": evaluate_run,
+            "probe": probe,
             "demo": demo,
         },
         prog="tutelage",

@@ -10,7 +10,7 @@ from .download import download, fetch_mnist
 from .folder import folder_images, folder_splits
 from .idx import labels, mnist
 from .images import ImageSet, Splits, from_uint8, stretched, to_uint8
-from .named import DataSpec, find, load
+from .named import DataSpec, Labels, class_labels, find, load
 from .picture import Fit
 from .single import read_picture, single_image
 from .svhn import svhn, svhn_labels
@@ -21,10 +21,12 @@ __all__ = [
     "DataSpec",
     "Fit",
     "ImageSet",
+    "Labels",
     "Splits",
     "cache_folder",
     "cifar10",
     "cifar10_labels",
+    "class_labels",
     "digit_labels",
     "digits",
     "download",

@@ -23,13 +23,16 @@ from .images import ImageSet, Splits, file_digest
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
+VALIDATION = 10_000
+"""How many of MNIST's training images are kept for validation, classically."""
+
 _File = gzip.GzipFile | io.BufferedReader
 
 _CHUNK = 1 << 20
 _LARGEST_RATIO = 1100  # deflate cannot shrink anything further than about 1032 times
 
 
-def mnist(folder: Path | str, cache: Path | str | None = None, validation: int = 10_000) -> Splits:
+def mnist(folder: Path | str, cache: Path | str | None = None, validation: int = VALIDATION) -> Splits:
     """MNIST from its four usual files, or any set in the same form: images ``[1, H, W]``.
 
     The classical split: the last ``validation`` images of the train file are the validation images (50 000 + 10 000 of

@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
 
 from ..checks import InputError
 from .arrays import from_npy
-from .bundled import digits
+from .bundled import digit_labels, digits
 from .cache import cache_folder
-from .cifar import ARCHIVES, FOLDERS, cifar10, has_cifar10
+from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
 from .download import fetch_mnist
 from .folder import folder_splits
-from .idx import has_idx, mnist
+from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
 from .images import Splits, stretched
 from .picture import Fit
 from .single import single_image
-from .svhn import TEST, TRAIN, has_svhn, svhn
+from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
 from .zipped import zip_splits
 
 Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn"]
@@ -136,6 +138,38 @@ def load(
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
+
+
+class Labels(NamedTuple):
+    """Classes as whole numbers from 0, ``[N]`` for each set of `load`, in its order; None for a set that is missing."""
+
+    train: np.ndarray
+    validation: np.ndarray | None
+    test: np.ndarray | None
+
+
+def class_labels(spec: DataSpec, path: Path | str | None = None, *, cache: Path | str | None = None) -> Labels:
+    """The classes of the images that `load` reads for the same arguments.
+
+    Raises:
+        InputError: the kind of data has no labels, or they are missing or damaged.
+    """
+    match spec.kind:
+        case "mnist":
+            folder = find("mnist", path, cache=cache)
+            whole, test = (labels(idx_file(folder, name)) for name in (TRAIN_LABELS, TEST_LABELS))
+            kept = len(whole) - VALIDATION
+            return Labels(whole[:kept], whole[kept:], test)
+        case "cifar10":
+            train, test = cifar10_labels(find("cifar10", path))
+            return Labels(train, None, test)
+        case "svhn":
+            train, test = svhn_labels(find("svhn", path))
+            return Labels(train, None, test)
+        case "digits":
+            return Labels(*digit_labels())
+        case _:
+            raise InputError(f"data of kind {spec.kind!r} have no labels; give mnist, cifar10, svhn or digits")
 
 
 def find(

@@ -1,0 +1,97 @@
+"""Semi-supervised classification by what a run has learned, beside what nobody needs to learn (IGM §4.5)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..apps.features import features_of, raw_pixels
+from ..checks import InputError
+from ..data import ImageSet, Labels, Splits
+from ..learn import igm
+from ..metrics.probe import ProbeScore, choose_c, probe
+from ..rng import stream
+from .build import build
+from .evaluate import algorithm_of
+from .folder import RunFolder
+from .results import Entry, result, write_results
+from .train import trained
+
+_HELD_OUT = 10_000
+
+
+def probe_of_run(
+    run: RunFolder,
+    splits: Splits,
+    labels: Labels,
+    labelled: int,
+    repeats: int,
+    seed: int,
+    command: str,
+    device: torch.device,
+) -> Iterator[tuple[Entry, ProbeScore]]:
+    """The test error of L2-SVMs on a run's features, on those of the same network before learning, and on raw pixels.
+
+    Features are those of the last three convolution layers. C is chosen on the validation images or, where there are
+    none, on the last of the training images (10 000, or a quarter of them), which are then not drawn from.
+
+    Yields each entry as it is written to ``results.json``; errors are fractions. Raises ``InputError`` where there are
+    no test images, or the run has no network of whole images.
+    """
+    if splits.test is None or labels.test is None:
+        raise InputError("the data have no test images; a probe needs some to report on: give data that have them")
+    recipe = run.recipe()
+    learner = build(recipe, len(splits.train), device, run.path)
+    state, saved = trained(run.latest(), recipe, learner, device)
+    networks = {f"{algorithm_of(recipe.plan)} features": _learned(learner, state, device)}
+    networks["untrained features"] = _untrained(learner)
+    sets = {**networks, "raw pixels": None}
+    common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device, "command": command}
+    for name, network in sets.items():
+        began = time.perf_counter()
+        score = _score(network, splits, labels, labelled, repeats, seed)
+        wall = saved["seconds"] if network is sets[next(iter(sets))] else time.perf_counter() - began
+        entry = result(
+            f"{name}, error of {labelled} labels", score.error, score.stderr, score.n, wall_seconds=wall, **common
+        )
+        entry |= {"std": score.std, "repeats": repeats, "labelled": labelled, "c": score.c}
+        write_results(run.results, [entry])
+        yield entry, score
+
+
+def _score(
+    network: nn.Module | None, splits: Splits, labels: Labels, labelled: int, repeats: int, seed: int
+) -> ProbeScore:
+    assert splits.test is not None and labels.test is not None
+    held_out, kept = splits.validation, len(splits.train)
+    of_train, of_held_out = labels.train, labels.validation
+    if held_out is None or of_held_out is None:
+        kept -= min(_HELD_OUT, len(splits.train) // 4)
+        held_out = splits.train.subset(kept, len(splits.train), "held out")
+        of_train, of_held_out = labels.train[:kept], labels.train[kept:]
+    take: Callable[[ImageSet], Tensor] = raw_pixels if network is None else lambda some: features_of(network, some)
+    train, validation, test = (take(some) for some in (splits.train.subset(0, kept, "labelled"), held_out, splits.test))
+    classes = [torch.as_tensor(some, dtype=torch.long) for some in (of_train, of_held_out, labels.test)]
+    c = choose_c(train, classes[0], validation, classes[1], labelled, stream(seed, "probe", "c")).c
+    rng = stream(seed, "probe", "labelled")
+    return probe(train, classes[0], test, classes[2], c, rng, labelled, repeats)
+
+
+def _learned(learner: Any, state: Any, device: torch.device) -> nn.Module:
+    """The network whose features a run offers: its last round's classifier, or its descriptor."""
+    if isinstance(learner, igm.Igm):
+        if learner.plan.patches is not None:
+            raise InputError("this run's classifiers know patches, not whole images; probe a run of whole images")
+        igm.check_learned(state)
+        return learner.load(state.round, device)
+    if not hasattr(state, "descriptor"):
+        raise InputError("this run has no classifier and no descriptor; a probe needs a network that takes images")
+    return state.descriptor
+
+
+def _untrained(learner: Any) -> nn.Module:
+    return learner.classifier if isinstance(learner, igm.Igm) else learner.descriptor

@@ -1,0 +1,77 @@
+"""Few labels, and the features of a run: on the bundled digits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tiny_recipes import tiny, tiny_texture
+from tutelage import data
+from tutelage.checks import InputError
+from tutelage.data import DataSpec, class_labels
+from tutelage.recipes import by_name, codec
+from tutelage.run import train
+from tutelage.run.folder import RunFolder
+from tutelage.run.probing import probe_of_run
+
+CPU = torch.device("cpu")
+SPEC = DataSpec("digits", (8, 8), 1)
+
+
+def run_of(recipe, images, out: Path) -> RunFolder:
+    assert train.train(recipe, images, out, CPU, {}) == "done"
+    return RunFolder(out)
+
+
+def probed(run: RunFolder, labelled: int = 200, repeats: int = 2):
+    return list(probe_of_run(run, data.load(SPEC), class_labels(SPEC), labelled, repeats, 0, "tutelage probe", CPU))
+
+
+def test_an_introspective_run_is_set_beside_an_untrained_network_and_raw_pixels(tmp_path: Path) -> None:
+    changes = {
+        "data.kind": "digits",
+        "data.size": "[8, 8]",
+        "classifier.shape": "[1, 8, 8]",
+        "classifier.channels": "[6, 8, 10]",
+        "classifier.init_std": "0.2",
+        "plan.rounds": "1",
+        "plan.negatives_per_round": "20",
+        "plan.classified": "0.5",
+        "precision": "float32",
+    }
+    run = run_of(codec.override(by_name("igm/mnist28-quick"), changes), data.load(SPEC).train, tmp_path / "run")
+    scores = {entry["name"]: (entry, score) for entry, score in probed(run)}
+    names = [f"{name}, error of 200 labels" for name in ("IGM features", "untrained features", "raw pixels")]
+    assert list(scores) == names
+    assert all(0 < score.error < 0.5 and score.n == 150 and score.repeats == 2 for _, score in scores.values())
+    assert scores[names[2]][1].error < 0.2  # digits of 8x8 are easy
+    assert scores[names[0]][1].error != scores[names[1]][1].error
+    kept = json.loads(run.results.read_text())
+    assert [entry["name"] for entry in kept] == names and kept[0]["labelled"] == 200
+
+
+def test_what_has_no_features_of_whole_images_is_refused(tmp_path: Path) -> None:
+    patches = run_of(tiny("igm/texture", {"plan.rounds": 1}), tiny_texture(), tmp_path / "patches")
+    with pytest.raises(InputError, match="know patches, not whole images"):
+        probed(patches)
+    generator = run_of(tiny("generator/mnist"), data.load(SPEC).train, tmp_path / "generator")
+    with pytest.raises(InputError, match="no classifier and no descriptor"):
+        probed(generator)
+
+
+def test_labels_come_in_the_order_of_the_images() -> None:
+    splits, labels = data.load(SPEC), class_labels(SPEC)
+    assert splits.validation is not None and splits.test is not None
+    assert labels.validation is not None and labels.test is not None
+    pairs = ((splits.train, labels.train), (splits.validation, labels.validation), (splits.test, labels.test))
+    for images, classes in pairs:
+        assert len(images) == len(classes) and set(classes.tolist()) == set(range(10))
+    # the nearest training image mostly has the class of a test image
+    train_pixels, test_pixels = (s.batch(slice(None)).flatten(1) for s in (splits.train, splits.test))
+    nearest = torch.cdist(test_pixels, train_pixels).argmin(1).numpy()
+    assert (labels.train[nearest] == labels.test).mean() > 0.9
+    with pytest.raises(InputError, match="data of kind 'folder' have no labels"):
+        class_labels(DataSpec("folder", (8, 8), 1))
