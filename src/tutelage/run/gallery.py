@@ -32,6 +32,12 @@ CAPTIONS = {
         "Descriptor, final",
         "Drawn from the trained descriptor by Langevin steps, not picked.",
     ),
+    "negatives": (
+        "Pseudo-negatives",
+        "What the newest finished round made, for the next classifier to tell from the data.",
+    ),
+    "final_cascade": ("Cascade, final", "Noise through all rounds that were learned, not picked."),
+    "rounds": ("How they came about", "Each row is one pseudo-negative, from noise (left) to the last round."),
     "nearest": (
         "Learned by heart?",
         "Samples (left column, not picked), each beside the three training images nearest to it, pixel by pixel.",
