@@ -57,7 +57,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     [
         ("recipe.json", b'{"name": ', r"recipe\.json is damaged; restore it"),
         ("recipe.json", b"\xff\xfe", r"recipe\.json is damaged; restore it"),
-        ("recipe.json", b'{"name": "x"}', "recipe lacks data, plan, descriptor, generator"),
+        ("recipe.json", b'{"name": "x"}', "recipe lacks data, plan; restore"),
         ("recipe.json", b"[]", r"recipe is \[\]; it needs to be a table"),
         ("run.json", b"{", r"run\.json is damaged; restore it"),
         ("run.json", b"[]", r"run\.json is damaged; restore it"),

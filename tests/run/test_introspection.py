@@ -146,7 +146,8 @@ def test_memory_does_not_grow_with_the_rounds(tmp_path: Path, monkeypatch: pytes
         "plan.rounds": 200,
         "plan.negatives_per_round": 60,  # 200 rounds of them are 3 MB as bytes and 12 as floats
         "plan.synthesis_batch": 60,
-        "plan.classified": 0.6,  # and no further: noise, moved by a step, stays easy to tell
+        "plan.classified": 0.6,
+        "plan.kernel.lr": 1e-4,  # less than a byte: the pseudo-negatives stay noise, easy to tell in every round
         "plan.stop": {"kind": "stopping.EnoughSteps", "steps": 1},
         "plan.synthesis_steps": 2,
         "checkpoint_every": 20,
