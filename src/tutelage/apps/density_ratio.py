@@ -20,7 +20,7 @@ import torch
 from ..checks import InputError
 from ..energy import AllPatches, Gaussian
 from ..learn.chunks import images_per_chunk, in_chunks
-from ..learn.igm import Igm, Plan, State, by
+from ..learn.igm import Igm, Plan, State, by, check_learned
 from ..types import Images, Potential, Scores
 
 
@@ -85,8 +85,7 @@ def terms(
 
 
 def _check(learner: Igm, state: State, images: Images, stride: int | None, chunk: int | None) -> None:
-    if not state.round:
-        raise InputError("this run has finished no round yet; let it train longer")
+    check_learned(state)
     channels, space, whole = learner.shape[0], tuple(learner.shape[1:]), learner.plan.patches is None
     fits = images.ndim == 1 + len(learner.shape) and images.shape[1] == channels and images.is_floating_point()
     if not fits or (whole and tuple(images.shape[2:]) != space):

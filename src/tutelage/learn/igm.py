@@ -40,6 +40,7 @@ Objective = Literal["logit", "log-probability"]
 Phase = Literal["classification", "synthesis"]
 
 _MEMORY = 0.9  # of the running cross-entropy
+_PLAIN = ("iteration", "round", "phase", "within", "running", "ended", "seed", "crossed")  # of a state, saved as it is
 _SHOWN = 64  # pseudo-negatives in a picture
 _CHANCE = math.log(2)  # the cross-entropy of a classifier that cannot tell
 _WORSE = 2 * _CHANCE  # that of one which has gone wrong
@@ -515,9 +516,8 @@ class Igm:
         return state
 
     def state_dict(self, state: State) -> dict[str, Any]:
-        plain = ("iteration", "round", "phase", "within", "running", "ended", "seed", "crossed")
         return {
-            **{name: getattr(state, name) for name in plain},
+            **{name: getattr(state, name) for name in _PLAIN},
             "classifier": state.classifier.state_dict(),
             "optimiser": state.optimiser.state_dict(),
             "made": list(state.made),
@@ -527,7 +527,7 @@ class Igm:
         }
 
     def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        for name in ("iteration", "round", "phase", "within", "running", "ended", "seed", "crossed"):
+        for name in _PLAIN:
             setattr(state, name, saved[name])
         state.classifier.load_state_dict(saved["classifier"])
         load_optimiser(state.optimiser, saved["optimiser"])
@@ -553,7 +553,7 @@ def snapshot(classifier: nn.Module) -> nn.Module:
 def check_learned(state: State) -> None:
     """Refuse a state from which nothing can be made yet. Raises ``InputError``."""
     if not state.round:
-        raise InputError("this run has finished no round, so it can make nothing; let it train longer, or train again")
+        raise InputError("this run has finished no round yet, so it can make nothing; let it train longer, or train again")
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:
