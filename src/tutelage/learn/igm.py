@@ -553,7 +553,7 @@ def snapshot(classifier: nn.Module) -> nn.Module:
 def check_learned(state: State) -> None:
     """Refuse a state from which nothing can be made yet. Raises ``InputError``."""
     if not state.round:
-        raise InputError("this run has finished no round yet, so it can make nothing; let it train longer, or train again")
+        raise InputError("this run has finished no round yet, so it makes nothing; let it train longer, or train again")
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:
