@@ -80,7 +80,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_each_model_is_measured_and_what_stands_beside_it(run: RunFolder) -> None:
     taken: list[Tensor] = []
-    found = list(evaluate.measure_run(run, SPLITS, brightness(taken), 5, "measure it", CPU))
+    found = list(evaluate.measure_run(run, SPLITS, [brightness(taken)], 5, "measure it", CPU))
     models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
     assert [entry["name"] for entry, _ in found] == [*models, "white brightness", "black brightness"]
     assert [score for _, score in found] == [taken[0].mean().item(), taken[1].mean().item(), 1.0, -1.0]
@@ -99,7 +99,7 @@ def test_each_model_is_measured_and_what_stands_beside_it(run: RunFolder) -> Non
 def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
     taken: list[Tensor] = []
     for seed in (5, 5, 6):
-        list(evaluate.measure_run(run, SPLITS, brightness(taken), seed, "", CPU))
+        list(evaluate.measure_run(run, SPLITS, [brightness(taken)], seed, "", CPU))
     recipe = run.recipe()
     learner = build(recipe, len(SPLITS.train), CPU)
     state, _ = train.trained(run.latest(), recipe, learner, CPU)
@@ -109,7 +109,7 @@ def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
 
 
 def test_entries_are_written_and_noted_one_by_one(run: RunFolder) -> None:
-    entries = evaluate.measure_run(run, SPLITS, brightness([]), 5, "measure it", CPU)
+    entries = evaluate.measure_run(run, SPLITS, [brightness([])], 5, "measure it", CPU)
     first, _ = next(entries)
     assert read(run.results) == [first]
     noted = [event for event in journal.read(run.journal) if event["event"] == "evaluation"]
@@ -121,7 +121,7 @@ def test_entries_are_written_and_noted_one_by_one(run: RunFolder) -> None:
 
 
 def test_history_measures_every_checkpoint(run: RunFolder) -> None:
-    found = list(evaluate.measure_run(run, SPLITS, brightness([]), 5, "", CPU, history=True))
+    found = list(evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU, history=True))
     models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
     over_time = [(name, iteration) for iteration in (2, 4) for name in models]
     assert [(entry["name"], entry["iteration"]) for entry, _ in found[:4]] == over_time
@@ -133,7 +133,7 @@ def test_a_run_without_checkpoint_is_refused(run: RunFolder, tmp_path: Path) -> 
     for name in ("recipe.json", "run.json"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
     with pytest.raises(InputError, match="has no checkpoint yet"):
-        list(evaluate.measure_run(RunFolder(tmp_path), SPLITS, brightness([]), 5, "", CPU))
+        list(evaluate.measure_run(RunFolder(tmp_path), SPLITS, [brightness([])], 5, "", CPU))
 
 
 def names(entries: Any) -> list[str]:
