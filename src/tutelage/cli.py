@@ -298,11 +298,12 @@ def project(
 def evaluate_run(
     run: Run,
     metric: Annotated[
-        Literal["parzen", "fd", "texture", "statistics", "accuracy"],
+        Literal["parzen", "fd", "kd", "precision", "inception", "texture", "statistics", "accuracy"],
         arg(
-            help="log-likelihood; Fréchet distance of features; of textures, the patch-sliced Wasserstein distance, or "
-            "the distance of Portilla-Simoncelli statistics (needs tutelage[textures]); of a classifier/ run, how many "
-            "test images it names right"
+            help="log-likelihood; of features the Fréchet distance, the kernel distance (KID), precision, recall, "
+            "density and coverage, or the Inception Score of their classes; of textures, the patch-sliced Wasserstein "
+            "distance, or the distance of Portilla-Simoncelli statistics (needs tutelage[textures]); of a classifier/ "
+            "run, how many test images it names right"
         ),
     ],
     data: Data = None,
@@ -310,8 +311,8 @@ def evaluate_run(
         str | None,
         arg(
             metavar="PATH|NAME",
-            help="for fd: weights of MobileNetV2 (.npz), of Inception (.pth) or of VGG-16 (.ckpt), a classifier/ run, "
-            "or one of inception-2015, efficientnet-lite0 and vgg16, where it is installed",
+            help="for features: weights of MobileNetV2 (.npz), of Inception (.pth) or of VGG-16 (.ckpt), a classifier/ "
+            "run, or one of inception-2015, efficientnet-lite0 and vgg16, where it is installed",
         ),
     ] = None,
     samples: Annotated[
@@ -332,14 +333,16 @@ def evaluate_run(
     match metric:
         case "parzen":
             scores = evaluate.parzen_of_run(opened, splits, samples or 10_000, seed, command, where, history)
-        case "fd":
+        case "fd" | "kd" | "precision" | "inception":
             if extractor is None:
                 raise InputError(
-                    "--metric fd needs --extractor, which measures by its features; name a file of weights, a run of "
-                    "classifier/mnist, or an extractor that is installed"
+                    f"--metric {metric} needs --extractor, which measures by its features; name a file of weights, a "
+                    "run of classifier/mnist, or an extractor that is installed"
                 )
             network = extractor_of(extractor, where)
-            scores = evaluate.frechet_of_run(opened, splits, network, samples or 10_000, seed, command, where, history)
+            scores = evaluate.features_of_run(
+                opened, splits, metric, network, samples or 10_000, seed, command, where, history
+            )
         case "texture":
             scores = evaluate.texture_distance_of_run(opened, splits, samples or few, seed, command, where, history)
         case "statistics":

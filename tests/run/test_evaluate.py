@@ -23,7 +23,7 @@ from tutelage.run.measures import Measure
 CPU = torch.device("cpu")
 IMAGES = tiny_images(30)
 SPLITS = Splits(IMAGES.subset(0, 10, "train"), IMAGES.subset(10, 20, "validation"), IMAGES.subset(20, 30, "test"))
-EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1), head=lambda x: x)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def names(entries: Any) -> list[str]:
 def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
     parzen = names(evaluate.parzen_of_run(run, SPLITS, 6, 0, "", CPU))
     assert parzen == ["CoopNets generator parzen", "CoopNets descriptor parzen", "real images parzen"]
-    frechet = names(evaluate.frechet_of_run(run, SPLITS, EXTRACTOR, 6, 0, "", CPU))
+    frechet = names(evaluate.features_of_run(run, SPLITS, "fd", EXTRACTOR, 6, 0, "", CPU))
     assert frechet == [
         *("CoopNets generator FD-corner", "CoopNets descriptor FD-corner"),
         *("real against real FD-corner", "noise FD-corner"),
@@ -151,12 +151,24 @@ def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
     assert [entry["name"] for entry in read(run.results)] == parzen + frechet
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("kd", ["KD"]), ("precision", ["precision", "recall", "density", "coverage"]), ("inception", ["IS"])],
+)
+def test_other_metrics_of_features(run: RunFolder, metric: Any, expected: list[str]) -> None:
+    found = names(evaluate.features_of_run(run, SPLITS, metric, EXTRACTOR, 6, 0, "", CPU))
+    models = [f"CoopNets {model} {name}-corner" for model in ("generator", "descriptor") for name in expected]
+    assert found == models + [
+        f"{beside} {name}-corner" for name in expected for beside in ("real against real", "noise")
+    ]
+
+
 def test_metrics_refuse_data_before_anything_is_drawn(run: RunFolder) -> None:
     alone = Splits(SPLITS.train)
     with pytest.raises(InputError, match="the data have no validation images"):
         evaluate.parzen_of_run(run, alone, 6, 0, "", CPU)
     with pytest.raises(InputError, match="no test and no validation images"):
-        evaluate.frechet_of_run(run, alone, EXTRACTOR, 6, 0, "", CPU)
+        evaluate.features_of_run(run, alone, "fd", EXTRACTOR, 6, 0, "", CPU)
 
 
 def test_textures_too_small_for_a_patch_are_refused(run: RunFolder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -13,15 +13,15 @@ from ..baselines import adversarial, deep_directed, flow_matching, vae
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
-from ..metrics.frechet import FrechetScore
 from ..metrics.parzen import ParzenScore
 from ..metrics.sliced import SlicedDistance
 from ..recipes.recipe import Plan
 from ..rng import stream
 from . import checkpoint, journal
 from .build import build
+from .feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
 from .folder import RunFolder
-from .measures import Measure, Score, frechet_measure, parzen_measure, statistics_measure, texture_measure
+from .measures import Measure, Score, parzen_measure, statistics_measure, texture_measure
 from .results import Entry, result, write_results
 from .train import epochs, trained
 
@@ -71,22 +71,32 @@ def parzen_of_run(
     return measure_run(run, splits, [parzen_measure(splits, samples, device)], seed, command, device, history)
 
 
-def frechet_of_run(
+def features_of_run(
     run: RunFolder,
     splits: Splits,
+    metric: Literal["fd", "kd", "precision", "inception"],
     extractor: Extractor,
     samples: int,
     seed: int,
     command: str,
     device: torch.device,
     history: bool = False,
-) -> Iterator[tuple[Entry, FrechetScore]]:
-    """The Fréchet distance of each model of a run to held-out images, with its floor and its ceiling.
+) -> Iterator[tuple[Entry, Any]]:
+    """What ``extractor`` says of each model of a run and held-out images, with a floor and a ceiling.
 
-    Yields and raises as `measure_run` and `tutelage.run.measures.frechet_measure` do.
+    The Fréchet distance, the kernel distance, precision with its relatives, or the Inception Score. Yields and raises
+    as `measure_run` and the measures of `tutelage.run.feature_measures` do.
     """
-    measure = frechet_measure(splits, extractor, samples, seed, device)
-    return measure_run(run, splits, [measure], seed, command, device, history)
+    match metric:
+        case "fd":
+            measures: Sequence[Measure[Any]] = [frechet_measure(splits, extractor, samples, seed, device)]
+        case "kd":
+            measures = [kernel_measure(splits, extractor, samples, seed, device)]
+        case "precision":
+            measures = manifold_measures(splits, extractor, samples, seed, device)
+        case "inception":
+            measures = [inception_measure(splits, extractor, samples, seed, device)]
+    return measure_run(run, splits, measures, seed, command, device, history)
 
 
 def texture_distance_of_run(
@@ -158,8 +168,10 @@ def measure_models(
         drawn = learner.sample(state, most, stream(seed, measures[0].name, device=device))
         seen = epochs(recipe, len(splits.train), state.iteration)
         at = {"iteration": state.iteration} | ({"epochs": seen["epoch"]} if seen else {})
-        for (model, images), measure in itertools.product(drawn.items(), measures):
-            score = measure.score(images[: measure.samples])
+        # one tensor for each number of samples, so that measures of the same images can share what they compute
+        first = {(model, n): images[:n] for model, images in drawn.items() for n in {m.samples for m in measures}}
+        for model, measure in itertools.product(drawn, measures):
+            score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
             entry = result(name, **measure.fields(score), command=both, wall_seconds=saved["seconds"], **common)
             entry |= {key: facts[key] for key in ("threads", "device") if key in facts} | at
