@@ -25,10 +25,12 @@ from . import __version__, data
 from .apps import any_size, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8
-from .learn import algorithm_g, coopnets, igm, supervised
+from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
+from .reproduce import table2, table3
+from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
 from .run import train as training
@@ -101,7 +103,7 @@ def train(
     splits = _load(chosen, data, download)
     initial = None if negatives is None else _negatives(chosen, negatives)
     found = _found(chosen, splits, data)
-    facts, labels = {"data": found, "command": _command()}, _labels(chosen, found)
+    facts, labels = {"data": found, "command": _command()}, recognition.labels_of(chosen, found)
     ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial, labels)
     return _say_trained(out, ending)
 
@@ -112,7 +114,7 @@ def resume(
     """Go on with an interrupted run from its newest checkpoint."""
     opened = folder.open_run(run)
     recipe, place = opened.recipe(), _data_of(opened, data)
-    splits, labels = _load(recipe, place), _labels(recipe, place)
+    splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
     ending = training.resume(opened, splits.train, _device(device), minutes, recover, labels)
     return _say_trained(run, ending)
 
@@ -382,6 +384,39 @@ def probe(
         report.write_report(run)
 
 
+def reproduce(
+    name: Annotated[
+        Positional[Literal["table2", "table3"]],
+        arg(metavar="NAME", help="of CoopNets: table2, log-likelihood of digits; table3, distances of CIFAR-10"),
+    ],
+    budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
+    out: Annotated[Path, arg(help="folder for tables and models; models are shared by the tables in it")],
+    data: Data = None,
+    extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="for table3: as for `tutelage evaluate`")] = None,
+    only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest say 'not run'")] = [],  # noqa: B006
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
+    if budget <= 0:
+        raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
+    bench = Bench(out, budget, seed, _device(device), _command())
+    match name:
+        case "table2":
+            entries = table2.table2(bench, data, only=only)
+        case "table3":
+            if extractor is None:
+                raise InputError(
+                    "table3 needs --extractor, which measures by its features; name a file of weights or an extractor "
+                    "that is installed"
+                )
+            entries = table3.table3(bench, extractor_of(extractor, bench.device), data, only=only)
+    for entry in entries:
+        value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
+        print(f"{entry['name']}: {value}", flush=True)
+    print(f"Look at {out / f'{name}.md'}")
+
+
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:
     """Train on bundled handwritten digits for a few minutes, and leave a report to look at."""
     began = time.perf_counter()
@@ -437,6 +472,7 @@ def _run() -> int | None:
             "project": project,
             "evaluate": evaluate_run,
             "probe": probe,
+            "reproduce": reproduce,
             "demo": demo,
         },
         prog="tutelage",
@@ -457,13 +493,6 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
     return data.load(recipe.data, path, download=download)
-
-
-def _labels(recipe: Recipe, path: str | Path | None) -> torch.Tensor | None:
-    """The classes of the training images, where they are learned from."""
-    if not isinstance(recipe.plan, supervised.Plan):
-        return None
-    return torch.as_tensor(class_labels(recipe.data, path).train, dtype=torch.long)
 
 
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:

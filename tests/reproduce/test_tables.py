@@ -1,0 +1,64 @@
+"""Every table at toy size: tiny networks, 8x8 digits, no time at all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tiny_recipes import tiny
+from tutelage.metrics.extractors import Extractor
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.contest import Contender
+from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
+from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
+from tutelage.reproduce.table3 import table3
+
+CPU = torch.device("cpu")
+DIGITS = {"data.kind": "digits"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return Bench(tmp_path, 0.1, 0, CPU, "reproduce it")
+
+
+def names(path: Path) -> list[str]:
+    return [entry["name"] for entry in json.loads(path.read_text())]
+
+
+def test_table2(bench: Bench) -> None:
+    contenders = [
+        Contender(tiny(of.recipe.name if of.recipe.name != "pcd/mnist" else "descriptor/mnist", DIGITS), of.called)
+        for of in CONTENDERS
+    ]
+    judge: Any = tiny("classifier/mnist")
+    entries = list(table2(bench, None, contenders, ["vae/mnist", "coopnets/mnist"], judge, samples=30, near=10))
+    page = (bench.out / "table2.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page
+    rows = ("CoopNets generator", "CoopNets descriptor", "VAE")
+    measures = ("parzen", "FD-classifier-mnist", "precision-classifier-mnist", "recall-classifier-mnist")
+    expected = {f"{row} {measure}" for row in rows for measure in measures}
+    assert expected | {"real images parzen", "real against real FD-classifier-mnist"} < {e["name"] for e in entries}
+    assert {"GAN parzen (quoted)", "CoopNets descriptor parzen (paper)"} < set(names(bench.out / "table2.json"))
+    assert len(QUOTED) == 6 and (bench.out / "table2.svg").exists()
+    list(table2(bench, None, contenders, (), judge, samples=30, near=10))
+    page = (bench.out / "table2.md").read_text()
+    assert "not run" not in page and "| Persistent CD | " in page
+    assert (bench.out / "models" / "classifier-mnist").is_dir()
+
+
+def test_table3(bench: Bench) -> None:
+    recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in CONTENDERS3]
+    corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+    entries = list(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
+    rows = ("CoopNets generator", "CoopNets descriptor", "DCGAN", "WGAN-GP", "VAE", "Flow matching")
+    found = {entry["name"] for entry in entries}
+    assert {f"{row} {of}-corner" for row in rows for of in ("FD", "KD", "precision", "recall")} < found
+    page = (bench.out / "table3.md").read_text()
+    assert "| | FD-corner | KD-corner | precision | recall | FID |" in page
+    assert "| DCGAN (paper) |  |  |  |  | 37.7 |" in page
+    assert "| FID |" in page and "VAE FID (paper)" in names(bench.out / "table3.json")
