@@ -29,7 +29,7 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import table2, table3
+from .reproduce import faces, table2, table3
 from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
@@ -386,13 +386,16 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3"]],
-        arg(metavar="NAME", help="of CoopNets: table2, log-likelihood of digits; table3, distances of CIFAR-10"),
+        Positional[Literal["table2", "table3", "fig8"]],
+        arg(
+            metavar="NAME",
+            help="of CoopNets table2, log-likelihood of digits, and table3, distances of CIFAR-10; of IGM fig8, faces",
+        ),
     ],
     budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
     out: Annotated[Path, arg(help="folder for tables and models; models are shared by the tables in it")],
     data: Data = None,
-    extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="for table3: as for `tutelage evaluate`")] = None,
+    extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="what distances are measured by")] = None,
     only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest say 'not run'")] = [],  # noqa: B006
     seed: int = 0,
     device: Device = "cpu",
@@ -404,13 +407,14 @@ def reproduce(
     match name:
         case "table2":
             entries = table2.table2(bench, data, only=only)
-        case "table3":
+        case "table3" | "fig8":
             if extractor is None:
                 raise InputError(
-                    "table3 needs --extractor, which measures by its features; name a file of weights or an extractor "
+                    f"{name} needs --extractor, which measures by its features; name a file of weights or an extractor "
                     "that is installed"
                 )
-            entries = table3.table3(bench, extractor_of(extractor, bench.device), data, only=only)
+            compare = table3.table3 if name == "table3" else faces.fig8
+            entries = compare(bench, extractor_of(extractor, bench.device), data, only=only)
     for entry in entries:
         value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)

@@ -12,6 +12,8 @@ from tutelage.metrics.extractors import Extractor
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
+from tutelage.reproduce.faces import CONTENDERS as FACES
+from tutelage.reproduce.faces import fig8
 from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
 from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
 from tutelage.reproduce.table3 import table3
@@ -49,6 +51,20 @@ def test_table2(bench: Bench) -> None:
     page = (bench.out / "table2.md").read_text()
     assert "not run" not in page and "| Persistent CD | " in page
     assert (bench.out / "models" / "classifier-mnist").is_dir()
+
+
+def test_fig8(bench: Bench) -> None:
+    corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+    assert [of.recipe.name for of in FACES] == [
+        "igm/faces64-quick",
+        "igm/faces64-quick-single",
+        "dcgan/faces64",
+        "coopnets/faces64",
+    ]
+    recipes = [tiny(name, DIGITS) for name in ("dcgan/mnist", "coopnets/mnist")]
+    list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
+    page = (bench.out / "fig8.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
 
 
 def test_table3(bench: Bench) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .. import data
 from ..metrics.extractors import Extractor
 from ..recipes import CIFAR10, by_name
-from ..run.feature_measures import frechet_measure, kernel_measure, manifold_measures
 from ..run.results import Entry
 from .bench import Bench
-from .contest import Contender, chosen, tabulate
-from .page import Column, Quoted, Table
+from .contest import Contender
+from .distances import distances
+from .page import Quoted
 
 CONTENDERS = (
     Contender(CIFAR10),
@@ -29,11 +28,6 @@ QUOTED = (
     Quoted("CoopNets generator", "FID", 35.25, None, _SOURCE, paper=True),
     Quoted("CoopNets descriptor", "FID", 33.61, None, _SOURCE, paper=True),
 )
-_WORDS = """\
-{samples:,} samples of each model against as many held-out images, after {minutes:g} minutes of training each, from one
-seed and at the last iteration. Less is better but for precision (how many samples lie among real images) and recall
-(how many real images among the samples). Distances depend on the number of images: compare them within this table
-only."""
 
 
 def table3(
@@ -45,34 +39,8 @@ def table3(
     samples: int = 10_000,
     near: int = 1_000,
 ) -> Iterator[Entry]:
-    """Train what is not trained yet, measure what is not measured yet, and write ``table3.md``, ``.json`` and ``.svg``.
-
-    Args:
-        bench: the terms.
-        extractor: what distances are measured by; only with that of FID are they called so.
-        path: where the data are, as `tutelage.data.load` takes it.
-        contenders: the models; all learn from the same images.
-        only: names of recipes; where some are given, the others are not run.
-        samples: drawn of each model, and held-out images that they are compared with, or as many as there are.
-        near: of them, those that precision and recall are taken of; they cost the square of it.
-
-    Yields each number as it is known. Raises as `tutelage.reproduce.contest.contest` does.
+    """Train and measure models of CIFAR-10; arguments, files, numbers and errors are those of
+    `tutelage.reproduce.distances.distances`.
     """
-    running = chosen(contenders, only)
-    splits = data.load(contenders[0].recipe.data, path)
-    frechet = frechet_measure(splits, extractor, samples, bench.seed, bench.device)
-    kernel = kernel_measure(splits, extractor, samples, bench.seed, bench.device)
-    manifold = manifold_measures(splits, extractor, near, bench.seed, bench.device)[:2]
-    columns = (
-        Column(frechet.name, frechet.name, ".4g"),
-        Column(kernel.name, kernel.name),
-        Column(manifold[0].name, "precision"),
-        Column(manifold[1].name, "recall"),
-        *([] if extractor.published else [Column("FID", "FID", ".4g")]),
-    )
-    rows = tuple(row for contender in contenders for row in contender.rows)
-    words = _WORDS.format(samples=frechet.samples, minutes=bench.minutes)
-    table = Table(
-        "Distances of objects (CoopNets, Table 3)", words, rows, ("real against real", "noise"), columns, QUOTED
-    )
-    yield from tabulate(bench, "table3", table, running, splits, [frechet, kernel, *manifold])
+    title = "Distances of objects (CoopNets, Table 3)"
+    return distances(bench, "table3", title, extractor, path, contenders, only, samples, near, QUOTED)
