@@ -29,7 +29,7 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, table2, table3
+from .reproduce import faces, semisupervised, table2, table3
 from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
@@ -386,7 +386,7 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3", "fig8"]],
+        Positional[Literal["table2", "table3", "fig8", "igm-semisupervised"]],
         arg(
             metavar="NAME",
             help="of CoopNets table2, log-likelihood of digits, and table3, distances of CIFAR-10; of IGM fig8, faces",
@@ -407,6 +407,8 @@ def reproduce(
     match name:
         case "table2":
             entries = table2.table2(bench, data, only=only)
+        case "igm-semisupervised":
+            entries = semisupervised.igm_semisupervised(bench, data, only=only)
         case "table3" | "fig8":
             if extractor is None:
                 raise InputError(

@@ -13,7 +13,8 @@ from tutelage.data import Splits
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce import contest as contests
 from tutelage.reproduce.bench import Bench
-from tutelage.reproduce.contest import Contender, chosen, contest, tabulate
+from tutelage.reproduce.cells import filled, tabulate
+from tutelage.reproduce.contest import Contender, chosen, contest
 from tutelage.reproduce.page import Column, Quoted, Table
 from tutelage.run.measures import Measure
 
@@ -44,7 +45,7 @@ def values(entries: list[Any]) -> dict[str, Any]:
 
 def test_every_model_is_measured_and_what_stands_beside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     results = bench.out / "some.json"
-    found = list(contest(bench, [COOPNETS, VAE], SPLITS, MEASURES, results))
+    found = list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))
     rows = ("CoopNets generator", "CoopNets descriptor", "Autoencoder")
     assert list(values(found)) == ["white brightness", "white light"] + [
         f"{row} {measure}" for row in rows for measure in ("brightness", "light")
@@ -56,13 +57,13 @@ def test_every_model_is_measured_and_what_stands_beside(bench: Bench, monkeypatc
     assert json.loads(results.read_text()) == found
 
     monkeypatch.setattr(contests, "trained", None)  # nothing is trained or measured again
-    again = list(contest(bench, [COOPNETS, VAE], SPLITS, [of("brightness", 3), of("light", 3)], results))
+    again = list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, [of("brightness", 3), of("light", 3)])))
     assert again == found
 
 
 def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     results = bench.out / "some.json"
-    entries = contest(bench, [COOPNETS, VAE], SPLITS, MEASURES, results)
+    entries = filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES))
     for entry in entries:
         if entry["name"].startswith("CoopNets"):
             break
@@ -75,16 +76,16 @@ def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.Mo
         return really(bench, recipe, *rest)
 
     monkeypatch.setattr(contests, "trained", noted)
-    assert len(list(contest(bench, [COOPNETS, VAE], SPLITS, MEASURES, results))) == 8
+    assert len(list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))) == 8
     assert told == ["vae/mnist"]
 
 
 def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
     results = bench.out / "some.json"
-    list(contest(bench, [], SPLITS, MEASURES, results))
+    list(filled(bench, results, contest(bench, [], SPLITS, MEASURES)))
     for other in (Bench(bench.out, 3.0, 0, CPU, ""), Bench(bench.out, 2.0, 1, CPU, "")):
         with pytest.raises(InputError, match=r"made within 2 minutes a model, seed 0, and .* name another --out"):
-            list(contest(other, [], SPLITS, MEASURES, results))
+            list(filled(other, results, contest(other, [], SPLITS, MEASURES)))
 
 
 def test_a_model_that_diverges_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +93,7 @@ def test_a_model_that_diverges_says_so(bench: Bench, monkeypatch: pytest.MonkeyP
         raise DivergenceError("It grew.", {}, ())
 
     monkeypatch.setattr(contests, "trained", diverge)
-    found = list(contest(bench, [VAE], SPLITS, MEASURES[:1], bench.out / "some.json"))
+    found = list(filled(bench, bench.out / "some.json", contest(bench, [VAE], SPLITS, MEASURES[:1])))
     assert values(found) == {"white brightness": 1.0, "Autoencoder brightness": None}
     assert found[-1]["failed"] == "It grew."
 
@@ -101,12 +102,12 @@ def test_a_table_is_written_even_when_it_is_stopped(bench: Bench) -> None:
     rows = (*COOPNETS.rows, *VAE.rows)
     quoted = (Quoted("GAN", "brightness", 0.25, 0.5, "a paper"),)
     table = Table("Light", "How bright.", rows, ("white",), (Column("brightness", "mean"),), quoted)
-    entries = tabulate(bench, "light", table, [COOPNETS, VAE], SPLITS, MEASURES[:1])
+    entries = tabulate(bench, "light", table, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES[:1]))
     assert next(entries)["name"] == "white brightness"
     entries.close()
     page = (bench.out / "light.md").read_text()
     assert "| Autoencoder | not run |" in page and "| white | 1 |" in page and "| GAN (quoted) | 0.25 ± 0.5 |" in page
-    list(tabulate(bench, "light", table, [COOPNETS, VAE], SPLITS, MEASURES[:1]))
+    list(tabulate(bench, "light", table, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES[:1])))
     page = (bench.out / "light.md").read_text()
     assert "not run" not in page
     names = [entry["name"] for entry in json.loads((bench.out / "light.json").read_text())]

@@ -14,6 +14,8 @@ from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.faces import CONTENDERS as FACES
 from tutelage.reproduce.faces import fig8
+from tutelage.reproduce.semisupervised import CONTENDERS as SETS
+from tutelage.reproduce.semisupervised import igm_semisupervised
 from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
 from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
 from tutelage.reproduce.table3 import table3
@@ -65,6 +67,23 @@ def test_fig8(bench: Bench) -> None:
     list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
     page = (bench.out / "fig8.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
+
+
+def test_igm_semisupervised(bench: Bench) -> None:
+    assert [of.recipe.name for models in SETS.values() for of in models] == [
+        *("igm/mnist28-quick", "dcgan/mnist", "igm/cifar32-quick", "dcgan/cifar10")
+    ]
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
+    models = (Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS)))
+    list(igm_semisupervised(bench, None, {"digits": models, "none": models[1:]}, ["igm/texture"], (60,), 2))
+    page = (bench.out / "igm-semisupervised.md").read_text()
+    assert "| | error, 60 labels |" in page and "| DCGAN features on digits | not run |" in page
+    found = {entry["name"]: entry for entry in json.loads((bench.out / "igm-semisupervised.json").read_text())}
+    for row in ("IGM features", "untrained IGM features", "raw pixels"):
+        entry = found[f"{row} on digits error of 60 labels"]
+        assert 0 < entry["value"] < 0.95 and entry["repeats"] == 2
+    assert "| IGM features on SVHN (paper) | " in page
 
 
 def test_table3(bench: Bench) -> None:

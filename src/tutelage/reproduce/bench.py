@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -102,6 +103,11 @@ def within(
     tenth = max(1, iterations // 10)
     plan = replace(recipe.plan, iterations=iterations)
     return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
+
+
+def about(run: RunFolder) -> dict[str, Any]:
+    """What an entry of a table says of the run behind it."""
+    return {"run": run.path.name, "parameters": sum(run.facts()["parameters"].values())}
 
 
 def seconds_spent(run: RunFolder) -> float:

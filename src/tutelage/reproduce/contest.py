@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from ..checks import DivergenceError, InputError
+from ..checks import InputError
 from ..data import Splits
 from ..learn import coopnets
 from ..recipes import Recipe
 from ..run.evaluate import algorithm_of, measure_beside, measure_models
 from ..run.measures import Measure
-from ..run.results import Entry, write_results
-from .bench import Bench, trained
-from .page import Table, write
+from ..run.results import Entry
+from .bench import Bench, about, trained
+from .cells import Cells
 
 
 @dataclass(frozen=True)
@@ -47,87 +46,28 @@ def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Co
     return [known[name] for name in names] or contenders
 
 
-def tabulate(
-    bench: Bench,
-    name: str,
-    table: Table,
-    contenders: Sequence[Contender],
-    splits: Splits,
-    measures: Sequence[Measure[Any]],
-) -> Iterator[Entry]:
-    """`contest` with ``NAME.json``, and the page ``NAME.md`` of it, which is written in any case: stopped half-way, it
-    says what was not run.
-    """
-    results, entries = bench.out / f"{name}.json", []
-    bench.out.mkdir(parents=True, exist_ok=True)
-    try:
-        for entry in contest(bench, contenders, splits, measures, results):
-            entries.append(entry)
-            yield entry
-    finally:
-        write_results(results, [quote.entry() for quote in table.quoted])
-        write(bench.out / f"{name}.md", table, entries)
-
-
 def contest(
-    bench: Bench, contenders: Sequence[Contender], splits: Splits, measures: Sequence[Measure[Any]], results: Path
-) -> Iterator[Entry]:
-    """Train each contender, take each measure of its samples, and of what stands beside it; each entry as it is made.
+    bench: Bench, contenders: Sequence[Contender], splits: Splits, measures: Sequence[Measure[Any]]
+) -> Iterator[Cells]:
+    """Each measure of what stands beside it, then of the samples of each contender, which is trained for that.
 
-    Entries are kept in ``results``. What is there already is yielded as it is, so a contest that was stopped goes on
-    where it stopped. A model that diverged has entries without a value, which say so in ``failed``.
-
-    Raises ``InputError`` where ``results`` was made within another budget or from another seed, and what
-    `tutelage.reproduce.bench.trained` raises but for divergence.
+    Filling them raises what `tutelage.reproduce.bench.trained` raises.
     """
-    known = read(results, bench)
     for measure in measures:
         names = [f"{beside} {measure.name}" for beside in measure.beside]
-        if not all(name in known for name in names):
-            found = (entry for entry, _ in measure_beside(measure, splits, bench.seed, bench.command, bench.device))
-            known |= _kept(results, bench, found)
-        yield from (known[name] for name in names)
+        yield Cells(names, partial(_beside, bench, measure, splits))
     for contender in contenders:
         names = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
-        if not all(name in known for name in names):
-            known |= _kept(results, bench, _entries(bench, contender, splits, measures))
-        yield from (known[name] for name in names)
+        yield Cells(names, partial(_models, bench, contender, splits, measures))
 
 
-def read(results: Path, bench: Bench) -> dict[str, Entry]:
-    """The entries of a results file by name; none where there is no file.
-
-    Raises ``InputError`` where they belong to another budget or seed.
-    """
-    if not results.is_file():
-        return {}
-    entries = {entry["name"]: entry for entry in json.loads(results.read_text())}
-    for entry in entries.values():
-        terms = entry.get("budget_minutes", bench.minutes), entry.get("seed", bench.seed)
-        if terms != (bench.minutes, bench.seed):
-            raise InputError(
-                f"{results} was made within {terms[0]:g} minutes a model, seed {terms[1]}, and {bench.minutes:g} "
-                f"minutes, seed {bench.seed}, are asked for; name another --out, or ask for the same"
-            )
-    return entries
+def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Entry]:
+    return (entry for entry, _ in measure_beside(measure, splits, bench.seed, bench.command, bench.device))
 
 
-def _kept(results: Path, bench: Bench, entries: Iterator[Entry]) -> dict[str, Entry]:
-    found = {}
-    for entry in entries:
-        found[entry["name"]] = {**entry, "budget_minutes": bench.minutes}
-        write_results(results, [found[entry["name"]]])
-    return found
-
-
-def _entries(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
-    try:
-        run = trained(bench, contender.recipe, splits.train)
-    except DivergenceError as error:
-        for name in (f"{row} {measure.name}" for row in contender.rows for measure in measures):
-            yield {"name": name, "value": None, "stderr": None, "failed": str(error)}
-        return
+def _models(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
+    run = trained(bench, contender.recipe, splits.train)
     for entry, _ in measure_models(
         run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
     ):
-        yield {**entry, "parameters": sum(run.facts()["parameters"].values()), "run": run.path.name}
+        yield {**entry, **about(run)}

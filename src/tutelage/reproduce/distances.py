@@ -10,7 +10,8 @@ from ..metrics.extractors import Extractor
 from ..run.feature_measures import frechet_measure, kernel_measure, manifold_measures
 from ..run.results import Entry
 from .bench import Bench
-from .contest import Contender, chosen, tabulate
+from .cells import tabulate
+from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
 _WORDS = """\
@@ -46,7 +47,7 @@ def distances(
         near: of them, those that precision and recall are taken of; they cost the square of it.
         quoted: published numbers, called FID.
 
-    Yields each number as it is known. Raises as `tutelage.reproduce.contest.contest` does.
+    Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
     running = chosen(contenders, only)
     splits = data.load(contenders[0].recipe.data, path)
@@ -64,4 +65,4 @@ def distances(
     rows = tuple(row for contender in contenders for row in contender.rows)
     words = _WORDS.format(samples=frechet.samples, minutes=bench.minutes)
     table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted)
-    yield from tabulate(bench, name, table, running, splits, [frechet, kernel, *manifold])
+    return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))

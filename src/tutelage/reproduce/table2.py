@@ -12,7 +12,8 @@ from ..run.measures import parzen_measure
 from ..run.recognition import labels_of, recogniser_of_run
 from ..run.results import Entry
 from .bench import Bench, trained
-from .contest import Contender, chosen, tabulate
+from .cells import tabulate
+from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
 CONTENDERS = (
@@ -62,7 +63,7 @@ def table2(
         samples: drawn of each model, and training images that stand for real images.
         near: of them, those that precision and recall are taken of; they cost the square of it.
 
-    Yields each number as it is known. Raises as `tutelage.reproduce.contest.contest` does.
+    Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
     running = chosen(contenders, only)
     splits = data.load(judge.data, path)
@@ -83,4 +84,4 @@ def table2(
     words = _WORDS.format(samples=samples, minutes=bench.minutes)
     beside = ("real images", "real against real", "noise")
     table = Table("Log-likelihood of digits (CoopNets, Table 2)", words, rows, beside, columns, QUOTED)
-    yield from tabulate(bench, "table2", table, running, splits, measures)
+    return tabulate(bench, "table2", table, contest(bench, running, splits, measures))
