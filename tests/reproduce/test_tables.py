@@ -74,6 +74,7 @@ def test_igm_semisupervised(bench: Bench) -> None:
         *("igm/mnist28-quick", "dcgan/mnist", "igm/cifar32-quick", "dcgan/cifar10")
     ]
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    whole |= {"classifier.channels": [4, 6, 8]}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     models = (Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS)))
     list(igm_semisupervised(bench, None, {"digits": models, "none": models[1:]}, ["igm/texture"], (60,), 2))

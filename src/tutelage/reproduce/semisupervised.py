@@ -61,9 +61,7 @@ def igm_semisupervised(
         if here:
             spec = models[0].recipe.data
             splits, labels = data.load(spec, path), data.class_labels(spec, path)
-            groups += _cells(
-                bench, name, [model for model in models if model in running], splits, labels, labelled, repeats
-            )
+            groups += _cells(bench, name, here, splits, labels, labelled, repeats)
     columns = tuple(Column(_measure(count), f"error, {count} labels", ".2%") for count in reversed(labelled))
     words = _WORDS.format(minutes=bench.minutes, repeats=repeats)
     table = Table("Few labels (IGM §4.5)", words, tuple(rows), tuple(beside), columns, QUOTED)
