@@ -30,6 +30,7 @@ from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .reproduce import faces, semisupervised, table2, table3
+from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
@@ -386,7 +387,7 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3", "fig8", "igm-semisupervised"]],
+        Positional[Literal["table2", "table3", "fig8", "igm-semisupervised", "igm-outliers"]],
         arg(
             metavar="NAME",
             help="of CoopNets table2, log-likelihood of digits, and table3, distances of CIFAR-10; of IGM fig8, faces",
@@ -397,6 +398,9 @@ def reproduce(
     data: Data = None,
     extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="what distances are measured by")] = None,
     only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest say 'not run'")] = [],  # noqa: B006
+    outliers: Annotated[
+        list[Path], arg(metavar="PATH", help="for igm-outliers: folders of other images, or of files like MNIST's")
+    ] = [],  # noqa: B006
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
@@ -407,6 +411,8 @@ def reproduce(
     match name:
         case "table2":
             entries = table2.table2(bench, data, only=only)
+        case "igm-outliers":
+            entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":
             entries = semisupervised.igm_semisupervised(bench, data, only=only)
         case "table3" | "fig8":

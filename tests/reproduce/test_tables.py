@@ -4,16 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from idx_files import write_mnist
 from tiny_recipes import tiny
+from tutelage.checks import InputError
 from tutelage.metrics.extractors import Extractor
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.faces import CONTENDERS as FACES
 from tutelage.reproduce.faces import fig8
+from tutelage.reproduce.outliers import MODEL, igm_outliers
 from tutelage.reproduce.semisupervised import CONTENDERS as SETS
 from tutelage.reproduce.semisupervised import igm_semisupervised
 from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
@@ -85,6 +90,26 @@ def test_igm_semisupervised(bench: Bench) -> None:
         entry = found[f"{row} on digits error of 60 labels"]
         assert 0 < entry["value"] < 0.95 and entry["repeats"] == 2
     assert "| IGM features on SVHN (paper) | " in page
+
+
+def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 2, "plan.batch_size": 4}
+    model = Contender(tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]}))
+    assert MODEL.recipe.name == "igm/mnist28-quick"
+    fashion, textures = tmp_path / "fashion", tmp_path / "textures"
+    write_mnist(fashion, side=8)
+    textures.mkdir()
+    for i in range(3):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 30, 3), np.uint8)).save(textures / f"{i}.png")
+    entries = {entry["name"]: entry for entry in igm_outliers(bench, [fashion, textures], None, model)}
+    assert len(entries) == 6
+    assert entries["ln p0 AUROC against fashion"]["outside_n"] == 10
+    assert entries["sum of the logits AUROC against textures"]["outside_n"] == 3
+    assert all(0 <= entry["value"] <= 1 for entry in entries.values())
+    page = (bench.out / "igm-outliers.md").read_text()
+    assert "| | against fashion | against textures |" in page and "not run" not in page
+    with pytest.raises(InputError, match="no outliers were given; name a folder"):
+        igm_outliers(bench, [])
 
 
 def test_table3(bench: Bench) -> None:

@@ -106,8 +106,13 @@ def within(
 
 
 def about(run: RunFolder) -> dict[str, Any]:
-    """What an entry of a table says of the run behind it."""
-    return {"run": run.path.name, "parameters": sum(run.facts()["parameters"].values())}
+    """What an entry of a table says of the run behind it; ``wall_seconds`` are those of its learning."""
+    return {
+        "run": run.path.name,
+        "parameters": sum(run.facts()["parameters"].values()),
+        "iteration": int(run.latest().name),
+        "wall_seconds": seconds_spent(run),
+    }
 
 
 def seconds_spent(run: RunFolder) -> float:

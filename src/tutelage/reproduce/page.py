@@ -88,7 +88,7 @@ def markdown(table: Table, known: Mapping[str, Entry], chart: str, pictures: Map
         cells = (_cell(of.get(column.measure), column, "") for column in table.columns)
         lines.append(f"| {row} | {' | '.join(cells)} |")
     lines += ["", *_sources(table.quoted), f"![{table.title}]({chart})", ""]
-    lines += [*_time(table, known), *_failures(known.values()), *_terms(known.values())]
+    lines += [*_time(known.values()), *_failures(known.values()), *_terms(known.values())]
     for caption, file in pictures.items():
         lines += [f"{caption}:", "", f"![{caption}]({file})", ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -123,20 +123,23 @@ def _sources(quoted: Sequence[Quoted]) -> list[str]:
     return [*lines, ""]
 
 
-def _time(table: Table, known: Mapping[str, Entry]) -> list[str]:
-    """How each model's time was spent."""
-    lines = []
-    for row in table.rows:
-        names = (f"{row} {column.measure}" for column in table.columns)
-        entry = next((known[name] for name in names if "run" in known.get(name, {})), None)
-        if entry is not None:
-            epochs = f"{entry['epochs']:.3g}" if "epochs" in entry else ""
-            minutes = duration(entry["wall_seconds"])
-            lines.append(f"| {row} | {minutes} | {entry['iteration']:,} | {epochs} | {entry['parameters']:,} |")
-    if not lines:
+def _time(entries: Iterable[Entry]) -> list[str]:
+    """How each run's time was spent."""
+    runs = {entry["run"]: entry for entry in entries if "run" in entry}
+    if not runs:
         return []
-    heads = "| | training | iterations | epochs | parameters |"
-    return ["## How the time was spent", "", heads, "|---|---|---|---|---|", *lines, ""]
+    lines = [
+        f"| {run} | {duration(entry['wall_seconds'])} | {entry['iteration']:,} | {entry['parameters']:,} |"
+        for run, entry in runs.items()
+    ]
+    return [
+        "## How the time was spent",
+        "",
+        "| | training | iterations | parameters |",
+        "|---|---|---|---|",
+        *lines,
+        "",
+    ]
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:

@@ -89,14 +89,14 @@ def _cells(
 
     def features(model: Contender) -> Iterator[Entry]:
         run = trained(bench, model.recipe, splits.train)
-        learned, untrained, seconds = networks_of(run, len(splits.train), bench.device)
+        learned, untrained, _ = networks_of(run, len(splits.train), bench.device)
         networks = {f"{model.algorithm} features": learned, f"untrained {model.algorithm} features": untrained}
         for kind, network in networks.items():
             for count in labelled:
                 score = probed(network, splits, labels, count, repeats, bench.seed)
-                full, wall = f"{kind} on {name} {_measure(count)}", seconds if network is learned else 0.0
-                entry = probe_entry(full, score, splits, bench.seed, bench.command, bench.device, wall)
-                yield {**entry, **(about(run) | {"iteration": int(run.latest().name)} if network is learned else {})}
+                full = f"{kind} on {name} {_measure(count)}"
+                entry = probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
+                yield entry | about(run) if network is learned else entry
 
     yield Cells([f"raw pixels on {name} {_measure(count)}" for count in labelled], raw)
     for model in models:
