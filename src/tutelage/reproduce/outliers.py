@@ -10,6 +10,7 @@ from .. import data
 from ..apps.density_ratio import DensityTerms, terms
 from ..checks import InputError
 from ..data import ImageSet, Splits, idx
+from ..learn import igm
 from ..metrics.auroc import auroc
 from ..recipes import by_name
 from ..run.build import build
@@ -102,4 +103,5 @@ def _terms(run: RunFolder, splits: Splits, images: ImageSet, bench: Bench) -> De
     recipe = run.recipe()
     learner = build(recipe, len(splits.train), bench.device, run.path)
     state, _ = restored(run.latest(), recipe, learner, bench.device)
+    assert isinstance(learner, igm.Igm)
     return terms(learner, state, images.batch(slice(None), bench.device))
