@@ -29,7 +29,7 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, semisupervised, table2, table3
+from .reproduce import faces, semisupervised, table2, table3, table5
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
@@ -387,10 +387,11 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3", "fig8", "igm-semisupervised", "igm-outliers"]],
+        Positional[Literal["table2", "table3", "table5", "fig8", "igm-semisupervised", "igm-outliers"]],
         arg(
             metavar="NAME",
-            help="of CoopNets table2, log-likelihood of digits, and table3, distances of CIFAR-10; of IGM fig8, faces",
+            help="CoopNets: table2, likelihood of digits; table3, CIFAR-10; table5, completed faces. IGM: fig8, faces; "
+            "igm-semisupervised, features; igm-outliers, digits against other images",
         ),
     ],
     budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
@@ -411,6 +412,8 @@ def reproduce(
     match name:
         case "table2":
             entries = table2.table2(bench, data, only=only)
+        case "table5":
+            entries = table5.table5(bench, data, only=only)
         case "igm-outliers":
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":

@@ -10,9 +10,15 @@ import torch
 from PIL import Image
 
 from idx_files import write_mnist
-from tiny_recipes import tiny
+from tiny_recipes import tiny, tiny_images
+from tutelage import data
+from tutelage.apps.masks import squares
+from tutelage.baselines.inpainting import Interpolation
+from tutelage.baselines.mrf import GibbsMrf
 from tutelage.checks import InputError
+from tutelage.data import Splits
 from tutelage.metrics.extractors import Extractor
+from tutelage.metrics.pixel import recovery_scores
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
@@ -24,6 +30,9 @@ from tutelage.reproduce.semisupervised import igm_semisupervised
 from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
 from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
 from tutelage.reproduce.table3 import table3
+from tutelage.reproduce.table5 import CONTENDERS as FACES5
+from tutelage.reproduce.table5 import table5
+from tutelage.rng import stream
 
 CPU = torch.device("cpu")
 DIGITS = {"data.kind": "digits"}
@@ -110,6 +119,40 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     assert "| | against fashion | against textures |" in page and "not run" not in page
     with pytest.raises(InputError, match="no outliers were given; name a folder"):
         igm_outliers(bench, [])
+
+
+def test_table5(bench: Bench) -> None:
+    names = ["coopnets/faces64", "dcgan/faces64", "coopnets/faces64-600", "dcgan/faces64-600"]
+    assert [of.recipe.name for of in FACES5] == names
+    assert [of.recipe.plan.iterations for of in FACES5[2:]] == [600, 600] and all(of.own_length for of in FACES5[2:])
+    models = [Contender(tiny(name, DIGITS)) for name in ("coopnets/mnist", "dcgan/mnist")]
+    fills = {"inter-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
+    entries = list(table5(bench, None, models, ["coopnets/mnist"], 6, 5, (3, 4), fills))
+    found = {entry["name"]: entry for entry in entries}
+    rows = ("CoopNets", *fills)
+    assert set(found) == {f"{row} {what} M{size}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
+    assert 0 < found["inter-4 error M3"]["value"] < 0.5 and found["inter-4 error M3"]["n"] == 6
+    assert found["CoopNets error M4"]["run"] == "coopnets-mnist-0.1min-seed0"
+    page = (bench.out / "table5.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page and "| inter-3 (paper) |" in page
+    for entry in entries:
+        assert (bench.out / entry["picture"]).exists()
+        assert f"({entry['picture']})" in page
+    # the holes are the same for all, and drawn from the seed
+    hole = squares(6, (8, 8), 3, stream(0, "mask", 3))
+    digits = data.load(models[0].recipe.data)
+    assert digits.test is not None
+    faces = digits.test.batch(slice(0, 6))
+    filled = torch.stack([Interpolation(4)(image, seen == 0) for image, seen in zip(faces, hole[:, 0], strict=True)])
+    expected = recovery_scores(filled.clamp(-1, 1), faces, hole)[0].mean().item()
+    assert found["inter-4 error M3"]["value"] == pytest.approx(expected)
+
+
+def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Splits(tiny_images(5))
+    monkeypatch.setattr(data, "load", lambda *_: alone)
+    with pytest.raises(InputError, match=r"hold no images out; .*add test/ images"):
+        table5(bench)
 
 
 def test_table3(bench: Bench) -> None:

@@ -20,10 +20,14 @@ from .cells import Cells
 
 @dataclass(frozen=True)
 class Contender:
-    """A model of a table: its recipe, and what it is called where that is not its algorithm."""
+    """A model of a table: its recipe, and what it is called where that is not its algorithm.
+
+    ``own_length`` keeps the recipe's iterations, whatever the budget.
+    """
 
     recipe: Recipe
     called: str | None = None
+    own_length: bool = False
 
     @property
     def algorithm(self) -> str:
@@ -66,7 +70,7 @@ def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Ent
 
 
 def _models(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
-    run = trained(bench, contender.recipe, splits.train)
+    run = trained(bench, contender.recipe, splits.train, own_length=contender.own_length)
     for entry, _ in measure_models(
         run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
     ):

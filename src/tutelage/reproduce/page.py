@@ -107,7 +107,8 @@ def _pictures(out: Path, entries: Iterable[Entry]) -> dict[str, str]:
     """The samples that each run kept at its end."""
     runs = dict.fromkeys(entry["run"] for entry in entries if "run" in entry)
     files = (file for run in runs for file in sorted((out / "models" / run / "pictures").glob("final_*.png")))
-    return {
+    kept = {entry["picture"]: entry["picture"] for entry in entries if "picture" in entry}
+    return {Path(file).stem.replace("_", " "): file for file in kept} | {
         f"Samples of {file.parts[-3]}, {file.stem.removeprefix('final_')}, not picked": file.relative_to(out).as_posix()
         for file in files
     }
