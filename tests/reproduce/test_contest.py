@@ -71,9 +71,9 @@ def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.Mo
     told = []
     really = contests.trained
 
-    def noted(bench: Bench, recipe: Any, *rest: Any) -> Any:
+    def noted(bench: Bench, recipe: Any, *rest: Any, **named: Any) -> Any:
         told.append(recipe.name)
-        return really(bench, recipe, *rest)
+        return really(bench, recipe, *rest, **named)
 
     monkeypatch.setattr(contests, "trained", noted)
     assert len(list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))) == 8
@@ -89,7 +89,7 @@ def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
 
 
 def test_a_model_that_diverges_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverge(*_: Any) -> None:
+    def diverge(*_: Any, **__: Any) -> None:
         raise DivergenceError("It grew.", {}, ())
 
     monkeypatch.setattr(contests, "trained", diverge)
