@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..run.atomic import atomic_write
+from ..atomic import atomic_write
 from ..run.page import duration
 from ..run.results import Entry
 from .dots import dot_chart

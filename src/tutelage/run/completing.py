@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..apps import completion
 from ..apps.inference import Plan
+from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
 from ..energy import Tilt
@@ -23,7 +24,6 @@ from ..metrics.pixel import recovery_scores
 from ..recipes import Recipe
 from ..types import Images
 from . import pictures
-from .atomic import atomic_write
 from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
