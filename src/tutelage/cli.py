@@ -513,7 +513,7 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
-    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None)
+    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
     return torch.tensor(data.load(spec, path).train.pixels)
 
 

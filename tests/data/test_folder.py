@@ -183,9 +183,7 @@ def test_a_subset_of_several_folders_and_the_first_of_each(tmp_path):
     pixels, few = read(subset=("dogs", "cats"), each=2)
     assert pixels == [[0, 1, 3, 4], [6, 7, 8]] and few.sha256 != train.sha256  # what is held out stays whole
     assert read(each=1)[0][0] == [0, 3, 5]
-    with pytest.raises(
-        InputError, match=r"train/dogs holds 2 of the 3 images that were asked of each folder; ask for fewer"
-    ):
+    with pytest.raises(InputError, match=r"train/dogs holds 2 of the 3 images .* of each folder; ask for fewer"):
         read(subset=("cats", "dogs"), each=3)
     with pytest.raises(InputError, match=r"no images below a folder 'dog'.*did you mean 'dogs'"):
         read(subset=("cats", "dog"))
