@@ -134,7 +134,8 @@ def test_names_are_found_and_near_misses_are_helped() -> None:
 
 
 def test_what_is_compared_has_the_generator_and_the_work_of_the_cooperative_recipe() -> None:
-    for name in ("vae/mnist", "vae/cifar10", "flow-matching/mnist", "flow-matching/cifar10", "deep-directed/mnist"):
+    names = ("vae/mnist", "vae/cifar10", "vae/scene64", "flow-matching/mnist", "flow-matching/cifar10")
+    for name in (*names, "deep-directed/mnist"):
         recipe, ours = by_name(name), by_name(f"coopnets/{name.partition('/')[2]}")
         assert (recipe.data, recipe.precision) == (ours.data, ours.precision)
         assert (recipe.plan.iterations, recipe.plan.batch_size) == (ours.plan.iterations, ours.plan.batch_size)
