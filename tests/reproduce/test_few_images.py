@@ -147,7 +147,7 @@ def test_table1_refuses(bench: Bench, pictures: Path) -> None:
             {"categories": ["alp", "lime"]},
             f"lime is not one of the folders of the data; they have {LIFEBOAT}, {LEMON}, {ALP}: name",
         ),
-        ({"categories": []}, "no category is not one of the folders"),
+        ({"categories": []}, "n09246464 is not one of the folders"),
         ({"extractor": Extractor("blind", "ab", 9, 12, corner)}, "the extractor blind is no classifier"),
         ({"sizes": (2, 7)}, "n09193705_alp holds 6 of the 7 images that were asked of each folder; ask for fewer"),
         ({"sizes": ()}, "no number of training images was given"),
@@ -252,6 +252,7 @@ def test_fig7_knows_the_papers_categories(bench: Bench, pictures: Path) -> None:
             "the class of n09193705_alp is '9', and the extractor corner has those from 0 to 8; give its index",
         ),
         (["alp=-1"], "is '-1', and"),
+        ([], "n07745940 is not one of the folders of the data"),
         (["lime=1"], "lime is not one of the folders"),
     ],
 )

@@ -24,14 +24,14 @@ _WITH_ID = re.compile(r"(n\d{8})_(.+)")
 def folders_of(categories: Sequence[str], path: Path | None) -> tuple[str, ...]:
     """The folder of each category in the data at ``path``, which `tutelage.data.find` looks up.
 
-    Raises ``InputError`` where one of them is not there, or there is none.
+    Raises ``InputError`` where one of them is not there.
     """
     there = class_folders(path)
     found = [_called(category, there) for category in categories]
     missing = [category for category, folders in zip(categories, found, strict=True) if len(folders) != 1]
-    if missing or not found:
+    if missing:
         raise InputError(
-            f"{missing[0] if missing else 'no category'} is not one of the folders of the data; they have "
+            f"{missing[0]} is not one of the folders of the data; they have "
             f"{', '.join(there) or 'none'}: name some of them with --categories"
         )
     return tuple(folders[0] for folders in found)

@@ -60,7 +60,7 @@ def fig7(
     bench: Bench,
     extractor: Extractor,
     path: Path | None = None,
-    categories: Sequence[str] = tuple(OBJECTS),
+    categories: Sequence[str] = (),
     contenders: Sequence[Contender] = CONTENDERS,
     only: Sequence[str] = (),
     sizes: Sequence[int] = (50, 500),
@@ -73,7 +73,7 @@ def fig7(
         extractor: the classifier.
         path: where the data are, as `tutelage.data.load` takes it: a folder or a zip with a folder for each category.
         categories: of the data, as `tutelage.reproduce.categories` names them; but for those of the paper each with
-            the index that the classifier has for it, ``lemon=951``.
+            the index that the classifier has for it, ``lemon=951``. The paper's where none is given.
         contenders: the models.
         only: names of recipes; where some are given, the others are not run.
         sizes: numbers of training images; they are the first by name.
@@ -83,7 +83,7 @@ def fig7(
     classes, categories that are not there or have no index, and fewer images of one than are asked for; and as
     `tutelage.reproduce.cells.filled` does.
     """
-    running, indices = chosen(contenders, only), _indices(categories, extractor, path)
+    running, indices = chosen(contenders, only), _indices(categories or tuple(OBJECTS), extractor, path)
     check_categories(bench.out / "fig7.json", bench, [*indices])
     found = []
     for folder, index in indices.items():

@@ -68,7 +68,7 @@ def table1(
     bench: Bench,
     extractor: Extractor,
     path: Path | None = None,
-    categories: Sequence[str] = tuple(SCENES),
+    categories: Sequence[str] = (),
     contenders: Sequence[Contender] = CONTENDERS,
     only: Sequence[str] = (),
     sizes: Sequence[int] = (50, 500),
@@ -80,7 +80,7 @@ def table1(
         bench: the terms.
         extractor: the classifier.
         path: where the data are, as `tutelage.data.load` takes it: a folder or a zip with a folder for each category.
-        categories: of the data, as `tutelage.reproduce.categories` names them.
+        categories: of the data, as `tutelage.reproduce.categories` names them; the paper's where none is given.
         contenders: the models.
         only: names of recipes; where some are given, the others are not run.
         sizes: numbers of training images of each category; they are the first by name.
@@ -89,7 +89,7 @@ def table1(
     Yields each number as it is known. Raises ``InputError`` for an extractor that is no classifier, categories that are
     not there, and fewer images of one than are asked for; and as `tutelage.reproduce.cells.filled` does.
     """
-    running, folders = chosen(contenders, only), folders_of(categories, path)
+    running, folders = chosen(contenders, only), folders_of(categories or tuple(SCENES), path)
     check_categories(bench.out / "table1.json", bench, folders)
     sets = sets_of(contenders[0], folders, sizes, path)
     largest = sets[max(sets)]
