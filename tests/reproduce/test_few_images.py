@@ -91,6 +91,7 @@ def test_table1(bench: Bench, pictures: Path) -> None:
     for n in (2, 5):
         run = runs(bench)[f"dcgan-mnist-{n}-0.1min-seed0"]
         assert run.facts()["observations"] == 2 * n
+        assert run.recipe().deviations[-1].startswith(f"The first {n} pictures of a category")
         data = run.recipe().data
         assert (data.subset, data.each, data.convert) == ((ALP, LEMON), n, True)
     assert {entry["n"] for entry in entries} == {10}

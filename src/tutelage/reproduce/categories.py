@@ -53,7 +53,9 @@ def few(contender: Contender, folders: str | tuple[str, ...], each: int) -> Cont
     recipe = contender.recipe
     where = f"{folders}-{each}" if isinstance(folders, str) else f"{each}"
     data = replace(recipe.data, subset=folders, each=each, convert=True)
-    return replace(contender, recipe=replace(recipe, name=f"{recipe.name}-{where}", data=data))
+    deviations = (*recipe.deviations, f"The first {each} pictures of a category, by name; the paper draws them.")
+    renamed = replace(recipe, name=f"{recipe.name}-{where}", data=data, deviations=deviations)
+    return replace(contender, recipe=renamed)
 
 
 def sets_of(
