@@ -157,9 +157,12 @@ def test_table1_refuses(bench: Bench, pictures: Path) -> None:
             given(**terms)
     assert not bench.out.exists()
     next(given())
-    with pytest.raises(InputError, match=f"table1.json is of {ALP}, and {LEMON} are asked for; name another --out"):
-        list(given())
+    with pytest.raises(
+        InputError, match=rf"table1.json has the categories \['{ALP}'\], and \['{LEMON}'\] are asked for; name"
+    ):
         given(categories=["lemon"])
+    with pytest.raises(InputError, match=r"table1.json has the samples 4, and 6 are asked for"):
+        given(sizes=(4, 6))  # six real images
 
 
 def test_folders_are_called_by_their_ids_and_by_what_follows(tmp_path: Path) -> None:
@@ -214,6 +217,14 @@ def test_fig7(bench: Bench, pictures: Path) -> None:
     )
     for chart in ("fig7.svg", "fig7_2.svg", "fig7_3.svg"):
         assert f"({chart})" in page and (bench.out / chart).exists()
+
+
+def test_fig7_of_other_categories_is_another_figure(bench: Bench, pictures: Path) -> None:
+    next(fig7(bench, CORNER, pictures, TWO, MODELS, DCGAN, (2,), 20))
+    with pytest.raises(InputError, match=r"fig7.json has the categories .* are asked for; name another --out"):
+        fig7(bench, CORNER, pictures, TWO[:1], MODELS, DCGAN, (2,), 20)
+    with pytest.raises(InputError, match=r"fig7.json has the samples 2, and 6 are asked for"):
+        fig7(bench, CORNER, pictures, TWO, MODELS, DCGAN, (2, 6), 20)
 
 
 def test_fig7_says_where_a_model_diverged(bench: Bench, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

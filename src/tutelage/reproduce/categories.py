@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..checks import InputError
 from ..data import Splits, class_folders, load
@@ -70,16 +71,22 @@ def sets_of(
     return {each: load(few(contender, folders, each).recipe.data, path) for each in sorted(set(sizes))}
 
 
-def named(measure: Measure[Score], name: str, **facts: object) -> Measure[Score]:
-    """``measure`` of models alone under another name, with ``facts`` in its entries."""
-    return replace(measure, name=name, fields=lambda score: {**measure.fields(score), **facts}, beside={})
+def named(measure: Measure[Score], name: str, facts: Mapping[str, Any]) -> Measure[Score]:
+    """``measure`` under another name, with ``facts`` in its entries."""
+    return replace(measure, name=name, fields=lambda score: {**measure.fields(score), **facts})
 
 
-def check_categories(results: Path, bench: Bench, folders: Sequence[str]) -> None:
-    """Raises ``InputError`` where ``results`` are of other categories than ``folders``."""
+def alone(measure: Measure[Score]) -> Measure[Score]:
+    """``measure`` of models, with nothing beside it."""
+    return replace(measure, beside={})
+
+
+def check_facts(results: Path, bench: Bench, facts: Mapping[str, Any]) -> None:
+    """Raises ``InputError`` where ``results`` have entries with other ``facts``: they cannot stand in one table."""
     for entry in read(results, bench).values():
-        if entry.get("categories", [*folders]) != [*folders]:
-            raise InputError(
-                f"{results} is of {', '.join(entry['categories'])}, and {', '.join(folders)} are asked for; name "
-                "another --out, or ask for the same"
-            )
+        for name, wanted in facts.items():
+            if entry.get(name, wanted) != wanted:
+                raise InputError(
+                    f"{results} has the {name} {entry[name]}, and {wanted} are asked for; name another --out, or ask "
+                    "for the same"
+                )

@@ -19,7 +19,7 @@ from ..run.feature_measures import class_measures
 from ..run.measures import Measure, similarity_measure
 from ..run.results import Entry
 from .bench import Bench
-from .categories import check_categories, few, folders_of, named, sets_of, word_net
+from .categories import alone, check_facts, few, folders_of, named, sets_of, word_net
 from .cells import Cells, read, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Table
@@ -84,7 +84,6 @@ def fig7(
     `tutelage.reproduce.cells.filled` does.
     """
     running, indices = chosen(contenders, only), _indices(categories or tuple(OBJECTS), extractor, path)
-    check_categories(bench.out / "fig7.json", bench, [*indices])
     found = []
     for folder, index in indices.items():
         sets = sets_of(contenders[0], folder, sizes, path)
@@ -93,6 +92,8 @@ def fig7(
         variety = similarity_measure(largest, samples, bench.seed, bench.device)
         found.append(_Category(folder, sets, [*of_class, variety]))
     first = found[0]
+    facts = {"categories": [*indices], "samples": first.measures[0].samples}
+    check_facts(bench.out / "fig7.json", bench, facts)
     heads = {measure.name: head for measure, head in zip(first.measures, _HEADS, strict=True)}
     columns = tuple(Column(_at(name, n), f"{head}, n = {n}") for name, head in heads.items() for n in first.sets)
     curves = (Curves(head, "training images", {n: _at(name, n) for n in first.sets}) for name, head in heads.items())
@@ -100,7 +101,7 @@ def fig7(
         k=len(found),
         folders=", ".join(indices),
         minutes=bench.minutes,
-        samples=first.measures[0].samples,
+        samples=facts["samples"],
         extractor=extractor.name,
     )
     table = Table(
@@ -111,7 +112,7 @@ def fig7(
         columns,
         curves=tuple(curves),
     )
-    return tabulate(bench, "fig7", table, _cells(bench, running, found))
+    return tabulate(bench, "fig7", table, _cells(bench, running, found, facts))
 
 
 def _indices(categories: Sequence[str], extractor: Extractor, path: Path | None) -> dict[str, int]:
@@ -144,33 +145,37 @@ def _of(measure: str, category: _Category) -> str:
     return f"{measure} of {category.folder}"
 
 
-def _cells(bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category]) -> Iterator[Cells]:
+def _cells(
+    bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category], facts: Entry
+) -> Iterator[Cells]:
     names = [measure.name for measure in categories[0].measures]
     for category in categories:
-        measures = [replace(measure, name=_of(measure.name, category)) for measure in category.measures]
+        measures = [named(measure, _of(measure.name, category), facts) for measure in category.measures]
         yield from contest(bench, [], category.sets[max(category.sets)], measures)
     sizes, rows = [*categories[0].sets], [*categories[0].measures[0].beside]
     for name in names:
-        yield _means(bench, {f"{row} {_at(name, n)}": f"{row} {name}" for row in rows for n in sizes}, categories)
+        yield _means(
+            bench, {f"{row} {_at(name, n)}": f"{row} {name}" for row in rows for n in sizes}, categories, facts
+        )
     for n in sizes:
         for contender in contenders:
             for category in categories:
                 measures = [
-                    named(measure, _of(_at(measure.name, n), category), training_images=n)
+                    alone(named(measure, _of(_at(measure.name, n), category), {**facts, "training_images": n}))
                     for measure in category.measures
                 ]
                 yield from contest(bench, [few(contender, category.folder, n)], category.sets[n], measures)
             cells = [f"{row} {_at(name, n)}" for row in contender.rows for name in names]
-            yield _means(bench, dict(zip(cells, cells, strict=True)), categories)
+            yield _means(bench, dict(zip(cells, cells, strict=True)), categories, facts)
 
 
-def _means(bench: Bench, cells: Mapping[str, str], categories: Sequence[_Category]) -> Cells:
+def _means(bench: Bench, cells: Mapping[str, str], categories: Sequence[_Category], facts: Entry) -> Cells:
     """The averages over ``categories`` by their names, of what its value is called of each category."""
 
     def make() -> Iterator[Entry]:
         known = read(bench.out / "fig7.json", bench)
         for name, of in cells.items():
-            yield _mean(name, {category.folder: known[_of(of, category)] for category in categories})
+            yield _mean(name, {category.folder: known[_of(of, category)] for category in categories}) | facts
 
     return Cells([*cells], make)
 
@@ -179,12 +184,11 @@ def _mean(name: str, parts: Mapping[str, Entry]) -> Entry:
     """The average entry of those of each category; a model that diverged in one of them has none."""
     failed = [f"{folder}: {part['failed']}" for folder, part in parts.items() if part["value"] is None]
     if failed:
-        return {"name": name, "value": None, "stderr": None, "failed": " ".join(failed), "categories": [*parts]}
+        return {"name": name, "value": None, "stderr": None, "failed": " ".join(failed)}
     errors = [part["stderr"] for part in parts.values()]
     return {
         "name": name,
         "value": math.fsum(part["value"] for part in parts.values()) / len(parts),
         "stderr": None if None in errors else math.hypot(*errors) / len(parts),
         "n": sum(part["n"] for part in parts.values()),
-        "categories": [*parts],
     }

@@ -6,7 +6,6 @@ One model learns from all categories mixed, n pictures of each.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ..recipes import SCENE64, by_name
 from ..run.feature_measures import inception_measure
 from ..run.results import Entry
 from .bench import Bench
-from .categories import check_categories, few, folders_of, named, sets_of
+from .categories import alone, check_facts, few, folders_of, named, sets_of
 from .cells import tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Quoted, Table
@@ -90,11 +89,12 @@ def table1(
     not there, and fewer images of one than are asked for; and as `tutelage.reproduce.cells.filled` does.
     """
     running, folders = chosen(contenders, only), folders_of(categories or tuple(SCENES), path)
-    check_categories(bench.out / "table1.json", bench, folders)
     sets = sets_of(contenders[0], folders, sizes, path)
     largest = sets[max(sets)]
     score = inception_measure(largest, extractor, samples, bench.seed, bench.device)
-    of = {n: named(score, f"{score.name} n={n}", categories=[*folders], training_images=n) for n in sets}
+    facts = {"categories": [*folders], "samples": score.samples}
+    check_facts(bench.out / "table1.json", bench, facts)
+    of = {n: named(score, f"{score.name} n={n}", {**facts, "training_images": n}) for n in sets}
     columns = [Column(of[n].name, f"{score.name}, n = {n}") for n in sets]
     quoted = tuple(quote for quote in QUOTED if quote.measure in {f"IS n={n}" for n in sets})
     if not extractor.published:
@@ -118,8 +118,7 @@ def table1(
         quoted,
         (Curves(score.name, "training images of each category", {n: of[n].name for n in sets}),),
     )
-    beside = contest(bench, [], largest, [replace(measure, beside=score.beside) for measure in of.values()])
-    models = (
-        contest(bench, [few(model, folders, n) for model in running], splits, [of[n]]) for n, splits in sets.items()
-    )
-    return tabulate(bench, "table1", table, chain(beside, *models))
+    cells = [contest(bench, [], largest, [*of.values()])]
+    for n, splits in sets.items():
+        cells.append(contest(bench, [few(model, folders, n) for model in running], splits, [alone(of[n])]))
+    return tabulate(bench, "table1", table, chain.from_iterable(cells))
