@@ -29,7 +29,8 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, semisupervised, table2, table3, table5
+from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5
+from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
@@ -387,10 +388,15 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3", "table5", "fig8", "igm-semisupervised", "igm-outliers"]],
+        Positional[
+            Literal[
+                "table1", "table2", "table3", "table5", "fig7", "fig8", "fig9", "igm-semisupervised", "igm-outliers"
+            ]
+        ],
         arg(
             metavar="NAME",
-            help="CoopNets: table2, likelihood of digits; table3, CIFAR-10; table5, completed faces. IGM: fig8, faces; "
+            help="CoopNets: table1, scenes from few images; table2, likelihood of digits; table3, CIFAR-10; table5, "
+            "completed faces; fig7, objects from few images. IGM: fig8, faces; fig9, house numbers; "
             "igm-semisupervised, features; igm-outliers, digits against other images",
         ),
     ],
@@ -402,6 +408,17 @@ def reproduce(
     outliers: Annotated[
         list[Path], arg(metavar="PATH", help="for igm-outliers: folders of other images, or of files like MNIST's")
     ] = [],  # noqa: B006
+    categories: Annotated[
+        list[str],
+        arg(
+            metavar="FOLDER[=INDEX]",
+            help="for table1 and fig7: folders of the data, by name or WordNet id; for fig7 with the index of the "
+            "class in the extractor where it is not one of the paper's (by default: the paper's)",
+        ),
+    ] = [],  # noqa: B006
+    training_images: Annotated[
+        list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
+    ] = [50, 500],  # noqa: B006
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
@@ -418,14 +435,19 @@ def reproduce(
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":
             entries = semisupervised.igm_semisupervised(bench, data, only=only)
-        case "table3" | "fig8":
+        case "table1" | "table3" | "fig7" | "fig8" | "fig9":
             if extractor is None:
                 raise InputError(
                     f"{name} needs --extractor, which measures by its features; name a file of weights or an extractor "
                     "that is installed"
                 )
-            compare = table3.table3 if name == "table3" else faces.fig8
-            entries = compare(bench, extractor_of(extractor, bench.device), data, only=only)
+            network = extractor_of(extractor, bench.device)
+            if name in ("table1", "fig7"):
+                against = table1.table1 if name == "table1" else objects.fig7
+                entries = against(bench, network, data, categories, only=only, sizes=training_images)
+            else:
+                compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
+                entries = compare(bench, network, data, only=only)
     for entry in entries:
         value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
@@ -513,7 +535,7 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
-    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None)
+    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
     return torch.tensor(data.load(spec, path).train.pixels)
 
 

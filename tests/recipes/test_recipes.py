@@ -47,6 +47,7 @@ COUNTS = {
 COUNTS |= {
     "vae/mnist": {"generator": MNIST_G, "encoder": MNIST_D + 100 * (256 * 4 * 4 + 1)},
     "vae/cifar10": {"generator": 1_438_851, "encoder": 2_012_388 + 100 * (256 * 8 * 8 + 1)},
+    "vae/scene64": {"generator": DCGAN, "encoder": 6_927_588 + 100 * (256 * 16 * 16 + 1)},
     "flow-matching/mnist": {"velocity": 887_713},
     "flow-matching/cifar10": {"velocity": 3_135_043},
     "deep-directed/mnist": {"descriptor": MNIST_D + 28 * 28, "generator": MNIST_G + 512 + 256 + 128},
@@ -133,7 +134,8 @@ def test_names_are_found_and_near_misses_are_helped() -> None:
 
 
 def test_what_is_compared_has_the_generator_and_the_work_of_the_cooperative_recipe() -> None:
-    for name in ("vae/mnist", "vae/cifar10", "flow-matching/mnist", "flow-matching/cifar10", "deep-directed/mnist"):
+    names = ("vae/mnist", "vae/cifar10", "vae/scene64", "flow-matching/mnist", "flow-matching/cifar10")
+    for name in (*names, "deep-directed/mnist"):
         recipe, ours = by_name(name), by_name(f"coopnets/{name.partition('/')[2]}")
         assert (recipe.data, recipe.precision) == (ours.data, ours.precision)
         assert (recipe.plan.iterations, recipe.plan.batch_size) == (ours.plan.iterations, ours.plan.batch_size)

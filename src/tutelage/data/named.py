@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -16,13 +17,14 @@ from .bundled import digit_labels, digits
 from .cache import cache_folder
 from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
 from .download import fetch_mnist
-from .folder import folder_splits
+from .files import training
+from .folder import folder_parts, folder_splits
 from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
 from .images import Splits, stretched
 from .picture import Fit
 from .single import single_image
 from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
-from .zipped import zip_splits
+from .zipped import zip_parts, zip_splits
 
 Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn"]
 
@@ -47,11 +49,12 @@ class DataSpec:
             so be tried on small pictures, whose detail they then lack.
         crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
-        subset: folder and zip only: only the files below this folder of each set, for example one class.
+        subset: folder and zip only: only the files below this folder, or these, of each set, for example one class.
+        each: folder and zip only: only the first so many files of each folder of the training set, by their names.
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, or crops or a
-            subset of data that have none.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, none of each
+            folder, or crops, a subset or some of each folder of data that have none.
     """
 
     kind: Kind
@@ -65,7 +68,8 @@ class DataSpec:
     enlarge: bool = False
     crops: int = 0
     shorter: int | None = None
-    subset: str | None = None
+    subset: str | tuple[str, ...] | None = None
+    each: int | None = None
 
     def __post_init__(self) -> None:
         self.fit()
@@ -81,6 +85,11 @@ class DataSpec:
         if self.subset is not None and self.kind not in ("folder", "zip"):
             raise InputError(
                 f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
+            )
+        if self.each is not None and (self.each < 1 or self.kind not in ("folder", "zip")):
+            raise InputError(
+                f"{self.each} images of each folder were asked of data of kind {self.kind}; give 1 or more, of a "
+                "folder or a zip"
             )
 
     def fit(self) -> Fit:
@@ -117,7 +126,7 @@ def load(
         case "folder" | "zip" as kind:
             place = find(kind, path)
             read = folder_splits if place.is_dir() else zip_splits
-            splits = read(place, spec.fit(), subset=spec.subset, cache=cache)
+            splits = read(place, spec.fit(), subset=spec.subset, each=spec.each, cache=cache)
         case "image":
             fit, crops, shorter = spec.fit(), spec.crops, spec.shorter
             splits = Splits(single_image(find("image", path), fit, crops=crops, shorter=shorter, cache=cache))
@@ -138,6 +147,16 @@ def load(
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
+
+
+def class_folders(path: Path | str | None = None) -> tuple[str, ...]:
+    """The folders right below the training set of a folder or a zip of pictures, such as one for each class.
+
+    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures.
+    """
+    place = find("folder", path)
+    with nullcontext(folder_parts(place)) if place.is_dir() else zip_parts(place) as parts:
+        return parts[training(parts)].folders()
 
 
 class Labels(NamedTuple):
