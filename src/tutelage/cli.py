@@ -60,7 +60,7 @@ Overrides = Annotated[
 def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
-        size = "x".join(map(str, recipe.data.size))
+        size = "x".join(map(str, recipe.data.shape[1:]))
         algorithm = evaluate.algorithm_of(recipe.plan)
         rounds = getattr(recipe.plan, "rounds", None)
         length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
@@ -76,7 +76,7 @@ def train(
     recipe: Name,
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
-        Path | None, arg(aliases=["--image"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
+        Path | None, arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ..checks import InputError
+from . import video
 from .arrays import from_npy
 from .bundled import digit_labels, digits
 from .cache import cache_folder
@@ -18,13 +20,13 @@ from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
 from .download import fetch_mnist
 from .folder import folder_splits
 from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
-from .images import Splits, stretched
+from .images import ImageSet, Splits, stretched
 from .picture import Fit
 from .single import single_image
 from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
 from .zipped import zip_splits
 
-Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn"]
+Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn", "video"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class DataSpec:
 
     Args:
         kind: ``mnist`` (idx files), ``folder`` or ``zip`` (image files, in either form), ``image`` (one picture),
-            ``array`` (a .npy file), ``cifar10``, ``svhn`` or ``digits`` (bundled).
-        size: height and width of an image. Pictures (folder, zip, image) and the bundled digits are brought to it; the
+            ``array`` (a .npy file), ``cifar10``, ``svhn``, ``video`` (one clip) or ``digits`` (bundled).
+        size: height and width of an image, or frame. Pictures (folder, zip, image), videos and the bundled digits are brought to it; the
             others must have it.
         channels: 1 (grey) or 3 (RGB). All must have it; pictures are brought to it with ``convert``.
         value_range: only for arrays of floats, the values that stand for black and white.
@@ -47,11 +49,12 @@ class DataSpec:
             so be tried on small pictures, whose detail they then lack.
         crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
+        frames: video only, and needed there: how many frames the clip is cut to.
         subset: folder and zip only: only the files below this folder of each set, for example one class.
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, or crops or a
-            subset of data that have none.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, crops, frames
+            or a subset of data that have none, and a video without frames or in grey.
     """
 
     kind: Kind
@@ -66,9 +69,17 @@ class DataSpec:
     crops: int = 0
     shorter: int | None = None
     subset: str | None = None
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         self.fit()
+        if self.kind == "video" and (self.frames is None or self.frames < 1 or self.channels != 3):
+            raise InputError(
+                f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 frame "
+                "and 3 channels: set data.frames and data.channels"
+            )
+        if self.frames is not None and self.kind != "video":
+            raise InputError(f"{self.frames} frames were asked of data of kind {self.kind}; only kind video has frames")
         if self.crops < 0:
             raise InputError(f"the number of crops is {self.crops}; give 0 for the whole picture, or how many to cut")
         if self.crops and self.kind != "image":
@@ -82,6 +93,11 @@ class DataSpec:
             raise InputError(
                 f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
             )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image, ``(channels, height, width)``; of a video, ``(channels, frames, height, width)``."""
+        return (self.channels, *(() if self.frames is None else (self.frames,)), *self.size)
 
     def fit(self) -> Fit:
         """What pictures are brought to."""
@@ -127,17 +143,27 @@ def load(
             splits = cifar10(find("cifar10", path), cache)
         case "svhn":
             splits = svhn(find("svhn", path), cache)
+        case "video":
+            splits = Splits(_clip(find("video", path), spec))
         case "digits":
             splits = digits(spec.size)
         case _:
             raise InputError(f"the kind of data is {spec.kind!r}; give one of {', '.join(get_args(Kind))}")
-    wanted = (spec.channels, *spec.size)
+    wanted = spec.shape
     if splits.train.shape != wanted:
         raise InputError(
             f"the images of {splits.train.source} are {_by(splits.train.shape)} (channels, height, width), but the "
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
+
+
+def _clip(path: Path, spec: DataSpec) -> ImageSet:
+    """A video as a set of one, ``[1, 3, frames, height, width]``."""
+    assert spec.frames is not None
+    frames = video.fitted(video.read(path), spec.frames, spec.size, spec.enlarge)
+    pixels = np.ascontiguousarray(frames.transpose(3, 0, 1, 2))[None]
+    return ImageSet(pixels, path.name, str(path), hashlib.sha256(pixels.data).hexdigest())
 
 
 class Labels(NamedTuple):
@@ -214,6 +240,7 @@ _NEEDED = {
     "zip": "a folder or a .zip of images",
     "image": "a picture",
     "array": "a .npy file",
+    "video": "a video",
 }
 
 

@@ -61,6 +61,18 @@ def grid(
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
 
 
+def sheet(videos: torch.Tensor, columns: int = 8, scale: int = 1) -> Image.Image:
+    """Lay evenly chosen frames of videos `[B, C, T, H, W]`, at most `columns` of each, into one picture: a row each."""
+    chosen = torch.linspace(0, videos.shape[2] - 1, min(columns, videos.shape[2])).round().long()
+    frames = videos.detach()[:, :, chosen.to(videos.device)].transpose(1, 2).flatten(0, 1)
+    return grid(frames, columns=len(chosen), scale=scale)
+
+
+def moving(videos: torch.Tensor, columns: int = 4, scale: int = 1) -> list[Image.Image]:
+    """The frames of videos `[B, C, T, H, W]`, each a grid of all of them, for `save_animation`."""
+    return [grid(moment, columns=columns, scale=scale) for moment in videos.detach().unbind(2)]
+
+
 def labelled_row(panels: Sequence[tuple[str, Image.Image]], gap: int = 16, size: int = 16) -> Image.Image:
     """Put pictures side by side on white, each below its title in letters `size` pixels high.
 
@@ -94,15 +106,17 @@ def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
     atomic_write(path, png_bytes(image))
 
 
-def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], milliseconds: int = 80) -> None:
-    """Write pictures of one size as an endless GIF, forth and back, each shown for so long; whole or not at all.
+def save_animation(
+    frames: Sequence[Image.Image], path: str | os.PathLike[str], milliseconds: int = 80, back: bool = True
+) -> None:
+    """Write pictures of one size as an endless GIF, forth (and `back`), each shown for so long; whole or not at all.
 
     GIF has 256 colours: for looking at, not for measuring.
     """
     if not frames:
         raise InputError("pictures: no frames are given, at least one is needed for an animation.")
-    there_and_back = [*frames, *reversed(frames[1:-1])]
-    first, *others = (frame.quantize(256) for frame in (f.convert("RGB") for f in there_and_back))
+    shown = [*frames, *reversed(frames[1:-1])] if back else frames
+    first, *others = (frame.quantize(256) for frame in (f.convert("RGB") for f in shown))
     buffer = io.BytesIO()
     first.save(buffer, format="GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
     atomic_write(path, buffer.getvalue())
@@ -117,17 +131,25 @@ def check_target(out: Path) -> None:
 def write_images(images: torch.Tensor, out: Path) -> None:
     """Write images `[B, C, H, W]`: one grid (`.png`), uint8 `[B, H, W, C]` (`.npy`), or a folder of single PNGs.
 
+    Videos `[B, C, T, H, W]` become one sheet of frames, uint8 `[B, T, H, W, C]`, or a folder of single GIFs.
+
     Raises `InputError` for any other ending.
     """
     check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
+    videos = images.ndim == 5
+    if out.suffix == ".png" and videos:
+        save(sheet(images), out)
+    elif out.suffix == ".png":
         save(grid(images, padding=2 if len(images) > 1 else 0), out)
     elif out.suffix == ".npy":
         buffer = io.BytesIO()  # NumPy itself does not notice a disk that is full at the end of a file
-        np.save(buffer, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)
+        np.save(buffer, to_uint8(images).movedim(1, -1).cpu().numpy(), allow_pickle=False)
         atomic_write(out, buffer.getvalue())
     else:
         out.mkdir(exist_ok=True)
         for i in range(len(images)):
-            save(grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
+            if videos:
+                save_animation(moving(images[i : i + 1]), out / f"{i:05d}.gif", back=False)
+            else:
+                save(grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
