@@ -22,7 +22,7 @@ from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from . import __version__, data
-from .apps import any_size, inference, interpolation, style
+from .apps import any_size, dynamics, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8
 from .learn import algorithm_g, coopnets, igm
@@ -79,7 +79,8 @@ def train(
     recipe: Name,
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
-        Path | None, arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
+        Path | None,
+        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)"),
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
@@ -122,7 +123,10 @@ def resume(
 
 def sample(
     run: Run,
-    out: Annotated[Path, arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each")],
+    out: Annotated[
+        Path,
+        arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each; of videos also .gif, .webp, .mp4"),
+    ],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
     model: Annotated[
         Literal["best", "generator", "descriptor", "cascade", "flow"],
@@ -136,32 +140,53 @@ def sample(
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
-    pictures.check_target(out)
-    learner, state = _trained(folder.open_run(run), _device(device), revision_steps)
+    opened = folder.open_run(run)
+    pictures.check_target(out, moving=opened.recipe().data.frames is not None)
+    learner, state = _trained(opened, _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
         raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
-    pictures.write_images(drawn[which], out)
+    pictures.write_images(drawn[which], out, opened.frame_rate())
     print(f"{n} images of the {which}: {out}")
 
 
 def synthesise(
     run: Run,
-    size: Annotated[str, arg(metavar="HEIGHTxWIDTH", help="in pixels, e.g. 320x512")],
-    out: Annotated[Path, arg(help=".png: a picture, or a grid of several; .npy: uint8 [n, H, W, C]; a folder")],
+    out: Annotated[
+        Path,
+        arg(help=".png: a picture, or a grid; .npy: uint8 [n, H, W, C]; a folder; of videos also .gif, .webp, .mp4"),
+    ],
+    size: Annotated[str | None, arg(metavar="HEIGHTxWIDTH", help="of igm/ runs, in pixels, e.g. 320x512")] = None,
+    frames: Annotated[int | None, arg(help="of video/ runs: any number; the clip's frame rate is kept")] = None,
+    revision_steps: Annotated[int, arg(help="of video/ runs: Langevin steps of the descriptor (§4.7: none)")] = 0,
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make new images of any size from a model of patches: noise through the saved cascade (IGM §3.4)."""
+    """Make images of any size from a model of patches (IGM §3.4), or videos of any length (CoopNets §4.7)."""
     _check_count("n", n)
-    pictures.check_target(out)
+    opened = folder.open_run(run)
+    moving = opened.recipe().data.frames is not None
+    if moving and (frames is None or size is not None):
+        raise InputError(f"run {run} makes videos; give --frames, and no --size")
+    if not moving and (size is None or frames is not None or revision_steps):
+        raise InputError(f"run {run} makes pictures; give --size, and neither --frames nor --revision-steps")
+    pictures.check_target(out, moving)
+    learner, state = _trained(opened, _device(device))
+    rng = stream(seed, "synthesise", device=device)
+    began = time.perf_counter()
+    if frames is not None:
+        pictures.write_images(
+            dynamics.synthesise(learner, state, frames, n, rng, revision_steps), out, opened.frame_rate()
+        )
+        print(f"{n} x {frames} frames in {time.perf_counter() - began:.1f} s: {out}")
+        return
+    assert size is not None
     height, width = _size(size)
-    learner, state = _trained(folder.open_run(run), _device(device))
     if not isinstance(learner, igm.Igm):
         raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
-    began, rng, last = time.perf_counter(), stream(seed, "synthesise", device=device), None
+    last = None
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
         for last in any_size.synthesise(learner, state, (height, width), n, rng):
             bar.update(last.round - bar.n)

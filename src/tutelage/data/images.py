@@ -72,6 +72,7 @@ class ImageSet:
         source: the file or folder it was made from, for people to read.
         sha256: hexadecimal digest of the bytes it was made from.
         stretch: whether batches stretch each image to the whole range (see `stretched`).
+        fps: of videos, frames per second, where their source says so.
 
     Raises:
         InputError: ``pixels`` is not uint8 ``[N, 1 or 3, H, W]`` or ``[N, 1 or 3, T, H, W]``, or is empty.
@@ -82,6 +83,7 @@ class ImageSet:
     source: str
     sha256: str
     stretch: bool = False
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         given = self.pixels

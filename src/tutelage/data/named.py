@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ..checks import InputError
-from . import video
 from .arrays import from_npy
 from .bundled import digit_labels, digits
 from .cache import cache_folder
 from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
+from .clip_set import clip_set
 from .download import fetch_mnist
 from .folder import folder_splits
 from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
-from .images import ImageSet, Splits, stretched
+from .images import Splits, stretched
 from .picture import Fit
 from .single import single_image
 from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
@@ -36,32 +35,34 @@ class DataSpec:
     Args:
         kind: ``mnist`` (idx files), ``folder`` or ``zip`` (image files, in either form), ``image`` (one picture),
             ``array`` (a .npy file), ``cifar10``, ``svhn``, ``video`` (one clip) or ``digits`` (bundled).
-        size: height and width of an image, or frame. Pictures (folder, zip, image), videos and the bundled digits are brought to it; the
-            others must have it.
+        size: height and width of an image, or of a video's frame. Pictures (folder, zip, image), videos and the bundled
+            digits are brought to it; the others must have it.
         channels: 1 (grey) or 3 (RGB). All must have it; pictures are brought to it with ``convert``.
         value_range: only for arrays of floats, the values that stand for black and white.
         scaling: ``global`` maps bytes 0 … 255 to [−1, 1], ``per-image`` the range of each image (see
-            `tutelage.data.images`).
+            `tutelage.data.images`), which of a video is the range of the whole clip; ``per-frame`` (video only) that of
+            each of its frames.
         flip: whether learning mirrors images at random (see `tutelage.data.flip`); loading them does not.
-        convert: pictures only: convert colours, transparency and 16 bits that do not fit, instead of refusing them.
+        convert: pictures and videos only: convert colours, transparency and 16 bits that do not fit, instead of
+            refusing them.
         skip_bad: folder and zip only: leave out files that would be refused, and say which in a warning.
-        enlarge: pictures only: enlarge those that are smaller than ``size``, instead of refusing them. Large models can
-            so be tried on small pictures, whose detail they then lack.
+        enlarge: pictures and videos only: enlarge those that are smaller than ``size``, instead of refusing them. Large
+            models can so be tried on small pictures, whose detail they then lack.
         crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
-        frames: video only, and needed there: how many frames the clip is cut to.
         subset: folder and zip only: only the files below this folder of each set, for example one class.
+        frames: video only, and needed there: how many of the clip's first frames are learned from.
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, crops, frames
-            or a subset of data that have none, and a video without frames or in grey.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, crops, a subset
+            or frames of data that have none, and a video without frames or in grey.
     """
 
     kind: Kind
     size: tuple[int, int]
     channels: int
     value_range: tuple[float, float] = (-1.0, 1.0)
-    scaling: Literal["global", "per-image"] = "global"
+    scaling: Literal["global", "per-image", "per-frame"] = "global"
     flip: bool = False
     convert: bool = False
     skip_bad: bool = False
@@ -73,13 +74,6 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         self.fit()
-        if self.kind == "video" and (self.frames is None or self.frames < 1 or self.channels != 3):
-            raise InputError(
-                f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 frame "
-                "and 3 channels: set data.frames and data.channels"
-            )
-        if self.frames is not None and self.kind != "video":
-            raise InputError(f"{self.frames} frames were asked of data of kind {self.kind}; only kind video has frames")
         if self.crops < 0:
             raise InputError(f"the number of crops is {self.crops}; give 0 for the whole picture, or how many to cut")
         if self.crops and self.kind != "image":
@@ -92,6 +86,16 @@ class DataSpec:
         if self.subset is not None and self.kind not in ("folder", "zip"):
             raise InputError(
                 f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
+            )
+        if self.kind == "video" and (self.frames is None or self.frames < 1 or self.channels != 3):
+            raise InputError(
+                f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 "
+                "frame and 3 channels: set data.frames and data.channels"
+            )
+        if self.kind != "video" and (self.frames is not None or self.scaling == "per-frame"):
+            raise InputError(
+                f"frames={self.frames} and scaling={self.scaling} were asked of data of kind {self.kind}; only kind "
+                "video has frames: leave them out"
             )
 
     @property
@@ -144,7 +148,9 @@ def load(
         case "svhn":
             splits = svhn(find("svhn", path), cache)
         case "video":
-            splits = Splits(_clip(find("video", path), spec))
+            assert spec.frames is not None
+            each = spec.scaling == "per-frame"
+            splits = Splits(clip_set(find("video", path), spec.frames, spec.fit(), each_frame=each))
         case "digits":
             splits = digits(spec.size)
         case _:
@@ -156,14 +162,6 @@ def load(
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
-
-
-def _clip(path: Path, spec: DataSpec) -> ImageSet:
-    """A video as a set of one, ``[1, 3, frames, height, width]``."""
-    assert spec.frames is not None
-    frames = video.fitted(video.read(path), spec.frames, spec.size, spec.enlarge)
-    pixels = np.ascontiguousarray(frames.transpose(3, 0, 1, 2))[None]
-    return ImageSet(pixels, path.name, str(path), hashlib.sha256(pixels.data).hexdigest())
 
 
 class Labels(NamedTuple):
@@ -227,8 +225,14 @@ def find(
     needed = _NEEDED.get(kind, "them")
     if root is None:
         raise InputError(f"no data were named; give {needed} with --data, or set TUTELAGE_DATA")
-    many = kind in ("folder", "zip")  # either may be given for the other
-    if not (root.is_dir() or (root.suffix.lower() == ".zip" and root.is_file()) if many else root.is_file()):
+    match kind:
+        case "folder" | "zip":  # either may be given for the other
+            there = root.is_dir() or (root.suffix.lower() == ".zip" and root.is_file())
+        case "video":
+            there = root.exists()
+        case _:
+            there = root.is_file()
+    if not there:
         state = "is no such thing" if root.exists() else "does not exist"
         hint = ", or read this folder with --set data.kind=folder" if kind == "image" and root.is_dir() else ""
         raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")
@@ -240,7 +244,7 @@ _NEEDED = {
     "zip": "a folder or a .zip of images",
     "image": "a picture",
     "array": "a .npy file",
-    "video": "a video",
+    "video": "a video, or a folder of its frames,",
 }
 
 

@@ -58,8 +58,8 @@ def same_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Te
 def same_conv_transpose(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | tuple[int, ...], size: tuple[int, ...]
 ) -> Tensor:
-    """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``, which is (height, width)
-    or (frames, height, width); the stride may be another along each."""
+    """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``, which is (height,
+    width) or (frames, height, width); the stride may be another along each."""
     strides = (stride,) * len(size) if isinstance(stride, int) else stride
     low = tuple(same_padding(n, k, s)[0] for n, k, s in zip(size, weight.shape[2:], strides, strict=True))
     transpose = F.conv_transpose2d if len(size) == 2 else F.conv_transpose3d

@@ -160,7 +160,7 @@ class VideoDescriptor(nn.Module):
         return ByAutograd(potential)
 
     def _check(self, videos: Images) -> None:
-        channels, frames, height, width = self.spec.shape
+        channels, _, height, width = self.spec.shape
         fits = videos.ndim == 5 and videos.shape[1] == channels
         if not fits or not (self.spec.any_size or tuple(videos.shape[3:]) == (height, width)):
             raise InputError(

@@ -41,8 +41,8 @@ class VideoGeneratorSpec:
     """What a generator of videos is made of.
 
     ``latent_dim`` is d of X; ``latent_size`` (length, height, width) of its sequence; ``deconvs`` from the latents
-    down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the last
-    (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0.
+    down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the
+    last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0.
 
     Raises ``InputError`` for counts below 1, and sizes that a layer cannot make from the maps above it.
     """
@@ -168,8 +168,8 @@ class VideoGenerator(nn.Module):
             wanted = ", ".join(map(str, self.spec.latent_shape))
             free = "length, height and width" if any_size else "length"
             raise InputError(
-                f"this generator takes latents of shape [B, {wanted}] (any {free}), not {list(latents.shape)}; draw them "
-                "from N(0, 1) in that shape"
+                f"this generator takes latents of shape [B, {wanted}] (any {free}), not {list(latents.shape)}; draw "
+                "them from N(0, 1) in that shape"
             )
 
     def snapshot(self) -> VideoGenerator:

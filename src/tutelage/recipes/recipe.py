@@ -92,15 +92,15 @@ class Recipe:
                 _check_patches(self.name, spec.shape, shape)
             elif spec is not None and spec.shape != shape:
                 raise InputError(
-                    f"recipe {self.name}: the {name} is made for images of {spec.shape} "
-                    f"(channels, {'frames, ' if self.data.frames else ''}height, width), the data are {shape}; change one of them"
+                    f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, "
+                    f"{'frames, ' if self.data.frames else ''}height, width), the data are {shape}; change one of them"
                 )
         if self.data.frames is not None and not isinstance(
             self.plan, coopnets.Plan | algorithm_d.Plan | algorithm_g.Plan
         ):
             raise InputError(
-                f"recipe {self.name} learns from a video by an algorithm that has no networks of videos; take a plan of "
-                "CoopNets, Algorithm D or Algorithm G, or pictures"
+                f"recipe {self.name} learns from a video by an algorithm that has no networks of videos; take a plan "
+                "of CoopNets, Algorithm D or Algorithm G, or pictures"
             )
         if self.encoder is not None and isinstance(self.generator, GeneratorSpec):
             wanted = 2 * self.generator.latent_dim

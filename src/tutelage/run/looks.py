@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..data import ImageSet
+from ..data import ImageSet, video
 from ..learn import supervised
 from ..recipes import Recipe
 from ..rng import stream
@@ -63,7 +63,7 @@ def save_final(
 
 
 def _most(shape: tuple[int, ...]) -> int:
-    least = 4 if len(shape) == 4 else 16  # of videos, 4
+    least = 2 if len(shape) == 4 else 16  # of videos, 2
     return min(_MOST, max(least, _SHOWN // torch.Size(shape).numel()))
 
 
@@ -75,9 +75,8 @@ def _save(run: RunFolder, images: dict[str, Images]) -> None:
 
 
 def _save_moving(run: RunFolder, images: dict[str, Images]) -> None:
-    """Videos among ``images`` as small animations, four at most."""
+    """Videos among ``images`` as small animations, four at most of each, at the rate of the clip as far as GIF goes."""
     for name, chosen in images.items():
         if chosen.ndim == 5:
-            scale = max(1, 64 // chosen.shape[-1])
-            path = run.pictures / f"{name}.gif"
-            pictures.save_animation(pictures.moving(chosen[:4], scale=scale), path, back=False)
+            rate = min(run.frame_rate(), video.GIF_FASTEST)
+            pictures.write_moving(chosen[:4], run.pictures / f"{name}.gif", rate, scale=max(1, 64 // chosen.shape[-1]))
