@@ -157,13 +157,6 @@ def tiny_clip() -> ImageSet:
     return ImageSet(pixels, "moving stripes", "stripes", "0" * 64, stretch=True, fps=20.0)
 
 
-def tiny_clip() -> ImageSet:
-    """A video of 20 frames of 8x8 in which stripes move, as a data set; 20 frames per second."""
-    places = np.arange(8).reshape(1, 1, 1, 1, 8) + np.arange(20).reshape(1, 1, 20, 1, 1)
-    pixels = np.broadcast_to((places % 4 < 2) * 150 + 50, (1, 3, 20, 8, 8)).astype(np.uint8)
-    return ImageSet(pixels, "moving stripes", "stripes", "0" * 64, stretch=True, fps=20.0)
-
-
 def tiny_texture() -> ImageSet:
     """One striped image of 16x16, as a data set."""
     rows = np.arange(16).reshape(1, 1, 16, 1) % 4 < 2

@@ -242,6 +242,7 @@ def interpolate(
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
     opened = folder.open_run(run)
+    _check_pictures(opened)
     learner, state = _trained(opened, _device(device))
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     rng = stream(seed, "interpolate", device=device)
@@ -277,6 +278,7 @@ def complete(
         _check_count("n", n)
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where, revision_steps or None)
     completing.check_generator(run, state)
@@ -311,6 +313,7 @@ def project(
     """Find the latents of a real picture, and walk from it to another (CoopNets §2.2, §4.3)."""
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where)
     completing.check_generator(run, state)
@@ -355,6 +358,7 @@ def evaluate_run(
     if samples is not None:
         _check_count("samples", samples)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
     few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
@@ -399,6 +403,7 @@ def probe(
     """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
     _check_count("labelled", labelled)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
     with in_use(run):
@@ -570,6 +575,11 @@ def _size(text: str) -> tuple[int, int]:
     if not (times and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise InputError(f"--size is {text!r}; write HEIGHTxWIDTH in pixels, for example 320x512")
     return int(height), int(width)
+
+
+def _check_pictures(run: folder.RunFolder) -> None:
+    if run.recipe().data.frames is not None:
+        raise InputError(f"run {run.path} makes videos, and this command is for pictures; use `sample` or `synthesise`")
 
 
 def _check_count(name: str, value: int) -> None:

@@ -16,18 +16,18 @@ import torch
 
 from ..checks import InputError
 from ..learn.chunks import generate
-from ..nets import VideoGenerator
+from ..nets import VideoGenerator, VideoGeneratorSpec
 from ..types import Images
 
 
-def latents_for(generator: VideoGenerator, frames: int) -> int:
+def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
     """Length of the shortest sequence of latents that makes ``frames`` frames or more.
 
     Raises ``InputError`` for fewer than 1 frame.
     """
     if frames < 1:
         raise InputError(f"{frames} frames were asked for; ask for 1 or more")
-    return next(length for length in itertools.count(1) if generator.spec.frames(length) >= frames)
+    return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
 
 
 def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generator, revision_steps: int = 0) -> Images:
@@ -46,7 +46,7 @@ def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generat
         raise InputError(f"{revision_steps} revision steps were asked for; ask for 0 or more")
     if revision_steps and not hasattr(learner, "revise"):
         raise InputError("there is no descriptor to revise by; leave out the revision steps")
-    shape = (n, generator.spec.latent_dim, latents_for(generator, frames), *generator.spec.latent_size[1:])
+    shape = (n, generator.spec.latent_dim, latents_for(generator.spec, frames), *generator.spec.latent_size[1:])
     videos = generate(generator, torch.randn(shape, generator=rng, device=rng.device))
     if revision_steps:
         videos = learner.revise(state, videos, revision_steps, rng)
