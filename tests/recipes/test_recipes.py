@@ -166,3 +166,12 @@ def test_an_encoder_that_does_not_fit_the_latents_is_refused() -> None:
     assert recipe.encoder is not None
     with pytest.raises(InputError, match="the encoder has 100 outputs; a generator of 100 latents needs 200"):
         dataclasses.replace(recipe, encoder=dataclasses.replace(recipe.encoder, outputs=100))
+
+
+def test_a_video_is_learned_by_networks_of_videos() -> None:
+    video, pictures = by_name("video/quick"), by_name("generator/mnist")
+    with pytest.raises(InputError, match=r"made for images of .3, 32, 64, 64. \(channels, frames, height, width\)"):
+        dataclasses.replace(video, data=dataclasses.replace(video.data, frames=28))
+    with pytest.raises(InputError, match="learns from a video by an algorithm that has no networks of videos"):
+        dataclasses.replace(video, plan=by_name("wgan/mnist").plan)
+    assert dataclasses.replace(video, plan=pictures.plan).generator is video.generator, "Algorithm G takes it"
