@@ -113,7 +113,7 @@ class Recipe:
         if isinstance(objective, adversarial.EnergyBased) and outputs is not None:
             raise InputError(
                 f"recipe {self.name}: the descriptor is EBGAN's encoder, from whose last map a code is made, and needs "
-                f"no outputs, not {self.descriptor.outputs}; set descriptor.outputs=none"
+                f"no outputs, not {outputs}; set descriptor.outputs=none"
             )
         kernel = getattr(self.plan, "kernel", self.plan)
         if getattr(kernel, "metropolis", False) and self.precision != "float32":
