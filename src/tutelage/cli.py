@@ -22,7 +22,7 @@ from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from . import __version__, data
-from .apps import any_size, inference, interpolation, style
+from .apps import any_size, dynamics, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8
 from .learn import algorithm_g, coopnets, igm
@@ -64,7 +64,7 @@ Overrides = Annotated[
 def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
-        size = "x".join(map(str, recipe.data.size))
+        size = "x".join(map(str, recipe.data.shape[1:]))
         algorithm = evaluate.algorithm_of(recipe.plan)
         rounds = getattr(recipe.plan, "rounds", None)
         length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
@@ -80,7 +80,8 @@ def train(
     recipe: Name,
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
-        Path | None, arg(aliases=["--image"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
+        Path | None,
+        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)"),
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
@@ -123,7 +124,10 @@ def resume(
 
 def sample(
     run: Run,
-    out: Annotated[Path, arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each")],
+    out: Annotated[
+        Path,
+        arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each; of videos also .gif, .webp, .mp4"),
+    ],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
     model: Annotated[
         Literal["best", "generator", "descriptor", "cascade", "flow"],
@@ -137,32 +141,53 @@ def sample(
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
-    pictures.check_target(out)
-    learner, state = _trained(folder.open_run(run), _device(device), revision_steps)
+    opened = folder.open_run(run)
+    pictures.check_target(out, moving=opened.recipe().data.frames is not None)
+    learner, state = _trained(opened, _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
         raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
-    pictures.write_images(drawn[which], out)
+    pictures.write_images(drawn[which], out, opened.frame_rate())
     print(f"{n} images of the {which}: {out}")
 
 
 def synthesise(
     run: Run,
-    size: Annotated[str, arg(metavar="HEIGHTxWIDTH", help="in pixels, e.g. 320x512")],
-    out: Annotated[Path, arg(help=".png: a picture, or a grid of several; .npy: uint8 [n, H, W, C]; a folder")],
+    out: Annotated[
+        Path,
+        arg(help=".png: a picture, or a grid; .npy: uint8 [n, H, W, C]; a folder; of videos also .gif, .webp, .mp4"),
+    ],
+    size: Annotated[str | None, arg(metavar="HEIGHTxWIDTH", help="of igm/ runs, in pixels, e.g. 320x512")] = None,
+    frames: Annotated[int | None, arg(help="of video/ runs: any number; the clip's frame rate is kept")] = None,
+    revision_steps: Annotated[int, arg(help="of video/ runs: Langevin steps of the descriptor (§4.7: none)")] = 0,
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make new images of any size from a model of patches: noise through the saved cascade (IGM §3.4)."""
+    """Make images of any size from a model of patches (IGM §3.4), or videos of any length (CoopNets §4.7)."""
     _check_count("n", n)
-    pictures.check_target(out)
+    opened = folder.open_run(run)
+    moving = opened.recipe().data.frames is not None
+    if moving and (frames is None or size is not None):
+        raise InputError(f"run {run} makes videos; give --frames, and no --size")
+    if not moving and (size is None or frames is not None or revision_steps):
+        raise InputError(f"run {run} makes pictures; give --size, and neither --frames nor --revision-steps")
+    pictures.check_target(out, moving)
+    learner, state = _trained(opened, _device(device))
+    rng = stream(seed, "synthesise", device=device)
+    began = time.perf_counter()
+    if frames is not None:
+        pictures.write_images(
+            dynamics.synthesise(learner, state, frames, n, rng, revision_steps), out, opened.frame_rate()
+        )
+        print(f"{n} x {frames} frames in {time.perf_counter() - began:.1f} s: {out}")
+        return
+    assert size is not None
     height, width = _size(size)
-    learner, state = _trained(folder.open_run(run), _device(device))
     if not isinstance(learner, igm.Igm):
         raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
-    began, rng, last = time.perf_counter(), stream(seed, "synthesise", device=device), None
+    last = None
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
         for last in any_size.synthesise(learner, state, (height, width), n, rng):
             bar.update(last.round - bar.n)
@@ -218,6 +243,7 @@ def interpolate(
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
     opened = folder.open_run(run)
+    _check_pictures(opened)
     learner, state = _trained(opened, _device(device))
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     rng = stream(seed, "interpolate", device=device)
@@ -253,6 +279,7 @@ def complete(
         _check_count("n", n)
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where, revision_steps or None)
     completing.check_generator(run, state)
@@ -287,6 +314,7 @@ def project(
     """Find the latents of a real picture, and walk from it to another (CoopNets §2.2, §4.3)."""
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where)
     completing.check_generator(run, state)
@@ -331,6 +359,7 @@ def evaluate_run(
     if samples is not None:
         _check_count("samples", samples)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
     few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
@@ -375,6 +404,7 @@ def probe(
     """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
     _check_count("labelled", labelled)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
     with in_use(run):
@@ -567,6 +597,11 @@ def _size(text: str) -> tuple[int, int]:
     if not (times and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise InputError(f"--size is {text!r}; write HEIGHTxWIDTH in pixels, for example 320x512")
     return int(height), int(width)
+
+
+def _check_pictures(run: folder.RunFolder) -> None:
+    if run.recipe().data.frames is not None:
+        raise InputError(f"run {run.path} makes videos, and this command is for pictures; use `sample` or `synthesise`")
 
 
 def _check_count(name: str, value: int) -> None:

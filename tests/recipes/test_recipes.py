@@ -60,6 +60,14 @@ COUNTS |= {
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
+    "video/dynamic-texture": {
+        "descriptor": (120 * 3 * 125 + 120) + (30 * 120 * 5 * 64**2 + 30) + (10 * 30 * 5 + 10),
+        "generator": (256 * 5 * 5 + 256) + (128 * 256 * 5 * 32**2 + 128) + (64 * 128 * 125 + 64) + (3 * 64 * 50 + 3),
+    },
+    "video/quick": {
+        "descriptor": (60 * 3 * 125 + 60) + (30 * 60 * 5 * 32**2 + 30) + (10 * 30 * 5 + 10),
+        "generator": (128 * 5 * 5 + 128) + (64 * 128 * 5 * 16**2 + 64) + (32 * 64 * 125 + 32) + (3 * 32 * 50 + 3),
+    },
 }
 _CASCADES_ONLY = ("igm/texture-medium", "igm/texture-paper")
 COUNTS |= {
@@ -119,7 +127,7 @@ def test_a_baseline_has_the_generator_of_our_recipe_but_for_its_first_weights(re
 def test_what_departs_from_the_paper_in_a_network_is_listed(recipe: Recipe) -> None:
     deviations = " ".join(recipe.deviations)
     of_coopnets = recipe.descriptor is not None or recipe.generator is not None  # IGM's is leaky on paper too
-    assert ("ReLU is leaky" in deviations) == of_coopnets
+    assert ("ReLU is leaky" in deviations) == (of_coopnets and recipe.data.kind != "video")  # plain in code too
     assert ("one channel" in deviations) == (recipe.generator is not None and recipe.data.channels == 1)
 
 
@@ -160,3 +168,12 @@ def test_an_encoder_that_does_not_fit_the_latents_is_refused() -> None:
     assert recipe.encoder is not None
     with pytest.raises(InputError, match="the encoder has 100 outputs; a generator of 100 latents needs 200"):
         dataclasses.replace(recipe, encoder=dataclasses.replace(recipe.encoder, outputs=100))
+
+
+def test_a_video_is_learned_by_networks_of_videos() -> None:
+    video, pictures = by_name("video/quick"), by_name("generator/mnist")
+    with pytest.raises(InputError, match=r"made for images of .3, 32, 64, 64. \(channels, frames, height, width\)"):
+        dataclasses.replace(video, data=dataclasses.replace(video.data, frames=28))
+    with pytest.raises(InputError, match="learns from a video by an algorithm that has no networks of videos"):
+        dataclasses.replace(video, plan=by_name("wgan/mnist").plan)
+    assert dataclasses.replace(video, plan=pictures.plan).generator is video.generator, "Algorithm G takes it"

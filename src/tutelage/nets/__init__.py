@@ -7,6 +7,8 @@ from .experts import Experts
 from .generator import Deconv, Generator, GeneratorSpec
 from .recogniser import Recogniser, RecogniserSpec
 from .velocity import Velocity, VelocitySpec
+from .video_descriptor import VideoConv, VideoDescriptor, VideoDescriptorSpec
+from .video_generator import VideoDeconv, VideoGenerator, VideoGeneratorSpec
 
 __all__ = [
     "Classifier",
@@ -23,4 +25,10 @@ __all__ = [
     "RecogniserSpec",
     "Velocity",
     "VelocitySpec",
+    "VideoConv",
+    "VideoDeconv",
+    "VideoDescriptor",
+    "VideoDescriptorSpec",
+    "VideoGenerator",
+    "VideoGeneratorSpec",
 ]

@@ -73,7 +73,7 @@ def train(
         "data_sha256": observed.sha256,
         "observations": len(observed),
         "parameters": parameter_counts(recipe),
-    }
+    } | ({} if observed.fps is None else {"fps": observed.fps})
     state = learner.init(rng)
     with claimed(out) as keep:
         run = create(out, recipe, facts)
