@@ -33,7 +33,19 @@ from .reproduce import faces, semisupervised, table2, table3, table5
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
-from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
+from .run import (
+    completing,
+    evaluate,
+    folder,
+    given,
+    journal,
+    page,
+    pictures,
+    probing,
+    projecting,
+    recognition,
+    report,
+)
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
@@ -151,17 +163,27 @@ def synthesise(
     size: Annotated[str, arg(metavar="HEIGHTxWIDTH", help="in pixels, e.g. 320x512")],
     out: Annotated[Path, arg(help=".png: a picture, or a grid of several; .npy: uint8 [n, H, W, C]; a folder")],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
+    steps: Annotated[
+        int | None, arg(help="Langevin steps of a generator's draft, 0: none (default: the recipe's; igm/: no choice)")
+    ] = None,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make new images of any size from a model of patches: noise through the saved cascade (IGM §3.4)."""
+    """Make new images of any size from a model of a texture: noise through the saved cascade (IGM §3.4), or a larger
+    map of latents through the generator, revised by the descriptor (CoopNets §4.1)."""
     _check_count("n", n)
     pictures.check_target(out)
     height, width = _size(size)
     learner, state = _trained(folder.open_run(run), _device(device))
-    if not isinstance(learner, igm.Igm):
-        raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
     began, rng, last = time.perf_counter(), stream(seed, "synthesise", device=device), None
+    if not isinstance(learner, igm.Igm):
+        made = of_latents.synthesise(run, learner, state, (height, width), n, steps, rng)
+        pictures.write_images(made.images, out)
+        revised = f", {made.steps} steps of revision in {made.revision_seconds:.1f} s" if made.steps else ""
+        print(f"{n} x {height} high, {width} wide, drafted in {made.draft_seconds:.2f} s{revised}: {out}")
+        return
+    if steps is not None:
+        raise InputError(f"run {run} makes its images in its own rounds; leave out --steps")
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
         for last in any_size.synthesise(learner, state, (height, width), n, rng):
             bar.update(last.round - bar.n)

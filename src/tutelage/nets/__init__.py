@@ -6,6 +6,7 @@ from .encoder import Encoder
 from .experts import Experts
 from .generator import Deconv, Generator, GeneratorSpec
 from .recogniser import Recogniser, RecogniserSpec
+from .tiles import Tiles
 from .velocity import Velocity, VelocitySpec
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GeneratorSpec",
     "Recogniser",
     "RecogniserSpec",
+    "Tiles",
     "Velocity",
     "VelocitySpec",
 ]
