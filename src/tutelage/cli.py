@@ -33,19 +33,8 @@ from .reproduce import faces, semisupervised, table2, table3, table5
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
-from .run import (
-    completing,
-    evaluate,
-    folder,
-    given,
-    journal,
-    page,
-    pictures,
-    probing,
-    projecting,
-    recognition,
-    report,
-)
+from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
+from .run import synthesising as of_latents
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
