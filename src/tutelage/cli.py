@@ -35,6 +35,7 @@ from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
+from .run import synthesising as of_latents
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
@@ -158,35 +159,44 @@ def synthesise(
         Path,
         arg(help=".png: a picture, or a grid; .npy: uint8 [n, H, W, C]; a folder; of videos also .gif, .webp, .mp4"),
     ],
-    size: Annotated[str | None, arg(metavar="HEIGHTxWIDTH", help="of igm/ runs, in pixels, e.g. 320x512")] = None,
+    size: Annotated[str | None, arg(metavar="HEIGHTxWIDTH", help="of textures, in pixels, e.g. 320x512")] = None,
     frames: Annotated[int | None, arg(help="of video/ runs: any number; the clip's frame rate is kept")] = None,
-    revision_steps: Annotated[int, arg(help="of video/ runs: Langevin steps of the descriptor (§4.7: none)")] = 0,
-    n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
+    n: Annotated[int, arg(aliases=["-n"], help="how many images, or videos")] = 1,
+    revision_steps: Annotated[
+        int | None,
+        arg(help="Langevin steps of the descriptor on what a generator drafts (default: the recipe's; of videos none)"),
+    ] = None,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make images of any size from a model of patches (IGM §3.4), or videos of any length (CoopNets §4.7)."""
+    """Make new textures of any size, or videos of any length: noise through the saved cascade (IGM §3.4), or a larger map
+    or longer sequence of latents through the generator (CoopNets §4.1, §4.7)."""
     _check_count("n", n)
     opened = folder.open_run(run)
     moving = opened.recipe().data.frames is not None
     if moving and (frames is None or size is not None):
         raise InputError(f"run {run} makes videos; give --frames, and no --size")
-    if not moving and (size is None or frames is not None or revision_steps):
-        raise InputError(f"run {run} makes pictures; give --size, and neither --frames nor --revision-steps")
+    if not moving and (size is None or frames is not None):
+        raise InputError(f"run {run} makes pictures; give --size, and no --frames")
     pictures.check_target(out, moving)
     learner, state = _trained(opened, _device(device))
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
     if frames is not None:
-        pictures.write_images(
-            dynamics.synthesise(learner, state, frames, n, rng, revision_steps), out, opened.frame_rate()
-        )
+        videos = dynamics.synthesise(learner, state, frames, n, rng, revision_steps or 0)
+        pictures.write_images(videos, out, opened.frame_rate())
         print(f"{n} x {frames} frames in {time.perf_counter() - began:.1f} s: {out}")
         return
     assert size is not None
     height, width = _size(size)
     if not isinstance(learner, igm.Igm):
-        raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
+        made = of_latents.synthesise(run, learner, state, (height, width), n, revision_steps, rng)
+        pictures.write_images(made.images, out)
+        revised = f", {made.steps} steps of revision in {made.revision_seconds:.1f} s" if made.steps else ""
+        print(f"{n} x {height} high, {width} wide, drafted in {made.draft_seconds:.2f} s{revised}: {out}")
+        return
+    if revision_steps is not None:
+        raise InputError(f"run {run} makes its images in its own rounds; leave out --revision-steps")
     last = None
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
         for last in any_size.synthesise(learner, state, (height, width), n, rng):

@@ -6,6 +6,7 @@ from .encoder import Encoder
 from .experts import Experts
 from .generator import Deconv, Generator, GeneratorSpec
 from .recogniser import Recogniser, RecogniserSpec
+from .tiles import Tiles
 from .velocity import Velocity, VelocitySpec
 from .video_descriptor import VideoConv, VideoDescriptor, VideoDescriptorSpec
 from .video_generator import VideoDeconv, VideoGenerator, VideoGeneratorSpec
@@ -23,6 +24,7 @@ __all__ = [
     "GeneratorSpec",
     "Recogniser",
     "RecogniserSpec",
+    "Tiles",
     "Velocity",
     "VelocitySpec",
     "VideoConv",
