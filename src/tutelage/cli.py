@@ -169,8 +169,8 @@ def synthesise(
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make new textures of any size, or videos of any length: noise through the saved cascade (IGM §3.4), or a larger map
-    or longer sequence of latents through the generator (CoopNets §4.1, §4.7)."""
+    """Make new textures of any size, or videos of any length: noise through the saved cascade (IGM §3.4), or a larger
+    map or longer sequence of latents through the generator (CoopNets §4.1, §4.7)."""
     _check_count("n", n)
     opened = folder.open_run(run)
     moving = opened.recipe().data.frames is not None
