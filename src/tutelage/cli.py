@@ -446,7 +446,8 @@ def reproduce(
             metavar="NAME",
             help="CoopNets: table1, scenes from few images; table2, likelihood of digits; table3, CIFAR-10; table5, "
             "completed faces; table6, dynamic textures (--data: a clip, or a folder of clips); fig7, objects from few "
-            "images. IGM: fig8, faces; fig9, house numbers; igm-semisupervised, features; igm-outliers, digits against other images",
+            "images. IGM: fig8, faces; fig9, house numbers; igm-semisupervised, features; igm-outliers, digits against "
+            "other images",
         ),
     ],
     budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
