@@ -27,6 +27,7 @@ from ..baselines import fft_lds, hosvd, lds, mkgpdm
 from ..baselines.dynamics import DynamicTexture
 from ..checks import DivergenceError
 from ..data import ImageSet
+from ..learn import coopnets
 from ..metrics.average import Average, average
 from ..recipes import by_name
 from ..rng import stream
@@ -171,13 +172,14 @@ def _cells(
     def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
         recipe, frames = contender.recipe, clips[clip].shape[1]
         run = trained(bench, replace(recipe, name=f"{recipe.name}-{clip}"), clips[clip])
-        learner = build(run.recipe(), 1, bench.device, run.path)
+        plan, learner = run.recipe().plan, build(run.recipe(), 1, bench.device, run.path)
+        assert isinstance(plan, coopnets.Plan)
         state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
         revised, drafts = (
             dynamics.synthesise(
                 learner, state, frames, sequences, stream(bench.seed, "synthesis", clip, device=bench.device), steps
             ).cpu()
-            for steps in (run.recipe().plan.revision_steps, 0)
+            for steps in (plan.revision_steps, 0)
         )
         made = dict(zip(_rows(contender), (list(revised), list(drafts)), strict=True))
         return of_clip(clip, made, about(run))
