@@ -10,7 +10,7 @@ import pytest
 
 from tiny_weights import write_network
 from tutelage import cli
-from tutelage.reproduce import fig7, house_numbers, table1, table2, table3
+from tutelage.reproduce import fig7, house_numbers, table1, table2, table3, table6
 from tutelage.reproduce.bench import Bench
 
 
@@ -34,6 +34,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(table2, "table2", table)
     monkeypatch.setattr(table3, "table3", table)
+    monkeypatch.setattr(table6, "table6", table)
     for module, name in ((table1, "table1"), (fig7, "fig7"), (house_numbers, "fig9")):
         monkeypatch.setattr(module, name, table)
     return found
@@ -49,6 +50,13 @@ def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: 
     assert isinstance(bench, Bench) and (bench.out, bench.minutes, bench.seed) == (tmp_path, 1.5, 7)
     assert bench.command.startswith("tutelage reproduce table2 --budget 1.5")
     assert data is None and more == {"only": ["vae/mnist", "dcgan/mnist"]}
+
+
+def test_dynamic_textures_are_handed_their_clips(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
+) -> None:
+    assert call(capsys, "table6", "--budget", 1, "--out", tmp_path, "--data", tmp_path / "clips")[0] == 0
+    assert given[0][0][1] == tmp_path / "clips" and given[0][1] == {"only": []}
 
 
 def test_distances_need_an_extractor(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:

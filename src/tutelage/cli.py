@@ -29,7 +29,7 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5
+from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5, table6
 from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
@@ -430,14 +430,24 @@ def reproduce(
     name: Annotated[
         Positional[
             Literal[
-                "table1", "table2", "table3", "table5", "fig7", "fig8", "fig9", "igm-semisupervised", "igm-outliers"
+                "table1",
+                "table2",
+                "table3",
+                "table5",
+                "table6",
+                "fig7",
+                "fig8",
+                "fig9",
+                "igm-semisupervised",
+                "igm-outliers",
             ]
         ],
         arg(
             metavar="NAME",
             help="CoopNets: table1, scenes from few images; table2, likelihood of digits; table3, CIFAR-10; table5, "
-            "completed faces; fig7, objects from few images. IGM: fig8, faces; fig9, house numbers; "
-            "igm-semisupervised, features; igm-outliers, digits against other images",
+            "completed faces; table6, dynamic textures (--data: a clip, or a folder of clips); fig7, objects from few "
+            "images. IGM: fig8, faces; fig9, house numbers; igm-semisupervised, features; igm-outliers, digits against "
+            "other images",
         ),
     ],
     budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
@@ -471,6 +481,8 @@ def reproduce(
             entries = table2.table2(bench, data, only=only)
         case "table5":
             entries = table5.table5(bench, data, only=only)
+        case "table6":
+            entries = table6.table6(bench, data, only=only)
         case "igm-outliers":
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":

@@ -1,0 +1,70 @@
+"""What a synthesis is scored by, against the clip that its model learned from: fidelity, movement, copying.
+
+Of a synthesis y of as many frames as the clip, clamped to its range:
+
+`PSNR`, `SSIM`   of each frame with the clip's frame at the same time, the mean over frames, as in CoopNets Table 6.
+                 Both prefer what stands still.
+`matched PSNR`, `matched SSIM`   the same of y at the clip's temporal variance (`tutelage.metrics.temporal.matched`).
+`variance`       y's temporal variance, of that of the clip: 1 moves as much, 0 not at all.
+`spectrum`       decibels between the spectra of differences of frames, over windows of half the clip.
+`nearest`        how far stretches of y at matched variance are from the nearest stretch of the clip, at any lag: a
+                 copy has 0. The clip's own stretches, each against its others, say what is near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..metrics.average import Average, average
+from ..metrics.temporal import (
+    fidelity,
+    matched,
+    nearest_windows,
+    own_nearest_windows,
+    spectral_distance,
+    spectrum,
+    temporal_variance,
+)
+
+_STRETCH = 8
+
+
+def scores(synthesised: Sequence[Tensor], clip: Tensor, moves: bool = True) -> dict[str, Average]:
+    """Each measure of the sequences ``[C, T, H, W]`` of one model; ± is over sequences, and n counts them.
+
+    What does not move (``moves`` False) has no matched measures. Raises ``InputError`` as `tutelage.metrics.temporal`
+    does.
+    """
+    each = [_of_one(y.clamp(-1, 1), clip, moves) for y in synthesised]
+    return {name: average(torch.tensor([of[name] for of in each], dtype=torch.float64)) for name in each[0]}
+
+
+def own_nearest(clip: Tensor) -> float:
+    """The mean distance of the clip's stretches to the nearest of its others."""
+    return own_nearest_windows(clip, _stretch(clip)).distance.mean().item()
+
+
+def measures(moves: bool = True) -> tuple[str, ...]:
+    """The names in `scores`."""
+    return ("PSNR", "SSIM", *(("matched PSNR", "matched SSIM") if moves else ()), "variance", "spectrum", "nearest")
+
+
+def _of_one(y: Tensor, clip: Tensor, moves: bool) -> dict[str, float]:
+    plain = fidelity(y, clip)
+    found = {"PSNR": plain.psnr.value, "SSIM": plain.ssim.value}
+    equal = matched(y, clip) if moves else y
+    if moves:
+        at_variance = fidelity(equal.clamp(-1, 1), clip)
+        found |= {"matched PSNR": at_variance.psnr.value, "matched SSIM": at_variance.ssim.value}
+    window = clip.shape[1] // 2
+    found["variance"] = temporal_variance(y) / temporal_variance(clip)
+    found["spectrum"] = spectral_distance(spectrum(y, window), spectrum(clip, window))
+    found["nearest"] = nearest_windows(equal, clip, _stretch(clip)).distance.mean().item()
+    return found
+
+
+def _stretch(clip: Tensor) -> int:
+    return min(_STRETCH, clip.shape[1] // 2)

@@ -1,0 +1,208 @@
+"""Table 6 of CoopNets (§4.7): dynamic textures, and what PSNR and SSIM hide of them.
+
+Each model learns from one clip, and synthesises several sequences of as many frames, each from chance of its own:
+
+- CoopNets draft a sequence from new latents, and the descriptor revises it in as many steps as in learning (the paper
+  says "generates", and shows what its learning algorithm had synthesised at its end); the drafts have a row of their
+  own. Nothing is inferred from the clip.
+- LDS, FFT-LDS, HOSVD and MK-GPDM go on from the clip's last state, with noise; without it each makes one sequence, its
+  mean. The latter and the mean frame are nulls: they need not look like the clip to have a high PSNR.
+
+`tutelage.reproduce.movement` says what is measured, of frame t against the clip's frame t: nothing is aligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..apps import dynamics
+from ..baselines import fft_lds, hosvd, lds, mkgpdm
+from ..baselines.dynamics import DynamicTexture
+from ..checks import DivergenceError
+from ..data import ImageSet
+from ..learn import coopnets
+from ..metrics.average import Average, average
+from ..recipes import by_name
+from ..rng import stream
+from ..run.build import build
+from ..run.results import Entry, result
+from ..run.train import trained as restored
+from .bench import Bench, about, trained
+from .categories import check_facts
+from .cells import Cells, read, tabulate
+from .clips import clips_of, pixels_of, save_strip
+from .contest import Contender, chosen
+from .movement import measures, own_nearest, scores
+from .page import Column, Quoted, Table
+
+CONTENDERS = (Contender(by_name("video/quick")),)
+FITS: Mapping[str, Callable[[Tensor], DynamicTexture]] = {
+    "LDS": partial(lds.fit, plan=lds.Plan()),
+    "FFT-LDS": partial(fft_lds.fit, plan=fft_lds.Plan()),
+    "HOSVD": partial(hosvd.fit, plan=hosvd.Plan()),
+    "MK-GPDM": partial(mkgpdm.fit, plan=mkgpdm.Plan()),
+}
+MEAN, CLIP = "mean frame", "the clip itself"
+_PRINTED = {
+    "LDS": (19.148, 0.5939),
+    "FFT-LDS": (12.463, 0.2898),
+    "MK-GPDM": (14.288, 0.3577),
+    "HOSVD": (18.392, 0.4573),
+    "CoopNets": (19.407, 0.5988),
+}
+_SOURCE = "the paper's Table 6, on 6 clips of 64 frames of 128x128"
+QUOTED = tuple(
+    Quoted(row, measure, value, None, _SOURCE, paper=True)
+    for row, values in _PRINTED.items()
+    for measure, value in zip(("PSNR", "SSIM"), values, strict=True)
+)
+_COLUMNS = (
+    Column("PSNR", "PSNR", ".2f"),
+    Column("SSIM", "SSIM"),
+    Column("matched PSNR", "PSNR at matched variance", ".2f"),
+    Column("matched SSIM", "SSIM at matched variance"),
+    Column("variance", "temporal variance"),
+    Column("spectrum", "spectrum, dB"),
+    Column("nearest", "nearest stretch"),
+)
+_WORDS = """\
+{n} clip(s) of {frames} frames of {height}x{width}: {names}. A model of each, CoopNets after {minutes:g} minutes of
+training, and {sequences} sequences of it, as long as the clip; ± is the standard error over clips. Drafts are revised
+by the descriptor as in learning. PSNR and SSIM compare each frame with the clip's at the same time, with nothing
+aligned. They prefer what stands still: the mean frame is 3 dB above a perfect sample. So they stand beside the same at
+the clip's temporal variance (what comes to rest still gains), temporal variance (of the clip's), the distance of the
+spectrum of differences of frames from the clip's (less is better), and how far 8 frames (at matched variance) are from
+the nearest 8 of the clip, at any lag: a copy has 0, and the clip itself, against its other stretches, says what is
+near. Baselines go on from the clip's last state; without noise they and the mean frame are nulls."""
+
+
+def table6(
+    bench: Bench,
+    path: Path | None = None,
+    contenders: Sequence[Contender] = CONTENDERS,
+    only: Sequence[str] = (),
+    sequences: int = 3,
+    fits: Mapping[str, Callable[[Tensor], DynamicTexture]] = FITS,
+) -> Iterator[Entry]:
+    """Train what is not trained yet, measure what is not measured yet, and write ``table6.md`` (.json, .svg).
+
+    Beside it ``table6_CLIP.png`` shows frames of each clip, and of the first sequence of each model.
+
+    Args:
+        bench: the terms.
+        path: a clip, or a folder of clips, as `tutelage.reproduce.clips.clips_of` takes it.
+        contenders: CoopNets of videos; all learn from the same clips.
+        only: names of recipes; where some are given, the others are not run.
+        sequences: of each model.
+        fits: the baselines.
+
+    Yields each number as it is known: of each clip, named so, then the means over clips. Raises ``InputError`` where
+    the table that is there is of other clips, and as `clips_of` and `tutelage.reproduce.cells.filled` do.
+    """
+    running = chosen(contenders, only)
+    clips = clips_of(contenders[0].recipe.data, path)
+    check_facts(bench.out / "table6.json", bench, {"clips": [*clips], "sequences": sequences})
+    _, frames, height, width = pixels_of(next(iter(clips.values()))).shape
+    words = _WORDS.format(
+        n=len(clips),
+        frames=frames,
+        height=height,
+        width=width,
+        names=", ".join(clips),
+        minutes=bench.minutes,
+        sequences=sequences,
+    )
+    rows = tuple(row for contender in contenders for row in _rows(contender))
+    beside = (*(row for fit in fits for row in (fit, _still(fit))), MEAN, CLIP)
+    table = Table("Dynamic textures (CoopNets, Table 6)", words, rows, beside, _COLUMNS, QUOTED)
+    return tabulate(bench, "table6", table, _cells(bench, running, clips, sequences, fits))
+
+
+def _rows(contender: Contender) -> tuple[str, str]:
+    return contender.algorithm, f"{contender.algorithm} drafts"
+
+
+def _still(fit: str) -> str:
+    return f"{fit}, no noise"
+
+
+def _cells(
+    bench: Bench,
+    contenders: Sequence[Contender],
+    clips: Mapping[str, ImageSet],
+    sequences: int,
+    fits: Mapping[str, Callable[[Tensor], DynamicTexture]],
+) -> Iterator[Cells]:
+    facts = {"clips": [*clips], "sequences": sequences}
+
+    def entry(name: str, score: Average, sha256: str, more: Entry) -> Entry:
+        terms: dict[str, Any] = {"seed": bench.seed, "command": bench.command, "device": bench.device}
+        made = result(name, score.value, score.stderr, score.n, data_sha256=sha256, wall_seconds=0.0, **terms)
+        return made | facts | more
+
+    def of_clip(clip: str, made: Mapping[str, Sequence[Tensor]], more: Entry) -> Iterator[Entry]:
+        pixels, picture = pixels_of(clips[clip]), f"table6_{clip}"
+        for row, synthesised in made.items():
+            save_strip(bench.out, picture, row, synthesised[0])
+            for measure, score in scores(synthesised, pixels, moves=row != MEAN).items():
+                shown = {"picture": f"{picture}.png"}
+                yield entry(f"{row} {measure} of {clip}", score, clips[clip].sha256, more | shown)
+
+    def itself(clip: str) -> Iterator[Entry]:
+        pixels = pixels_of(clips[clip])
+        save_strip(bench.out, f"table6_{clip}", CLIP, pixels)
+        near = Average(own_nearest(pixels), None, 1)
+        yield entry(f"{CLIP} nearest of {clip}", near, clips[clip].sha256, {})
+        yield from of_clip(clip, {MEAN: [pixels.mean(1, keepdim=True).expand_as(pixels)]}, {})
+
+    def by_fit(row: str, clip: str) -> Iterator[Entry]:
+        pixels = pixels_of(clips[clip])
+        model, frames = fits[row](pixels), pixels.shape[1]
+        draws = [stream(bench.seed, row, clip, number) for number in range(sequences)]
+        noisy = [model.synthesise(frames, rng) for rng in draws]
+        return of_clip(clip, {row: noisy, _still(row): [model.synthesise(frames, draws[0], noise=False)]}, {})
+
+    def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
+        recipe, frames = contender.recipe, clips[clip].shape[1]
+        run = trained(bench, replace(recipe, name=f"{recipe.name}-{clip}"), clips[clip])
+        plan, learner = run.recipe().plan, build(run.recipe(), 1, bench.device, run.path)
+        assert isinstance(plan, coopnets.Plan)
+        state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
+        revised, drafts = (
+            dynamics.synthesise(
+                learner, state, frames, sequences, stream(bench.seed, "synthesis", clip, device=bench.device), steps
+            ).cpu()
+            for steps in (plan.revision_steps, 0)
+        )
+        made = dict(zip(_rows(contender), (list(revised), list(drafts)), strict=True))
+        return of_clip(clip, made, about(run))
+
+    def means(names: Sequence[str]) -> Iterator[Entry]:
+        known = read(bench.out / "table6.json", bench)
+        for name in names:
+            each = [known[f"{name} of {clip}"] for clip in clips]
+            failed = next((of["failed"] for of in each if "failed" in of), None)
+            if failed is not None:
+                raise DivergenceError(failed)
+            values = torch.tensor([of["value"] for of in each], dtype=torch.float64)
+            yield entry(name, average(values), ", ".join(of["data_sha256"] for of in each), {})
+
+    def group(rows: Sequence[str]) -> list[str]:
+        return [f"{row} {measure}" for row in rows for measure in measures(row != MEAN)]
+
+    for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]]]] = [
+        ([f"{CLIP} nearest", *group([MEAN])], itself),
+        *((group([row, _still(row)]), partial(by_fit, row)) for row in fits),
+        *((group(_rows(contender)), partial(by_model, contender)) for contender in contenders),
+    ]
+    for names, make in for_each:
+        for clip in clips:
+            yield Cells([f"{name} of {clip}" for name in names], partial(make, clip))
+        yield Cells(names, partial(means, names))

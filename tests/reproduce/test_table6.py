@@ -1,0 +1,114 @@
+"""Table 6 at toy size: 20 frames of 8x8 (12x12 where structural similarity needs them)."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tiny_recipes import tiny
+from tutelage.baselines import lds
+from tutelage.checks import DivergenceError, InputError
+from tutelage.data import video
+from tutelage.metrics.temporal import matched
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce import movement, table6
+from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.contest import Contender
+from tutelage.reproduce.movement import measures, own_nearest, scores
+from tutelage.reproduce.table6 import CONTENDERS, FITS, QUOTED
+
+PLAN = lds.Plan(3)
+LDS = {"LDS": partial(lds.fit, plan=PLAN)}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return Bench(tmp_path / "out", 0.1, 0, torch.device("cpu"), "reproduce it")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    clips = tmp_path / "clips"
+    for name, seed in (("a", 0), ("b", 1)):
+        frames = np.random.default_rng(seed).integers(0, 256, (20, 12, 12, 3), np.uint8)
+        video.write(clips / f"{name}.webp", frames)
+    return clips
+
+
+def small() -> Contender:
+    full = {"channels": 4, "frames": 5, "frame_stride": 2, "kernel": None, "size": [6, 6]}
+    local = {"channels": 3, "frames": 2, "frame_stride": 2, "kernel": 5, "size": [12, 12]}
+    sizes = {"data.size": [12, 12], "descriptor.shape": [3, 20, 12, 12], "generator.deconvs": [full, local]}
+    return Contender(tiny("video/quick", sizes))
+
+
+def test_it_measures_clips_and_their_means(bench: Bench, folder: Path) -> None:
+    models = [small()]
+    entries = list(table6.table6(bench, folder, models, sequences=2, fits=LDS))
+    found = {entry["name"]: entry for entry in entries}
+    rows = ("CoopNets", "CoopNets drafts", "LDS", "LDS, no noise", "mean frame")
+    names = {f"{row} {measure}" for row in rows for measure in measures(row != "mean frame")}
+    names.add("the clip itself nearest")
+    assert set(found) == names | {f"{name} of {clip}" for name in names for clip in "ab"}
+    both = [found[f"LDS PSNR of {clip}"]["value"] for clip in "ab"]
+    mean = found["LDS PSNR"]
+    assert mean["value"] == pytest.approx(sum(both) / 2) and mean["n"] == 2
+    assert mean["stderr"] == pytest.approx(abs(both[0] - both[1]) / 2)
+    assert found["CoopNets PSNR of a"]["run"] == "video-quick-a-0.1min-seed0"
+    assert found["CoopNets PSNR of a"]["value"] != found["CoopNets drafts PSNR of a"]["value"]
+    assert found["LDS, no noise PSNR of a"]["n"] == 1 and found["mean frame variance"]["value"] < 1e-9
+    page = (bench.out / "table6.md").read_text()
+    assert "| CoopNets (paper) | 19.41 | 0.599 |" in page and "not run" not in page
+    assert "(table6_a.png)" in page and (bench.out / "table6_b.png").exists() and (bench.out / "table6.svg").exists()
+    known = {entry["name"]: entry["value"] for entry in json.loads((bench.out / "table6.json").read_text())}
+    assert known["CoopNets PSNR (paper)"] == 19.407 and known["LDS SSIM (paper)"] == 0.5939
+    again = list(table6.table6(bench, folder, models, sequences=2, fits=LDS))
+    assert again == entries
+    with pytest.raises(InputError, match="has the sequences 2, and 3 are asked for"):
+        table6.table6(bench, folder, models, fits=LDS)
+
+
+def test_what_was_not_asked_for_was_not_run(bench: Bench, folder: Path) -> None:
+    models = [small(), Contender(tiny("video/dynamic-texture"), "another")]
+    list(table6.table6(bench, folder / "a.webp", models, ["video/quick"], sequences=1, fits={}))
+    page = (bench.out / "table6.md").read_text()
+    assert "| another | not run |" in page and "| another drafts | not run |" in page and "1 clip(s) of 20" in page
+
+
+def test_a_model_that_diverged_has_no_mean(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverges(*_: object, **__: object) -> None:
+        raise DivergenceError("it ran away")
+
+    monkeypatch.setattr(table6, "trained", diverges)
+    entries = {e["name"]: e for e in table6.table6(bench, folder, [small()], sequences=1, fits={})}
+    assert entries["CoopNets PSNR"]["value"] is None and entries["CoopNets PSNR"]["failed"] == "it ran away"
+
+
+def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path: Path) -> None:
+    (folder / "a.webp").rename(folder / "b.gif")
+    with pytest.raises(InputError, match="has b, b; give a folder of clips of different names"):
+        table6.table6(bench, folder, [small()])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match="has no clips; give a folder of clips"):
+        table6.table6(bench, tmp_path / "none", [small()])
+
+
+def test_its_models_are_those_of_the_paper() -> None:
+    assert [of.recipe.name for of in CONTENDERS] == ["video/quick"]
+    assert {quote.name for quote in QUOTED} == {"CoopNets", *FITS}
+
+
+def test_a_copy_and_a_faint_copy_are_told() -> None:
+    clip = torch.rand(3, 20, 12, 12, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
+    shifted, mean = clip.roll(5, 1), clip.mean(1, keepdim=True)
+    copied = scores([shifted], clip)
+    assert copied["nearest"].value < 0.5 * own_nearest(clip) and copied["variance"].value == pytest.approx(1)
+    faint = scores([mean + 0.5 * (shifted - mean)], clip)
+    assert faint["variance"].value == pytest.approx(0.25) and faint["PSNR"].value > copied["PSNR"].value + 1
+    assert faint["matched PSNR"].value == pytest.approx(copied["matched PSNR"].value, abs=1e-4)
+    assert faint["spectrum"].value > 5 > copied["spectrum"].value
+    assert tuple(faint) == movement.measures() and torch.allclose(matched(shifted, clip), shifted, atol=1e-5)
