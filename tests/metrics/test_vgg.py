@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tutelage.checks import InputError
 from tutelage.metrics import vgg
-from tutelage.metrics.vgg import LAYERS, Vgg16, load_vgg16, vgg16
+from tutelage.metrics.vgg import LAYERS, Vgg, load_vgg16, load_vgg19, vgg16
 from tutelage.rng import stream
 
 NARROW = ((2, 3), (3, 4), (4, 4, 5), (5, 5, 6), (6, 6, 7))
@@ -84,7 +84,7 @@ def test_only_what_is_asked_for_is_made_and_it_has_gradients(path: Path) -> None
     assert list(maps) == ["relu1_2", "relu2_1"]
     maps["relu2_1"].sum().backward()
     assert x.grad is not None and x.grad.any()
-    torch.testing.assert_close(Vgg16(network.convs[:3], "ab").maps(x, ["relu2_1"])["relu2_1"], maps["relu2_1"])
+    torch.testing.assert_close(Vgg(network.convs[:3], "ab").maps(x, ["relu2_1"])["relu2_1"], maps["relu2_1"])
 
 
 def test_the_extractor_gives_means_of_the_highest_maps(path: Path) -> None:

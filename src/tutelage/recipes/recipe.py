@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..baselines import adversarial, deep_directed, flow_matching, vae
+from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..checks import InputError
 from ..data import DataSpec
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
-from ..nets import ClassifierSpec, DescriptorSpec, GeneratorSpec, RecogniserSpec, VelocitySpec
+from ..nets import ClassifierSpec, DescriptorSpec, GeneratorSpec, PyramidSpec, RecogniserSpec, VelocitySpec
 from ..nets.blocks import Precision, compute_dtype
 
 Plan: TypeAlias = (
@@ -23,6 +23,7 @@ Plan: TypeAlias = (
     | flow_matching.Plan
     | deep_directed.Plan
     | adversarial.Plan
+    | texture_nets.Plan
 )
 
 
@@ -42,7 +43,7 @@ class Recipe:
     data: DataSpec
     plan: Plan
     descriptor: DescriptorSpec | None = None
-    generator: GeneratorSpec | None = None
+    generator: GeneratorSpec | PyramidSpec | None = None
     classifier: ClassifierSpec | None = None
     recogniser: RecogniserSpec | None = None
     encoder: DescriptorSpec | None = None
@@ -63,7 +64,13 @@ class Recipe:
             objective, adversarial.Wasserstein | adversarial.EnergyBased
         )
         needs_generator = isinstance(
-            self.plan, coopnets.Plan | algorithm_g.Plan | vae.Plan | deep_directed.Plan | adversarial.Plan
+            self.plan,
+            coopnets.Plan
+            | algorithm_g.Plan
+            | vae.Plan
+            | deep_directed.Plan
+            | adversarial.Plan
+            | texture_nets.Plan,
         )
         needs_classifier = isinstance(self.plan, igm.Plan) or isinstance(
             objective, adversarial.NonSaturating | adversarial.Information
@@ -87,7 +94,7 @@ class Recipe:
                     f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
                     f"the data are {shape}; change one of them"
                 )
-        if self.encoder is not None and self.generator is not None:
+        if self.encoder is not None and isinstance(self.generator, GeneratorSpec):
             wanted = 2 * self.generator.latent_dim
             if self.encoder.outputs != wanted or self.generator.base is None:
                 raise InputError(

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from ..baselines import adversarial, deep_directed, flow_matching, vae
+from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..baselines.energy_based import Autoencoder
 from ..baselines.information import Coded, Reader
 from ..checks import InputError
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..learn.negatives import InMemory
-from ..nets import Classifier, Descriptor, Encoder, Experts, Generator, Recogniser, Velocity
+from ..nets import Classifier, Descriptor, Encoder, Experts, Generator, Pyramid, PyramidSpec, Recogniser, Velocity
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Learner
@@ -43,7 +43,9 @@ def build(
         descriptor = Descriptor(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision).to(
             device
         )
-    if recipe.generator is not None:
+    if isinstance(recipe.generator, PyramidSpec):
+        generator = Pyramid(recipe.generator, stream(recipe.seed, "init", "generator"), recipe.precision).to(device)
+    elif recipe.generator is not None:
         generator = Generator(recipe.generator, stream(recipe.seed, "init", "generator"), recipe.precision).to(device)
     if recipe.classifier is not None:
         classifier = Classifier(recipe.classifier, stream(recipe.seed, "init", "classifier"), recipe.precision).to(
@@ -77,6 +79,8 @@ def build(
         case deep_directed.Plan() as plan, _, Generator(), _ if recipe.descriptor is not None:
             experts = Experts(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision)
             return deep_directed.DeepDirected(plan, experts.to(device), generator, generator.spec.latent_shape)
+        case texture_nets.Plan() as plan, _, Generator() | Pyramid(), _:
+            return texture_nets.TextureNet(plan, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.NonSaturating()) as plan, _, Generator(), Classifier():
             return adversarial.Adversarial(plan, classifier, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.Wasserstein()) as plan, Descriptor(), Generator(), _:
