@@ -25,10 +25,13 @@ from . import __version__, data
 from .apps import any_size, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8
-from .learn import algorithm_g, coopnets, igm, supervised
+from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
+from .reproduce import faces, semisupervised, table2, table3, table5
+from .reproduce import outliers as outliers_of
+from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
 from .run import train as training
@@ -101,7 +104,7 @@ def train(
     splits = _load(chosen, data, download)
     initial = None if negatives is None else _negatives(chosen, negatives)
     found = _found(chosen, splits, data)
-    facts, labels = {"data": found, "command": _command()}, _labels(chosen, found)
+    facts, labels = {"data": found, "command": _command()}, recognition.labels_of(chosen, found)
     ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial, labels)
     return _say_trained(out, ending)
 
@@ -112,7 +115,7 @@ def resume(
     """Go on with an interrupted run from its newest checkpoint."""
     opened = folder.open_run(run)
     recipe, place = opened.recipe(), _data_of(opened, data)
-    splits, labels = _load(recipe, place), _labels(recipe, place)
+    splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
     ending = training.resume(opened, splits.train, _device(device), minutes, recover, labels)
     return _say_trained(run, ending)
 
@@ -298,11 +301,12 @@ def project(
 def evaluate_run(
     run: Run,
     metric: Annotated[
-        Literal["parzen", "fd", "texture", "statistics", "accuracy"],
+        Literal["parzen", "fd", "kd", "precision", "inception", "texture", "statistics", "accuracy"],
         arg(
-            help="log-likelihood; Fréchet distance of features; of textures, the patch-sliced Wasserstein distance, or "
-            "the distance of Portilla-Simoncelli statistics (needs tutelage[textures]); of a classifier/ run, how many "
-            "test images it names right"
+            help="log-likelihood; of features the Fréchet distance, the kernel distance (KID), precision, recall, "
+            "density and coverage, or the Inception Score of their classes; of textures, the patch-sliced Wasserstein "
+            "distance, or the distance of Portilla-Simoncelli statistics (needs tutelage[textures]); of a classifier/ "
+            "run, how many test images it names right"
         ),
     ],
     data: Data = None,
@@ -310,8 +314,8 @@ def evaluate_run(
         str | None,
         arg(
             metavar="PATH|NAME",
-            help="for fd: weights of MobileNetV2 (.npz), of Inception (.pth) or of VGG-16 (.ckpt), a classifier/ run, "
-            "or one of inception-2015, efficientnet-lite0 and vgg16, where it is installed",
+            help="for features: weights of MobileNetV2 (.npz), of Inception (.pth) or of VGG-16 (.ckpt), a classifier/ "
+            "run, or one of inception-2015, efficientnet-lite0 and vgg16, where it is installed",
         ),
     ] = None,
     samples: Annotated[
@@ -332,14 +336,16 @@ def evaluate_run(
     match metric:
         case "parzen":
             scores = evaluate.parzen_of_run(opened, splits, samples or 10_000, seed, command, where, history)
-        case "fd":
+        case "fd" | "kd" | "precision" | "inception":
             if extractor is None:
                 raise InputError(
-                    "--metric fd needs --extractor, which measures by its features; name a file of weights, a run of "
-                    "classifier/mnist, or an extractor that is installed"
+                    f"--metric {metric} needs --extractor, which measures by its features; name a file of weights, a "
+                    "run of classifier/mnist, or an extractor that is installed"
                 )
             network = extractor_of(extractor, where)
-            scores = evaluate.frechet_of_run(opened, splits, network, samples or 10_000, seed, command, where, history)
+            scores = evaluate.features_of_run(
+                opened, splits, metric, network, samples or 10_000, seed, command, where, history
+            )
         case "texture":
             scores = evaluate.texture_distance_of_run(opened, splits, samples or few, seed, command, where, history)
         case "statistics":
@@ -377,6 +383,53 @@ def probe(
                 flush=True,
             )
         report.write_report(run)
+
+
+def reproduce(
+    name: Annotated[
+        Positional[Literal["table2", "table3", "table5", "fig8", "igm-semisupervised", "igm-outliers"]],
+        arg(
+            metavar="NAME",
+            help="CoopNets: table2, likelihood of digits; table3, CIFAR-10; table5, completed faces. IGM: fig8, faces; "
+            "igm-semisupervised, features; igm-outliers, digits against other images",
+        ),
+    ],
+    budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
+    out: Annotated[Path, arg(help="folder for tables and models; models are shared by the tables in it")],
+    data: Data = None,
+    extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="what distances are measured by")] = None,
+    only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest say 'not run'")] = [],  # noqa: B006
+    outliers: Annotated[
+        list[Path], arg(metavar="PATH", help="for igm-outliers: folders of other images, or of files like MNIST's")
+    ] = [],  # noqa: B006
+    seed: int = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
+    if budget <= 0:
+        raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
+    bench = Bench(out, budget, seed, _device(device), _command())
+    match name:
+        case "table2":
+            entries = table2.table2(bench, data, only=only)
+        case "table5":
+            entries = table5.table5(bench, data, only=only)
+        case "igm-outliers":
+            entries = outliers_of.igm_outliers(bench, outliers, data)
+        case "igm-semisupervised":
+            entries = semisupervised.igm_semisupervised(bench, data, only=only)
+        case "table3" | "fig8":
+            if extractor is None:
+                raise InputError(
+                    f"{name} needs --extractor, which measures by its features; name a file of weights or an extractor "
+                    "that is installed"
+                )
+            compare = table3.table3 if name == "table3" else faces.fig8
+            entries = compare(bench, extractor_of(extractor, bench.device), data, only=only)
+    for entry in entries:
+        value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
+        print(f"{entry['name']}: {value}", flush=True)
+    print(f"Look at {out / f'{name}.md'}")
 
 
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:
@@ -434,6 +487,7 @@ def _run() -> int | None:
             "project": project,
             "evaluate": evaluate_run,
             "probe": probe,
+            "reproduce": reproduce,
             "demo": demo,
         },
         prog="tutelage",
@@ -454,13 +508,6 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
     return data.load(recipe.data, path, download=download)
-
-
-def _labels(recipe: Recipe, path: str | Path | None) -> torch.Tensor | None:
-    """The classes of the training images, where they are learned from."""
-    if not isinstance(recipe.plan, supervised.Plan):
-        return None
-    return torch.as_tensor(class_labels(recipe.data, path).train, dtype=torch.long)
 
 
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:

@@ -33,7 +33,7 @@ COUNTS = {
     "coopnets/faces64": {"descriptor": 1_953_330, "generator": DCGAN},
     "classifier/mnist": {"recogniser": 241_770},
     "igm/texture": {"classifier": 265_089},
-    "igm/texture-medium": {"classifier": 1_082_625},
+    "igm/texture-medium": {"classifier": 1_087_745},
     "igm/texture-paper": {"classifier": 4_315_649},
     "igm/faces64": {"classifier": 4_315_649},
     "igm/svhn32": {"classifier": 4_309_505},

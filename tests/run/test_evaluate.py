@@ -23,7 +23,7 @@ from tutelage.run.measures import Measure
 CPU = torch.device("cpu")
 IMAGES = tiny_images(30)
 SPLITS = Splits(IMAGES.subset(0, 10, "train"), IMAGES.subset(10, 20, "validation"), IMAGES.subset(20, 30, "test"))
-EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1), head=lambda x: x)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_each_model_is_measured_and_what_stands_beside_it(run: RunFolder) -> None:
     taken: list[Tensor] = []
-    found = list(evaluate.measure_run(run, SPLITS, brightness(taken), 5, "measure it", CPU))
+    found = list(evaluate.measure_run(run, SPLITS, [brightness(taken)], 5, "measure it", CPU))
     models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
     assert [entry["name"] for entry, _ in found] == [*models, "white brightness", "black brightness"]
     assert [score for _, score in found] == [taken[0].mean().item(), taken[1].mean().item(), 1.0, -1.0]
@@ -99,7 +99,7 @@ def test_each_model_is_measured_and_what_stands_beside_it(run: RunFolder) -> Non
 def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
     taken: list[Tensor] = []
     for seed in (5, 5, 6):
-        list(evaluate.measure_run(run, SPLITS, brightness(taken), seed, "", CPU))
+        list(evaluate.measure_run(run, SPLITS, [brightness(taken)], seed, "", CPU))
     recipe = run.recipe()
     learner = build(recipe, len(SPLITS.train), CPU)
     state, _ = train.trained(run.latest(), recipe, learner, CPU)
@@ -109,7 +109,7 @@ def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
 
 
 def test_entries_are_written_and_noted_one_by_one(run: RunFolder) -> None:
-    entries = evaluate.measure_run(run, SPLITS, brightness([]), 5, "measure it", CPU)
+    entries = evaluate.measure_run(run, SPLITS, [brightness([])], 5, "measure it", CPU)
     first, _ = next(entries)
     assert read(run.results) == [first]
     noted = [event for event in journal.read(run.journal) if event["event"] == "evaluation"]
@@ -121,7 +121,7 @@ def test_entries_are_written_and_noted_one_by_one(run: RunFolder) -> None:
 
 
 def test_history_measures_every_checkpoint(run: RunFolder) -> None:
-    found = list(evaluate.measure_run(run, SPLITS, brightness([]), 5, "", CPU, history=True))
+    found = list(evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU, history=True))
     models = ["CoopNets generator brightness", "CoopNets descriptor brightness"]
     over_time = [(name, iteration) for iteration in (2, 4) for name in models]
     assert [(entry["name"], entry["iteration"]) for entry, _ in found[:4]] == over_time
@@ -133,7 +133,7 @@ def test_a_run_without_checkpoint_is_refused(run: RunFolder, tmp_path: Path) -> 
     for name in ("recipe.json", "run.json"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
     with pytest.raises(InputError, match="has no checkpoint yet"):
-        list(evaluate.measure_run(RunFolder(tmp_path), SPLITS, brightness([]), 5, "", CPU))
+        list(evaluate.measure_run(RunFolder(tmp_path), SPLITS, [brightness([])], 5, "", CPU))
 
 
 def names(entries: Any) -> list[str]:
@@ -143,7 +143,7 @@ def names(entries: Any) -> list[str]:
 def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
     parzen = names(evaluate.parzen_of_run(run, SPLITS, 6, 0, "", CPU))
     assert parzen == ["CoopNets generator parzen", "CoopNets descriptor parzen", "real images parzen"]
-    frechet = names(evaluate.frechet_of_run(run, SPLITS, EXTRACTOR, 6, 0, "", CPU))
+    frechet = names(evaluate.features_of_run(run, SPLITS, "fd", EXTRACTOR, 6, 0, "", CPU))
     assert frechet == [
         *("CoopNets generator FD-corner", "CoopNets descriptor FD-corner"),
         *("real against real FD-corner", "noise FD-corner"),
@@ -151,12 +151,24 @@ def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
     assert [entry["name"] for entry in read(run.results)] == parzen + frechet
 
 
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("kd", ["KD"]), ("precision", ["precision", "recall", "density", "coverage"]), ("inception", ["IS"])],
+)
+def test_other_metrics_of_features(run: RunFolder, metric: Any, expected: list[str]) -> None:
+    found = names(evaluate.features_of_run(run, SPLITS, metric, EXTRACTOR, 6, 0, "", CPU))
+    models = [f"CoopNets {model} {name}-corner" for model in ("generator", "descriptor") for name in expected]
+    assert found == models + [
+        f"{beside} {name}-corner" for name in expected for beside in ("real against real", "noise")
+    ]
+
+
 def test_metrics_refuse_data_before_anything_is_drawn(run: RunFolder) -> None:
     alone = Splits(SPLITS.train)
     with pytest.raises(InputError, match="the data have no validation images"):
         evaluate.parzen_of_run(run, alone, 6, 0, "", CPU)
     with pytest.raises(InputError, match="no test and no validation images"):
-        evaluate.frechet_of_run(run, alone, EXTRACTOR, 6, 0, "", CPU)
+        evaluate.features_of_run(run, alone, "fd", EXTRACTOR, 6, 0, "", CPU)
 
 
 def test_textures_too_small_for_a_patch_are_refused(run: RunFolder) -> None:

@@ -10,17 +10,13 @@ from torch import Tensor
 from tiny_recipes import tiny_images
 from tutelage.checks import InputError
 from tutelage.data import ImageSet, Splits, from_array
-from tutelage.metrics.extractors import Extractor
-from tutelage.metrics.frechet import frechet_distance, moments
 from tutelage.metrics.parzen import parzen
 from tutelage.metrics.references import uniform_noise
 from tutelage.metrics.sliced import patch_sliced_wasserstein
 from tutelage.rng import stream
-from tutelage.run import measures
 from tutelage.run.measures import (
     Measure,
     as_pictures,
-    frechet_measure,
     parzen_measure,
     statistics_measure,
     texture_measure,
@@ -30,7 +26,6 @@ CPU = torch.device("cpu")
 ALL = tiny_images(60)
 SPLITS = Splits(ALL.subset(0, 30, "train"), ALL.subset(30, 40, "validation"), ALL.subset(40, 60, "test"))
 SAMPLES = 3 * torch.randn(12, 1, 8, 8, generator=stream(0, "samples"))
-EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
 
 
 def floats(images: ImageSet) -> Tensor:
@@ -76,81 +71,8 @@ def test_parzen_needs_both_kinds_of_held_out_images(missing: str) -> None:
         parzen_measure(data, 5, CPU)
 
 
-# --- Fréchet
-
-
-def features(images: Tensor) -> Tensor:
-    return as_pictures(images)[:, 0, :2, :2].flatten(1)
-
-
-def test_frechet_compares_pictures_with_held_out_images() -> None:
-    measure = frechet_measure(SPLITS, EXTRACTOR, 20, 0, CPU)
-    assert (measure.name, measure.samples, list(measure.beside)) == ("FD-corner", 20, ["real against real", "noise"])
-    assert SPLITS.test
-    samples = 3 * torch.randn(20, 1, 8, 8, generator=stream(1, "samples"))
-    score = measure.score(samples)
-    expected = frechet_distance(moments(features(samples)), moments(features(floats(SPLITS.test))))
-    assert score.value == pytest.approx(expected, rel=1e-6)
-    assert score.stderr and measure.fields(score) == {
-        **{"value": score.value, "stderr": score.stderr, "n": 20, "held_out_n": 20, "rank_deficient": False},
-        **{"extractor": "corner", "extractor_sha256": "ab"},
-    }
-
-
-def test_frechet_of_real_images_is_the_floor_and_of_noise_the_ceiling() -> None:
-    grey = (floats(ALL) * 20 + 128).byte().numpy()  # real images of little contrast
-    images = from_array(grey, layout="NCHW")
-    data = Splits(images.subset(0, 30, "train"), None, images.subset(30, 60, "test"))
-    measure = frechet_measure(data, EXTRACTOR, 30, 0, CPU)
-    floor, ceiling = (measure.beside[name]() for name in ("real against real", "noise"))
-    assert floor.value == pytest.approx(
-        frechet_distance(moments(features(floats(data.train))), moments(features(images.batch(slice(30, 60))))),
-        rel=1e-6,
-    )
-    assert 0 < floor.value < ceiling.value / 10
-    assert floor.n == ceiling.n == floor.reference_n == 30
-
-
-@pytest.mark.parametrize(("held_out", "asked", "n"), [(20, 100, 20), (20, 5, 5), (40, 100, 30)])
-def test_frechet_takes_as_many_images_of_each(held_out: int, asked: int, n: int) -> None:
-    data = Splits(SPLITS.train, None, tiny_images(held_out))
-    measure = frechet_measure(data, EXTRACTOR, asked, 0, CPU)
-    for score in (measure.score(uniform_noise((measure.samples, 1, 8, 8), stream(0))), *each(measure)):
-        assert (score.n, score.reference_n) == (n, n)
-
-
 def each(measure: Measure[Any]) -> list[Any]:
     return [score() for score in measure.beside.values()]
-
-
-def test_frechet_draws_its_real_images_by_the_seed() -> None:
-    def values(seed: int) -> list[float]:
-        measure = frechet_measure(SPLITS, EXTRACTOR, 10, seed, CPU)
-        return [score.value for score in (measure.score(SAMPLES[:10]), *each(measure))]
-
-    assert values(0) == values(0)
-    assert all(a != b for a, b in zip(values(0), values(1), strict=True))
-
-
-def test_frechet_falls_back_to_validation_images_and_needs_some() -> None:
-    assert SPLITS.validation
-    only = frechet_measure(Splits(SPLITS.train, SPLITS.validation), EXTRACTOR, 10, 0, CPU)
-    expected = frechet_distance(moments(features(SAMPLES[:10])), moments(features(floats(SPLITS.validation))))
-    assert only.score(SAMPLES[:10]).value == pytest.approx(expected, rel=1e-6)
-    with pytest.raises(InputError, match=r"no test and no validation images; .*holds some out"):
-        frechet_measure(Splits(SPLITS.train), EXTRACTOR, 10, 0, CPU)
-
-
-@pytest.mark.parametrize("n", [2, 9, 10, 23])
-def test_moments_are_those_of_all_images_however_they_are_read(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-    monkeypatch.setattr(measures, "_TOGETHER", 3)
-    held_out = from_array(floats(ALL)[:n].numpy(), layout="NCHW")
-    measure = frechet_measure(Splits(SPLITS.train, None, held_out), EXTRACTOR, n, 0, CPU)
-    samples = uniform_noise((n, 1, 8, 8), stream(0))
-    score = measure.score(samples)
-    expected = frechet_distance(moments(features(samples)), moments(features(floats(held_out))))
-    assert score.value == pytest.approx(expected, rel=1e-5)
-    assert (score.stderr is None) == (n < 10)
 
 
 # --- textures

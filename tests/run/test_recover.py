@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from tiny_recipes import contents, numbers, same, saved_state, tiny, tiny_images
+from tutelage import atomic
 from tutelage.checks import DivergenceError, InputError
 from tutelage.learn.coopnets import CoopNets
 from tutelage.rng import stream
-from tutelage.run import atomic, checkpoint, journal, recover, train
+from tutelage.run import checkpoint, journal, recover, train
 from tutelage.run.folder import RunFolder
 
 CPU, OBSERVED = torch.device("cpu"), tiny_images()

@@ -6,6 +6,7 @@ from .batches import Batches
 from .bundled import digit_labels, digits
 from .cache import cache_folder
 from .cifar import cifar10, cifar10_labels
+from .clip import Clip
 from .download import download, fetch_mnist
 from .folder import folder_images, folder_splits
 from .idx import labels, mnist
@@ -18,6 +19,7 @@ from .zipped import zip_splits
 
 __all__ = [
     "Batches",
+    "Clip",
     "DataSpec",
     "Fit",
     "ImageSet",

@@ -48,6 +48,19 @@ def from_uint8(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32).div_(127.5).sub_(1.0)
 
 
+def stretch_uint8(pixels: Tensor) -> Tensor:
+    """Bytes ``[B, ...]`` as float32 in which the range of each of the B is [−1, 1]: new memory, on the same device.
+
+    None of them may be of one value; it would have no range.
+    """
+    values = pixels.to(torch.float32)
+    others = tuple(range(1, values.ndim))
+    darkest = values.amin(others, keepdim=True)
+    spread = values.amax(others, keepdim=True) - darkest
+    # the brightest byte becomes exactly 1: a number divided by itself
+    return values.sub_(darkest).div_(spread).mul_(2.0).sub_(1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images as bytes, and where they came from.
@@ -101,11 +114,7 @@ class ImageSet:
             indices = indices.cpu().numpy()
         chosen = np.array(self.pixels[indices], order="C")
         if self.stretch:
-            values = torch.from_numpy(chosen).to(device).to(torch.float32)
-            darkest = values.amin((1, 2, 3), keepdim=True)
-            spread = values.amax((1, 2, 3), keepdim=True) - darkest
-            # the brightest byte becomes exactly 1: a number divided by itself
-            return values.sub_(darkest).div_(spread).mul_(2.0).sub_(1.0)
+            return stretch_uint8(torch.from_numpy(chosen).to(device))
         return from_uint8(torch.from_numpy(chosen).to(device))
 
     def subset(self, start: int, stop: int, name: str) -> ImageSet:

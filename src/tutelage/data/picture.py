@@ -15,7 +15,10 @@ pixels.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -27,7 +30,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 
 _GREY, _COLOUR = "L", "RGB"
 _WHITE = (255, 255, 255, 255)
-_CONVERT = ("convert it", "pass --convert")
+CONVERT = ("convert it", "pass --convert")
+TOO_DEEP = "has more than 8 bits per channel, but 8 are needed"
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,7 @@ def fitted(content: bytes, fit: Fit) -> np.ndarray:
     Raises:
         Refused: the file is damaged, animated, smaller than ``size``, or does not fit in another way.
     """
-    height, width = fit.size
-    picture = covering(opened(content, fit), fit)
-    pixels = planes(ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC))
+    pixels = planes(cropped(opened(content, fit), fit))
     if fit.varied and pixels.min() == pixels.max():
         raise Refused("is of one colour, but per-image scaling needs a darkest and a brightest value", "remove it")
     return pixels
@@ -106,21 +108,64 @@ def opened(content: bytes, fit: Fit) -> Image.Image:
     Raises:
         Refused: as for `fitted`, apart from the size.
     """
+    with decoding(content) as file:
+        if (frames := frame_count(file)) > 1:
+            raise Refused(f"is animated ({frames} frames)", "give one still image per file")
+        return decoded(file, fit.channels, fit.convert)
+
+
+@contextmanager
+def decoding(content: bytes) -> Iterator[Image.Image]:
+    """A picture file, opened for as long as the body runs; what decoding it raises there becomes `Refused`."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as file:
-            frames = getattr(file, "n_frames", 1)
-            # a camera's JPEG may carry a second, smaller view (MPO), which every viewer ignores
-            if frames > 1 and file.format != "MPO":
-                raise Refused(f"is animated ({frames} frames)", "give one still image per file")
-            deep = _is_deep(file)
-            picture = ImageOps.exif_transpose(file)
-            return _converted(picture, fit.channels) if fit.convert else _as_it_is(picture, fit.channels, deep)
+            yield file
     except Refused:
         raise
     except UnidentifiedImageError as error:
         raise Refused("cannot be read as an image (it is in no known format)", "repair or remove it") from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
-        raise Refused(f"cannot be read as an image ({_line(error)})", "repair or remove it") from error
+        raise Refused(f"cannot be read as an image ({line(error)})", "repair or remove it") from error
+
+
+def is_known(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a format that is decoded here; it may be damaged all the same."""
+    try:
+        Image.open(path, formats=FORMATS).close()
+    except UnidentifiedImageError:
+        return False
+    except Exception:  # known, and so damaged that it cannot even be opened
+        return True
+    return True
+
+
+def frame_count(file: Image.Image) -> int:
+    """How many frames an opened file shows; more than 1 if it is animated."""
+    # a camera's JPEG may carry a second, smaller view (MPO), which every viewer ignores
+    return 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
+
+
+def decoded(file: Image.Image, channels: int, convert: bool, grey_as_colour: bool = False) -> Image.Image:
+    """The frame that an opened file is at, upright, in mode L or RGB as ``channels`` says.
+
+    ``grey_as_colour`` takes a grey picture where RGB is needed, as three equal channels.
+
+    Raises:
+        Refused: it does not fit, and ``convert`` is not set.
+    """
+    deep = _is_deep(file)
+    picture = ImageOps.exif_transpose(file)
+    return _converted(picture, channels) if convert else _as_it_is(picture, channels, deep, grey_as_colour)
+
+
+def cropped(picture: Image.Image, fit: Fit) -> Image.Image:
+    """The centre of a picture, resized to ``fit.size``.
+
+    Raises:
+        Refused: the picture is smaller, and must not be enlarged.
+    """
+    height, width = fit.size
+    return ImageOps.fit(covering(picture, fit), (width, height), method=Image.Resampling.BICUBIC)
 
 
 def covering(picture: Image.Image, fit: Fit) -> Image.Image:
@@ -151,20 +196,20 @@ def planes(picture: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _as_it_is(picture: Image.Image, channels: int, deep: bool) -> Image.Image:
+def _as_it_is(picture: Image.Image, channels: int, deep: bool, grey_as_colour: bool) -> Image.Image:
     """The picture if it fits as it is; every pixel of the result is a pixel of the file."""
     if deep:
-        raise Refused("has more than 8 bits per channel, but 8 are needed", *_CONVERT)
+        raise Refused(TOO_DEEP, *CONVERT)
     grey, needed = _is_grey(picture), "grey" if channels == 1 else "RGB"
     if not grey and picture.mode not in ("RGB", "RGBA", "RGBX", "P", "PA"):
-        raise Refused(f"is in {picture.mode} colours, but {needed} is needed", *_CONVERT)
+        raise Refused(f"is in {picture.mode} colours, but {needed} is needed", *CONVERT)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         if picture.getchannel("A").getextrema() != (255, 255):
-            raise Refused("has transparent pixels, but opaque ones are needed", *_CONVERT)
-    if grey != (channels == 1):
-        raise Refused(f"is {'grey' if grey else 'in colour'}, but {needed} is needed", *_CONVERT)
-    return picture.convert(_GREY if grey else _COLOUR)
+            raise Refused("has transparent pixels, but opaque ones are needed", *CONVERT)
+    if grey != (channels == 1) and not (grey and grey_as_colour):
+        raise Refused(f"is {'grey' if grey else 'in colour'}, but {needed} is needed", *CONVERT)
+    return picture.convert(_GREY if channels == 1 else _COLOUR)
 
 
 def _converted(picture: Image.Image, channels: int) -> Image.Image:
@@ -199,5 +244,6 @@ def _is_deep(file: Image.Image) -> bool:
     return file.format in ("PNG", "TIFF") and ";16" in str(raw)
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
+    """What an error says, in one line."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

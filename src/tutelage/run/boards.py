@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from .atomic import explained
+from ..atomic import explained
 
 
 class Board(Protocol):

@@ -14,7 +14,7 @@ from itertools import pairwise
 Curve = tuple[Sequence[float], Sequence[float]]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_FONT = 13
+FONT = 13
 THIN_SPACE, MINUS = "\u2009", "\u2212"
 _LIMIT = 1e150  # beyond it, a difference of two values may overflow; treated as not finite
 
@@ -60,7 +60,7 @@ def line_chart(
     if all(x == int(x) for x in xs):  # iterations and epochs have no halves
         x_ticks = [x for x in x_ticks if x == int(x)] or x_ticks
     names = list(series) if len(series) > 1 else []
-    left = 34 + max((len(text) for text in y_texts), default=1) * _FONT * 0.58
+    left = 34 + max((len(text) for text in y_texts), default=1) * FONT * 0.58
     legend, legend_height = _legend(names, faint, left, width)
     top, right, bottom = 34 + legend_height, width - 18, height - 46
 
@@ -73,21 +73,21 @@ def line_chart(
     def place(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         return [(across(x), down(y)) for x, y in curve]
 
-    parts = [_text(left, 20, title, "start", bold=True), legend]
+    parts = [svg_text(left, 20, title, "start", bold=True), legend]
     for y, text in zip(y_ticks, y_texts, strict=True):
-        parts += [_line(left, down(y), right, down(y), 0.14), _text(left - 6, down(y) + 4, text, "end")]
+        parts += [svg_line(left, down(y), right, down(y), 0.14), svg_text(left - 6, down(y) + 4, text, "end")]
     for x, text in zip(x_ticks, tick_labels(x_ticks), strict=True):
         parts += [
-            _line(across(x), top, across(x), bottom, 0.07),
-            _text(across(x), bottom + 18, text, "middle"),
+            svg_line(across(x), top, across(x), bottom, 0.07),
+            svg_text(across(x), bottom + 18, text, "middle"),
         ]
     parts += [
-        _line(left, bottom, right, bottom, 0.6),
-        _text((left + right) / 2, height - 8, x_label, "middle"),
+        svg_line(left, bottom, right, bottom, 0.6),
+        svg_text((left + right) / 2, height - 8, x_label, "middle"),
     ]
-    parts.append(_text(16, (top + bottom) / 2, y_label, "middle", turned=True))
+    parts.append(svg_text(16, (top + bottom) / 2, y_label, "middle", turned=True))
     for value in level:
-        parts.append(_line(left, down(value), right, down(value), 0.7, "6 4"))
+        parts.append(svg_line(left, down(value), right, down(value), 0.7, "6 4"))
     for index, (name, curve) in enumerate(curves.items()):
         color, dash = _style(index)
         if name in bands:
@@ -96,12 +96,12 @@ def line_chart(
             parts.append(f'<polygon points="{outline}" fill="{color}" fill-opacity="0.2"/>')
         parts += _curve(place(thin(curve, points)), color, dash, name in faint)
     if not xs:
-        parts.append(_text((left + right) / 2, (top + bottom) / 2, "no finite values", "middle"))
+        parts.append(svg_text((left + right) / 2, (top + bottom) / 2, "no finite values", "middle"))
     namespace = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
     return (
         f'<svg{namespace} viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="{escape(f"Chart: {title}; {y_label} against {x_label}")}" '
-        f'font-family="system-ui, sans-serif" font-size="{_FONT}" fill="currentColor">{"".join(parts)}</svg>'
+        f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="currentColor">{"".join(parts)}</svg>'
     )
 
 
@@ -212,7 +212,7 @@ def _curve(curve: Sequence[tuple[float, float]], color: str, dash: str, faint: b
     return ([line] if len(curve) > 1 else []) + (dots if len(curve) <= 30 else [])
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, opacity: float, dash: str = "") -> str:
+def svg_line(x1: float, y1: float, x2: float, y2: float, opacity: float, dash: str = "") -> str:
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="currentColor" '
@@ -220,7 +220,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, opacity: float, dash: str 
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, *, bold: bool = False, turned: bool = False) -> str:
+def svg_text(x: float, y: float, text: str, anchor: str, *, bold: bool = False, turned: bool = False) -> str:
     weight = ' font-weight="600" font-size="15"' if bold else ""
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}{turn}>{escape(text)}</text>'
@@ -231,11 +231,11 @@ def _legend(names: Sequence[str], faint: Collection[str], left: float, width: in
     parts: list[str] = []
     x, y = left, 40.0
     for index, name in enumerate(names):
-        needed = 34 + len(name) * _FONT * 0.58
+        needed = 34 + len(name) * FONT * 0.58
         if x > left and x + needed > width - 10:
             x, y = left, y + 18
         color, dash = _style(index)
         parts += _curve([(x, y - 4), (x + 20, y - 4)], color, dash, name in faint)[:1]
-        parts.append(_text(x + 25, y, name, "start"))
+        parts.append(svg_text(x + 25, y, name, "start"))
         x += needed + 12
     return "".join(parts), (y - 40 + 20 if names else 0)

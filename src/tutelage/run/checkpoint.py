@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..atomic import explained, flush
 from ..checks import InputError
-from .atomic import explained, flush
 
 FORMAT = 2
 _READ = (1, 2)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..apps import completion
 from ..apps.inference import Plan
+from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
 from ..energy import Tilt
@@ -23,13 +24,13 @@ from ..metrics.pixel import recovery_scores
 from ..recipes import Recipe
 from ..types import Images
 from . import pictures
-from .atomic import atomic_write
 from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
 
 _SHOWN = 16  # rows of the contact sheet
-_MOST_DECIBELS = 100.0
+MOST_DECIBELS = 100.0
+"""What an exact recovery counts as, so that means stay finite."""
 
 
 class Completed(NamedTuple):
@@ -121,7 +122,7 @@ def write_completion(
     made = {"generator": done.generated} | ({"descriptor": done.completed} if done.revised else {})
     for model, images in made.items():
         error, psnr = recovery_scores(images.clamp(-1, 1), done.original, done.mask)
-        for what, values in (("error", error), ("PSNR", psnr.clamp(max=_MOST_DECIBELS))):
+        for what, values in (("error", error), ("PSNR", psnr.clamp(max=MOST_DECIBELS))):
             name = f"{algorithm_of(recipe.plan)} {model} completion {what}, {facts['mask']}"
             entries.append(result(name, values.mean().item(), _stderr(values), **common))
             for line, value in zip(each, values.tolist(), strict=True):

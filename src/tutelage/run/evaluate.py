@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 
@@ -12,15 +13,15 @@ from ..baselines import adversarial, deep_directed, flow_matching, texture_nets,
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
-from ..metrics.frechet import FrechetScore
 from ..metrics.parzen import ParzenScore
 from ..metrics.sliced import SlicedDistance
 from ..recipes.recipe import Plan
 from ..rng import stream
 from . import checkpoint, journal
 from .build import build
+from .feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
 from .folder import RunFolder
-from .measures import Measure, Score, frechet_measure, parzen_measure, statistics_measure, texture_measure
+from .measures import Measure, Score, parzen_measure, statistics_measure, texture_measure
 from .results import Entry, result, write_results
 from .train import epochs, trained
 
@@ -69,25 +70,35 @@ def parzen_of_run(
 
     Yields and raises as `measure_run` and `tutelage.run.measures.parzen_measure` do.
     """
-    return measure_run(run, splits, parzen_measure(splits, samples, device), seed, command, device, history)
+    return measure_run(run, splits, [parzen_measure(splits, samples, device)], seed, command, device, history)
 
 
-def frechet_of_run(
+def features_of_run(
     run: RunFolder,
     splits: Splits,
+    metric: Literal["fd", "kd", "precision", "inception"],
     extractor: Extractor,
     samples: int,
     seed: int,
     command: str,
     device: torch.device,
     history: bool = False,
-) -> Iterator[tuple[Entry, FrechetScore]]:
-    """The Fréchet distance of each model of a run to held-out images, with its floor and its ceiling.
+) -> Iterator[tuple[Entry, Any]]:
+    """What ``extractor`` says of each model of a run and held-out images, with a floor and a ceiling.
 
-    Yields and raises as `measure_run` and `tutelage.run.measures.frechet_measure` do.
+    The Fréchet distance, the kernel distance, precision with its relatives, or the Inception Score. Yields and raises
+    as `measure_run` and the measures of `tutelage.run.feature_measures` do.
     """
-    measure = frechet_measure(splits, extractor, samples, seed, device)
-    return measure_run(run, splits, measure, seed, command, device, history)
+    match metric:
+        case "fd":
+            measures: Sequence[Measure[Any]] = [frechet_measure(splits, extractor, samples, seed, device)]
+        case "kd":
+            measures = [kernel_measure(splits, extractor, samples, seed, device)]
+        case "precision":
+            measures = manifold_measures(splits, extractor, samples, seed, device)
+        case "inception":
+            measures = [inception_measure(splits, extractor, samples, seed, device)]
+    return measure_run(run, splits, measures, seed, command, device, history)
 
 
 def texture_distance_of_run(
@@ -97,7 +108,7 @@ def texture_distance_of_run(
 
     Yields and raises as `measure_run` and `tutelage.run.measures.texture_measure` do.
     """
-    return measure_run(run, splits, texture_measure(splits, samples, seed, device), seed, command, device, history)
+    return measure_run(run, splits, [texture_measure(splits, samples, seed, device)], seed, command, device, history)
 
 
 def statistics_distance_of_run(
@@ -107,52 +118,89 @@ def statistics_distance_of_run(
 
     Yields and raises as `measure_run` and `tutelage.run.measures.statistics_measure` do.
     """
-    return measure_run(run, splits, statistics_measure(splits, samples, seed, device), seed, command, device, history)
+    return measure_run(run, splits, [statistics_measure(splits, samples, seed, device)], seed, command, device, history)
 
 
 def measure_run(
     run: RunFolder,
     splits: Splits,
-    measure: Measure[Score],
+    measures: Sequence[Measure[Any]],
     seed: int,
     command: str,
     device: torch.device,
     history: bool = False,
-) -> Iterator[tuple[Entry, Score]]:
-    """Take ``measure`` of a run's newest checkpoint (with ``history``, of every one that was kept), and of the rest.
+    algorithm: str | None = None,
+) -> Iterator[tuple[Entry, Any]]:
+    """Take ``measures`` of a run's newest checkpoint (with ``history``, of every one that was kept), and of the rest.
 
-    Yields each entry as it is written to ``results.json`` (with ``history`` also to ``history.json``) and, for a
+    Samples are drawn once for all measures: as many as the one that needs most, of which each takes its first. Yields
+    each entry as it is written to ``results.json`` (with ``history`` also to ``history.json``) and, for a
     model, to the journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
+    ``algorithm`` names the models, where it is not what `algorithm_of` says.
 
     Raises ``InputError`` where the run has no checkpoint.
     """
+    yield from measure_models(run, splits, measures, seed, command, device, history, algorithm)
+    for measure in measures:
+        for entry, score in measure_beside(measure, splits, seed, command, device):
+            write_results(run.results, [entry])
+            yield entry, score
+
+
+def measure_models(
+    run: RunFolder,
+    splits: Splits,
+    measures: Sequence[Measure[Any]],
+    seed: int,
+    command: str,
+    device: torch.device,
+    history: bool = False,
+    algorithm: str | None = None,
+) -> Iterator[tuple[Entry, Any]]:
+    """The part of `measure_run` that is about the run's own models."""
     recipe, facts = run.recipe(), run.facts()
     learner = build(recipe, len(splits.train), device, run.path)
-    algorithm = algorithm_of(recipe.plan)
+    algorithm = algorithm or algorithm_of(recipe.plan)
     common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
     both = " && ".join(part for part in (facts.get("command"), command) if part)
     newest = run.latest()
+    most = max(measure.samples for measure in measures)
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
-        drawn = learner.sample(state, measure.samples, stream(seed, measure.name, device=device))
+        drawn = learner.sample(state, most, stream(seed, measures[0].name, device=device))
         seen = epochs(recipe, len(splits.train), state.iteration)
         at = {"iteration": state.iteration} | ({"epochs": seen["epoch"]} if seen else {})
-        for model, images in drawn.items():
-            score = measure.score(images)
+        # one tensor for each number of samples, so that measures of the same images can share what they compute
+        first = {(model, n): images[:n] for model, images in drawn.items() for n in {m.samples for m in measures}}
+        for model, measure in itertools.product(drawn, measures):
+            score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
             entry = result(name, **measure.fields(score), command=both, wall_seconds=saved["seconds"], **common)
             entry |= {key: facts[key] for key in ("threads", "device") if key in facts} | at
             keep(run, entry, path == newest, history)
             yield entry, score
+
+
+def measure_beside(
+    measure: Measure[Score], splits: Splits, seed: int, command: str, device: torch.device
+) -> Iterator[tuple[Entry, Score]]:
+    """The part of `measure_run` that no model is behind; nothing is written."""
     for name, score_of in measure.beside.items():
         began = time.perf_counter()
         score = score_of()
         seconds = time.perf_counter() - began
-        entry = result(
-            f"{name} {measure.name}", **measure.fields(score), command=command, wall_seconds=seconds, **common
+        yield (
+            result(
+                f"{name} {measure.name}",
+                **measure.fields(score),
+                seed=seed,
+                command=command,
+                wall_seconds=seconds,
+                data_sha256=splits.train.sha256,
+                device=device,
+            ),
+            score,
         )
-        write_results(run.results, [entry])
-        yield entry, score
 
 
 def keep(run: RunFolder, entry: Entry, newest: bool, history: bool) -> None:

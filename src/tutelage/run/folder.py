@@ -21,10 +21,10 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..atomic import atomic_write
 from ..checks import InputError
 from ..recipes import Recipe, codec
 from . import checkpoint, lock
-from .atomic import atomic_write
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..atomic import atomic_write, explained
 from ..checks import InputError
-from .atomic import atomic_write, explained
 
 EVENTS = (
     "start",

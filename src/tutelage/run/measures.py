@@ -7,7 +7,6 @@ picture file would hold them (`as_pictures`); the Parzen score alone takes them 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,18 +15,12 @@ import torch
 
 from ..checks import InputError
 from ..data import ImageSet, Splits, from_uint8, to_uint8
-from ..metrics.extractors import Extractor
-from ..metrics.frechet import FrechetScore, Moments, frechet, merged, moments
 from ..metrics.parzen import ParzenScore, parzen
 from ..metrics.portilla_simoncelli import portilla_simoncelli
 from ..metrics.references import halves, shuffled_pixels, uniform_noise
 from ..metrics.sliced import SCALES, SlicedDistance, patch_sliced_wasserstein
 from ..rng import stream
 from ..types import Images
-
-PARTS = 5
-"""Parts that the jackknife leaves out in turn."""
-_TOGETHER = 100  # images read at a time
 
 Score = TypeVar("Score")
 
@@ -80,56 +73,6 @@ def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measur
 
     real = {"real images": lambda: score(splits.train.batch(slice(0, samples), device))}
     return Measure("parzen", samples, score, real, fields)
-
-
-def frechet_measure(
-    splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device
-) -> Measure[FrechetScore]:
-    """n samples against n held-out images: the test images or, where there are none, the validation images.
-
-    n is ``samples``, or as many held-out or training images as there are, if fewer: the distance depends on n, so one n
-    holds for all. Which n real images are taken is drawn from ``seed``. Beside the models stand ``real against real``,
-    n training images, the floor, and ``noise``, n images of uniform noise, the ceiling. Everything is seen as a picture
-    file would hold it (`as_pictures`).
-
-    Raises ``InputError`` where the data hold no images out.
-    """
-    held_out = splits.test or splits.validation
-    if held_out is None:
-        raise InputError(
-            "the data have no test and no validation images; a Fréchet distance needs real images that were not "
-            "learned from: evaluate on a set that holds some out"
-        )
-    n = min(samples, len(held_out), len(splits.train))
-
-    def of(read: Callable[[slice], Images]) -> list[Moments]:
-        return _moments(extractor, read, n)
-
-    @functools.cache
-    def reference() -> list[Moments]:
-        return of(_subset(held_out, n, stream(seed, "held out"), device))
-
-    def score(images: Images) -> FrechetScore:
-        return frechet(of(lambda some: as_pictures(images[some])), reference())
-
-    def real() -> FrechetScore:
-        return frechet(of(_subset(splits.train, n, stream(seed, "training"), device)), reference())
-
-    def noise() -> FrechetScore:
-        return score(uniform_noise((n, *splits.train.shape), stream(seed, "noise", device=device)))
-
-    def fields(score: FrechetScore) -> dict[str, Any]:
-        return {
-            "value": score.value,
-            "stderr": score.stderr,
-            "n": score.n,
-            "held_out_n": score.reference_n,
-            "rank_deficient": score.rank_deficient,
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.sha256,
-        }
-
-    return Measure(extractor.distance, n, score, {"real against real": real, "noise": noise}, fields)
 
 
 def texture_measure(splits: Splits, samples: int, seed: int, device: torch.device) -> Measure[SlicedDistance]:
@@ -189,7 +132,7 @@ def _of_texture(
 
     def drawn(start: int, stop: int) -> Images:
         some = train.subset(start, stop, train.name)
-        return _subset(some, n, stream(seed, "texture", start), device)(slice(None))
+        return subset(some, n, stream(seed, "texture", start), device)(slice(None))
 
     def score(images: Images) -> Score:
         return compare(as_pictures(images), reference())
@@ -202,21 +145,7 @@ def _of_texture(
     return Measure(name, n, score, beside, lambda score: {**fields(score), "n": n})
 
 
-def _moments(extractor: Extractor, read: Callable[[slice], Images], n: int) -> list[Moments]:
-    """The moments of images 0 … n − 1 in parts for the jackknife; too few to be cut are one part."""
-    parts = PARTS if n >= 2 * PARTS else 1
-    bounds = [n * part // parts for part in range(parts + 1)]
-    return [
-        merged(
-            moments(features)
-            for start in range(low, high, _TOGETHER)
-            for features in extractor.chunks(read(slice(start, min(start + _TOGETHER, high))))
-        )
-        for low, high in itertools.pairwise(bounds)
-    ]
-
-
-def _subset(images: ImageSet, n: int, rng: torch.Generator, device: torch.device) -> Callable[[slice], Images]:
+def subset(images: ImageSet, n: int, rng: torch.Generator, device: torch.device) -> Callable[[slice], Images]:
     """A reader of ``n`` different images, drawn at random, as pictures."""
     order = torch.randperm(len(images), generator=rng)[:n]
     return lambda some: as_pictures(images.batch(order[some], device))

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import to_uint8
-from .atomic import atomic_write
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 

@@ -42,31 +42,57 @@ def probe_of_run(
     Yields each entry as it is written to ``results.json``; errors are fractions. Raises ``InputError`` where there are
     no test images, or the run has no network of whole images.
     """
-    if splits.test is None or labels.test is None:
-        raise InputError("the data have no test images; a probe needs some to report on: give data that have them")
-    recipe = run.recipe()
-    learner = build(recipe, len(splits.train), device, run.path)
-    state, saved = trained(run.latest(), recipe, learner, device)
-    networks = {f"{algorithm_of(recipe.plan)} features": _learned(learner, state, device)}
-    networks["untrained features"] = _untrained(learner)
-    sets = {**networks, "raw pixels": None}
-    common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device, "command": command}
-    for name, network in sets.items():
+    learned, untrained, seconds = networks_of(run, len(splits.train), device)
+    networks = {f"{algorithm_of(run.recipe().plan)} features": learned, "untrained features": untrained}
+    for name, network in {**networks, "raw pixels": None}.items():
         began = time.perf_counter()
-        score = _score(network, splits, labels, labelled, repeats, seed)
-        wall = saved["seconds"] if network is sets[next(iter(sets))] else time.perf_counter() - began
-        entry = result(
-            f"{name}, error of {labelled} labels", score.error, score.stderr, score.n, wall_seconds=wall, **common
-        )
-        entry |= {"std": score.std, "repeats": repeats, "labelled": labelled, "c": score.c}
+        score = probed(network, splits, labels, labelled, repeats, seed)
+        wall = seconds if network is learned else time.perf_counter() - began
+        entry = probe_entry(f"{name}, error of {labelled} labels", score, splits, seed, command, device, wall)
         write_results(run.results, [entry])
         yield entry, score
 
 
-def _score(
+def networks_of(run: RunFolder, observations: int, device: torch.device) -> tuple[nn.Module, nn.Module, float]:
+    """The network whose features a run offers, the same before learning, and the seconds that learning took.
+
+    Raises ``InputError`` where the run has no network of whole images.
+    """
+    recipe = run.recipe()
+    learner = build(recipe, observations, device, run.path)
+    state, saved = trained(run.latest(), recipe, learner, device)
+    return _learned(learner, state, device), _untrained(learner), saved["seconds"]
+
+
+def probe_entry(
+    name: str, score: ProbeScore, splits: Splits, seed: int, command: str, device: torch.device, wall: float
+) -> Entry:
+    """A probe's score as results are written; ``wall`` is in seconds."""
+    more = {"std": score.std, "repeats": score.repeats, "labelled": score.labelled, "c": score.c}
+    digest = splits.train.sha256
+    return result(
+        name,
+        score.error,
+        score.stderr,
+        score.n,
+        seed=seed,
+        command=command,
+        wall_seconds=wall,
+        data_sha256=digest,
+        device=device,
+        **more,
+    )
+
+
+def probed(
     network: nn.Module | None, splits: Splits, labels: Labels, labelled: int, repeats: int, seed: int
 ) -> ProbeScore:
-    assert splits.test is not None and labels.test is not None
+    """The test error by the features of ``network``, or by raw pixels where it is None; see `probe_of_run`.
+
+    Raises ``InputError`` where there are no test images.
+    """
+    if splits.test is None or labels.test is None:
+        raise InputError("the data have no test images; a probe needs some to report on: give data that have them")
     held_out, kept = splits.validation, len(splits.train)
     of_train, of_held_out = labels.train, labels.validation
     if held_out is None or of_held_out is None:

@@ -15,12 +15,12 @@ from tqdm import tqdm
 from ..apps import interpolation
 from ..apps.inference import Inferred, Plan
 from ..apps.projection import project
+from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
-from .atomic import atomic_write
 from .completing import new_folder, save_panels, scale_of
 from .evaluate import algorithm_of
 from .given import Given

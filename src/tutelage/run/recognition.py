@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from ..checks import InputError
-from ..data import Labels, Splits
+from ..data import Labels, Splits, class_labels
 from ..learn import supervised
 from ..learn.chunks import images_per_chunk
 from ..metrics.accuracy import AccuracyScore, accuracy
 from ..metrics.extractors import Extractor
 from ..nets import Recogniser
+from ..recipes import Recipe
 from . import checkpoint
 from .build import build
 from .evaluate import algorithm_of, keep
@@ -62,6 +63,16 @@ def accuracy_of_run(
         )
         keep(run, entry, path == newest, history)
         yield entry, score
+
+
+def labels_of(recipe: Recipe, path: str | Path | None = None) -> torch.Tensor | None:
+    """The classes of the training images, ``[N]`` whole numbers, where ``recipe`` learns from them.
+
+    Raises ``InputError`` where they are not with the data at ``path``.
+    """
+    if not isinstance(recipe.plan, supervised.Plan):
+        return None
+    return torch.as_tensor(class_labels(recipe.data, path).train, dtype=torch.long)
 
 
 def recogniser_of_run(path: Path, device: torch.device) -> Extractor:

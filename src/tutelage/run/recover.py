@@ -19,10 +19,10 @@ import dataclasses
 import json
 from typing import Any
 
+from ..atomic import atomic_write
 from ..checks import DivergenceError
 from ..recipes import Recipe, codec
 from . import checkpoint, journal
-from .atomic import atomic_write
 from .divergence import learning_rates
 from .folder import RunFolder, read_recipe
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import atomic_write
 from ..checks import InputError
 from . import curves, gallery, journal, page
-from .atomic import atomic_write
 from .page import Html
 
 Event = dict[str, Any]

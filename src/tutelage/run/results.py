@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..atomic import atomic_write
 from ..checks import InputError
-from .atomic import atomic_write
 from .folder import machine
 
 Entry = dict[str, Any]

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atomic import explained, replacing
 from ..checks import InputError
 from . import checkpoint
-from .atomic import explained, replacing
 
 _ADVICE = "restore it from a copy of the run, or train again"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tutelage.run import atomic
+from tutelage import atomic
 
 
 def test_bytes_and_text_replace_what_was_there(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_kill_in_the_middle_of_a_write_keeps_the_old_file(tmp_path: Path) -> N
     atomic.atomic_write(path, b"old")
     program = (
         "import os, signal, sys\n"
-        "from tutelage.run.atomic import replacing\n"
+        "from tutelage.atomic import replacing\n"
         "with replacing(sys.argv[1]) as temporary:\n"
         "    temporary.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

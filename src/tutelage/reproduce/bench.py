@@ -1,0 +1,124 @@
+"""Models that share one budget of time: each is trained once, found again by the next table, and resumed if stopped."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import ImageSet
+from ..learn import igm
+from ..recipes import Recipe
+from ..rng import stream
+from ..run import journal, train
+from ..run.build import build
+from ..run.folder import RunFolder, open_run
+from ..run.loop import measured
+
+_TRIAL = 12  # iterations that are timed, the first of them apart
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and on what terms models are compared.
+
+    ``out`` is the folder for tables, with the models in ``out/models``; ``minutes`` the training time of each model;
+    ``seed`` that of every model and measure; ``command`` what was typed, for the results.
+    """
+
+    out: Path
+    minutes: float
+    seed: int
+    device: torch.device
+    command: str
+
+
+def trained(
+    bench: Bench,
+    recipe: Recipe,
+    observed: ImageSet,
+    labels: torch.Tensor | None = None,
+    own_length: bool = False,
+) -> RunFolder:
+    """The run of ``recipe`` within the budget: found where it is finished, resumed or begun where it is not.
+
+    A recipe gets as many iterations as the budget holds (`within`), so that rates which fall over the iterations end
+    their fall in time; an introspective model, whose rounds take as long as they need, is stopped when the time is
+    over. ``own_length`` keeps the recipe's own iterations, for a model that measures and does not compete. A divergence
+    is recovered from as `tutelage.run.recover` does.
+
+    Raises ``DivergenceError`` where it diverges for good, ``KeyboardInterrupt`` where somebody stopped it (everything
+    is kept), and what `tutelage.run.train.train` raises.
+    """
+    stem = recipe.name.replace("/", "-")
+    path = bench.out / "models" / (stem if own_length else f"{stem}-{bench.minutes:g}min-seed{bench.seed}")
+    introspective = isinstance(recipe.plan, igm.Plan)
+    if not (path / "recipe.json").exists():
+        chosen = replace(recipe, seed=bench.seed)
+        if not (introspective or own_length):
+            chosen = within(60 * bench.minutes, chosen, observed, bench.device, labels)
+        limit = bench.minutes if introspective else None
+        facts = {"data": None, "command": bench.command}
+        ending = train.train(chosen, observed, path, bench.device, facts, limit, recover=True, labels=labels)
+    else:
+        run = open_run(path)
+        left = bench.minutes - seconds_spent(run) / 60 if introspective else None
+        if _finished(run) or (left is not None and left <= 0):
+            return run
+        ending = train.resume(run, observed, bench.device, left, recover=True, labels=labels)
+    if ending == "interrupt":
+        raise KeyboardInterrupt
+    return open_run(path)
+
+
+def within(
+    seconds: float,
+    recipe: Recipe,
+    observed: ImageSet,
+    device: torch.device,
+    labels: torch.Tensor | None = None,
+) -> Recipe:
+    """``recipe`` with as many iterations as fit into ``seconds``, 1 or more, and ten checkpoints and pictures.
+
+    A few iterations are timed, and thrown away.
+    """
+    trial = replace(recipe, plan=replace(recipe.plan, iterations=_TRIAL))
+    learner = build(trial, len(observed), device, labels=labels)
+    rng = stream(recipe.seed, "pace", device=device)
+    batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
+    state = learner.init(rng)
+    for state, _, _ in measured(
+        learner, state, observed, rng, iterations=_TRIAL, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
+    ):
+        now = time.perf_counter()
+        if state.iteration == 1:  # what is slow once
+            began, first = now, now - began
+        elif now - began + first > seconds / 10:
+            break
+    each = (time.perf_counter() - began) / max(1, state.iteration - 1)
+    iterations = max(1, int(seconds / each))
+    tenth = max(1, iterations // 10)
+    plan = replace(recipe.plan, iterations=iterations)
+    return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
+
+
+def about(run: RunFolder) -> dict[str, Any]:
+    """What an entry of a table says of the run behind it; ``wall_seconds`` are those of its learning."""
+    return {
+        "run": run.path.name,
+        "parameters": sum(run.facts()["parameters"].values()),
+        "iteration": int(run.latest().name),
+        "wall_seconds": seconds_spent(run),
+    }
+
+
+def seconds_spent(run: RunFolder) -> float:
+    """Wall time of a run's learning so far."""
+    return max((float(event["seconds"]) for event in journal.read(run.journal) if "seconds" in event), default=0.0)
+
+
+def _finished(run: RunFolder) -> bool:
+    return any(event["event"] == "stop" for event in journal.read(run.journal))

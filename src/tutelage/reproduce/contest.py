@@ -1,0 +1,77 @@
+"""Models on the same data, within the same time, under the same measures: what most tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..checks import InputError
+from ..data import Splits
+from ..learn import coopnets
+from ..recipes import Recipe
+from ..run.evaluate import algorithm_of, measure_beside, measure_models
+from ..run.measures import Measure
+from ..run.results import Entry
+from .bench import Bench, about, trained
+from .cells import Cells
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model of a table: its recipe, and what it is called where that is not its algorithm.
+
+    ``own_length`` keeps the recipe's iterations, whatever the budget.
+    """
+
+    recipe: Recipe
+    called: str | None = None
+    own_length: bool = False
+
+    @property
+    def algorithm(self) -> str:
+        return self.called or algorithm_of(self.recipe.plan)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The names of its rows: cooperating networks have one each."""
+        if isinstance(self.recipe.plan, coopnets.Plan):
+            return f"{self.algorithm} generator", f"{self.algorithm} descriptor"
+        return (self.algorithm,)
+
+
+def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Contender]:
+    """Those whose recipes are named, or all where none is. Raises ``InputError`` for a name that is none of them."""
+    known = {contender.recipe.name: contender for contender in contenders}
+    for name in names:
+        if name not in known:
+            raise InputError(f"this table has no {name!r}; it has {', '.join(known)}: choose among them")
+    return [known[name] for name in names] or contenders
+
+
+def contest(
+    bench: Bench, contenders: Sequence[Contender], splits: Splits, measures: Sequence[Measure[Any]]
+) -> Iterator[Cells]:
+    """Each measure of what stands beside it, then of the samples of each contender, which is trained for that.
+
+    Filling them raises what `tutelage.reproduce.bench.trained` raises.
+    """
+    for measure in measures:
+        names = [f"{beside} {measure.name}" for beside in measure.beside]
+        yield Cells(names, partial(_beside, bench, measure, splits))
+    for contender in contenders:
+        names = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
+        yield Cells(names, partial(_models, bench, contender, splits, measures))
+
+
+def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Entry]:
+    return (entry for entry, _ in measure_beside(measure, splits, bench.seed, bench.command, bench.device))
+
+
+def _models(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
+    run = trained(bench, contender.recipe, splits.train, own_length=contender.own_length)
+    for entry, _ in measure_models(
+        run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
+    ):
+        yield {**entry, **about(run)}

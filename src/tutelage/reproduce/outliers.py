@@ -1,0 +1,107 @@
+"""Which images a cascade finds unlikely (IGM eqs. 6 and 8): its own kind against others, by each part of ln p_T."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from .. import data
+from ..apps.density_ratio import DensityTerms, terms
+from ..checks import InputError
+from ..data import ImageSet, Splits, idx
+from ..learn import igm
+from ..metrics.auroc import auroc
+from ..recipes import by_name
+from ..run.build import build
+from ..run.folder import RunFolder
+from ..run.given import read_images
+from ..run.results import Entry, result
+from ..run.train import trained as restored
+from .bench import Bench, about, trained
+from .cells import Cells, tabulate
+from .contest import Contender
+from .page import Column, Table
+
+MODEL = Contender(by_name("igm/mnist28-quick"))
+_ROWS = {"ratio": "sum of the logits", "reference": "ln p0", "total": "ln p0 + sum of the logits"}
+_WORDS = """\
+A cascade that learned handwritten digits for {minutes:g} minutes looks at {n:,} test digits and at images of other
+kinds. The number is the area under the ROC curve ± its standard error: of all pairs of a digit and another image, how
+often the digit is found likelier; ½ is chance. The sum of the logits says how much likelier than noise an image is, ln
+p0 how likely as noise. Where synthesis stops early, the sum ranks images; it is no calibrated density."""
+
+
+def igm_outliers(
+    bench: Bench, outliers: Sequence[Path], path: Path | None = None, model: Contender = MODEL
+) -> Iterator[Entry]:
+    """Train what is not trained yet, measure what is not measured yet, and write ``igm-outliers.md`` (.json, .svg).
+
+    Args:
+        bench: the terms.
+        outliers: sets of other images: a folder or a picture, brought to the size and the colours of the digits, a
+            folder with files like MNIST's (of which the test images are taken), or a .npy.
+        path: where the digits are, as `tutelage.data.load` takes it.
+        model: the cascade.
+
+    Yields each number as it is known. Raises ``InputError`` without outliers, and as `tutelage.reproduce.cells.filled`
+    does.
+    """
+    if not outliers:
+        raise InputError("no outliers were given; name a folder of other pictures, or of files like MNIST's")
+    splits = data.load(model.recipe.data, path)
+    if splits.test is None:
+        raise InputError("the data have no test images; outliers need some to be told from: give data that have them")
+    others = {place.stem: _others(place, model) for place in outliers}
+    columns = tuple(Column(_measure(name), f"against {name}", ".3f") for name in others)
+    words = _WORDS.format(minutes=bench.minutes, n=len(splits.test))
+    table = Table("Digits and other images", words, tuple(_ROWS.values()), (), columns)
+    return tabulate(bench, "igm-outliers", table, _cells(bench, model, splits, others))
+
+
+def _measure(name: str) -> str:
+    return f"AUROC against {name}"
+
+
+def _others(place: Path, model: Contender) -> ImageSet:
+    if place.is_dir() and idx.has_idx(place):
+        return idx.images(idx.idx_file(place, idx.TEST_IMAGES), place.name)
+    return read_images([place], model.recipe.data, convert=True).images
+
+
+def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, ImageSet]) -> Iterator[Cells]:
+    for name, images in others.items():
+        names = [f"{row} {_measure(name)}" for row in _ROWS.values()]
+        yield Cells(names, partial(_entries, bench, model, splits, name, images))
+
+
+def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: ImageSet) -> Iterator[Entry]:
+    run = trained(bench, model.recipe, splits.train)
+    assert splits.test is not None
+    inside, outside = (_terms(run, splits, images, bench) for images in (splits.test, others))
+    for field, row in _ROWS.items():
+        score = auroc(getattr(inside, field), getattr(outside, field))
+        yield {
+            **result(
+                f"{row} {_measure(name)}",
+                score.value,
+                score.stderr,
+                score.inside,
+                seed=bench.seed,
+                command=bench.command,
+                wall_seconds=0.0,
+                data_sha256=splits.train.sha256,
+                device=bench.device,
+                outside_n=score.outside,
+                outside_sha256=others.sha256,
+            ),
+            **about(run),
+        }
+
+
+def _terms(run: RunFolder, splits: Splits, images: ImageSet, bench: Bench) -> DensityTerms:
+    recipe = run.recipe()
+    learner = build(recipe, len(splits.train), bench.device, run.path)
+    state, _ = restored(run.latest(), recipe, learner, bench.device)
+    assert isinstance(learner, igm.Igm)
+    return terms(learner, state, images.batch(slice(None), bench.device))

@@ -1,0 +1,164 @@
+"""A table as people read it: Markdown with a chart, beside the JSON that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..atomic import atomic_write
+from ..run.page import duration
+from ..run.results import Entry
+from .dots import dot_chart
+
+MISSING = "not run"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measure: the end of its entries' names, the head of the column, and the format of its numbers."""
+
+    measure: str
+    head: str
+    digits: str = ".3g"
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A number that others published: not measured here. ``name`` is of a row, ``source`` says who and where."""
+
+    name: str
+    measure: str
+    value: float
+    stderr: float | None
+    source: str
+    paper: bool = False
+    """Whether it is the paper's own model, of which ours is the counterpart."""
+
+    @property
+    def row(self) -> str:
+        return f"{self.name} ({'paper' if self.paper else 'quoted'})"
+
+    def entry(self) -> Entry:
+        """As results are written."""
+        name = f"{self.name} {self.measure} ({'paper' if self.paper else 'quoted'})"
+        return {"name": name, "value": self.value, "stderr": self.stderr, "source": self.source}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a page shows but for the numbers.
+
+    ``rows`` are of models: a cell without a number says "not run", one of a model that diverged "diverged". ``beside``
+    are rows of what no model is behind, where such a cell is empty.
+    """
+
+    title: str
+    words: str
+    rows: tuple[str, ...]
+    beside: tuple[str, ...]
+    columns: tuple[Column, ...]
+    quoted: tuple[Quoted, ...] = ()
+
+
+def write(path: Path, table: Table, entries: Iterable[Entry]) -> None:
+    """Write the page ``path`` (.md), and beside it a chart of the first column (.svg).
+
+    Pictures are those of ``models/RUN/pictures`` beside the page, by the ``run`` of the entries.
+    """
+    known = {entry["name"]: entry for entry in entries}
+    first = table.columns[0]
+    found = {row: known.get(f"{row} {first.measure}", {}) for row in (*table.rows, *table.beside)}
+    points = {
+        row: (entry["value"], entry.get("stderr")) for row, entry in found.items() if entry.get("value") is not None
+    }
+    atomic_write(path.with_suffix(".svg"), dot_chart(points, first.head))
+    atomic_write(path, markdown(table, known, path.with_suffix(".svg").name, _pictures(path.parent, known.values())))
+
+
+def markdown(table: Table, known: Mapping[str, Entry], chart: str, pictures: Mapping[str, str]) -> str:
+    """The page: ``known`` are entries by name, ``chart`` is a file name, ``pictures`` are file names by caption."""
+    lines = [f"# {table.title}", "", table.words, ""]
+    lines += [f"| | {' | '.join(column.head for column in table.columns)} |", f"|---|{'---|' * len(table.columns)}"]
+    for row, missing in [*((row, MISSING) for row in table.rows), *((row, "") for row in table.beside)]:
+        cells = (_cell(known.get(f"{row} {column.measure}"), column, missing) for column in table.columns)
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    for row in dict.fromkeys(quote.row for quote in table.quoted):
+        of = {quote.measure: quote.entry() for quote in table.quoted if quote.row == row}
+        cells = (_cell(of.get(column.measure), column, "") for column in table.columns)
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    lines += ["", *_sources(table.quoted), f"![{table.title}]({chart})", ""]
+    lines += [*_time(known.values()), *_failures(known.values()), *_terms(known.values())]
+    for caption, file in pictures.items():
+        lines += [f"{caption}:", "", f"![{caption}]({file})", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(entry: Entry | None, column: Column, missing: str) -> str:
+    if entry is None:
+        return missing
+    if entry["value"] is None:
+        return "diverged"
+    spread = "" if entry.get("stderr") is None else f" ± {entry['stderr']:.2g}"
+    return f"{entry['value']:{column.digits}}{spread}"
+
+
+def _pictures(out: Path, entries: Iterable[Entry]) -> dict[str, str]:
+    """The samples that each run kept at its end."""
+    runs = dict.fromkeys(entry["run"] for entry in entries if "run" in entry)
+    files = (file for run in runs for file in sorted((out / "models" / run / "pictures").glob("final_*.png")))
+    kept = {entry["picture"]: entry["picture"] for entry in entries if "picture" in entry}
+    return {Path(file).stem.replace("_", " "): file for file in kept} | {
+        f"Samples of {file.parts[-3]}, {file.stem.removeprefix('final_')}, not picked": file.relative_to(out).as_posix()
+        for file in files
+    }
+
+
+def _sources(quoted: Sequence[Quoted]) -> list[str]:
+    if not quoted:
+        return []
+    sources: dict[str, list[str]] = {}
+    for quote in quoted:
+        sources.setdefault(quote.source, []).append(quote.row)
+    lines = (f"{', '.join(dict.fromkeys(names))}: {source}. Not measured here." for source, names in sources.items())
+    return [*lines, ""]
+
+
+def _time(entries: Iterable[Entry]) -> list[str]:
+    """How each run's time was spent."""
+    runs = {entry["run"]: entry for entry in entries if "run" in entry}
+    if not runs:
+        return []
+    lines = [
+        f"| {run} | {duration(entry['wall_seconds'])} | {entry['iteration']:,} | {entry['parameters']:,} |"
+        for run, entry in runs.items()
+    ]
+    return [
+        "## How the time was spent",
+        "",
+        "| | training | iterations | parameters |",
+        "|---|---|---|---|",
+        *lines,
+        "",
+    ]
+
+
+def _failures(entries: Iterable[Entry]) -> list[str]:
+    failed = {entry["failed"]: entry["name"] for entry in entries if "failed" in entry}
+    return [line for message, name in failed.items() for line in (f"{name}: {message}", "")]
+
+
+def _terms(entries: Iterable[Entry]) -> list[str]:
+    """Seeds, machines and digests, once."""
+    entries = [entry for entry in entries if "seed" in entry]
+    if not entries:
+        return []
+
+    def all_of(field: str) -> str:
+        return ", ".join(dict.fromkeys(str(entry[field]) for entry in entries))
+
+    digests = ", ".join(dict.fromkeys(entry["data_sha256"][:12] for entry in entries))
+    lines = [f"Seed {all_of('seed')}; {all_of('threads')} threads, {all_of('device')}; data SHA-256 {digests}."]
+    extractors = {entry["extractor"]: entry["extractor_sha256"] for entry in entries if "extractor" in entry}
+    lines += [f"Extractor {name}, SHA-256 {digest[:12]}." for name, digest in extractors.items()]
+    return [" ".join(lines), ""]

@@ -1,0 +1,105 @@
+"""What was learned without labels, probed with few (IGM §4.5): a cascade's features beside DCGAN's, and beside none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from .. import data
+from ..data import Labels, Splits
+from ..recipes import by_name
+from ..run.probing import networks_of, probe_entry, probed
+from ..run.results import Entry
+from .bench import Bench, about, trained
+from .cells import Cells, tabulate
+from .contest import Contender, chosen
+from .page import Column, Quoted, Table
+
+CONTENDERS = {
+    "MNIST": (Contender(by_name("igm/mnist28-quick")), Contender(by_name("dcgan/mnist"))),
+    "CIFAR-10": (Contender(by_name("igm/cifar32-quick")), Contender(by_name("dcgan/cifar10"))),
+}
+_SOURCE = "the paper's §4.5, on SVHN with the full recipe and 14 336 features"
+QUOTED = (
+    Quoted("IGM features on SVHN", "error of 1000 labels", 0.3644, 0.0072, _SOURCE, paper=True),
+    Quoted("DCGAN features on SVHN", "error of 1000 labels", 0.3313, 0.0083, _SOURCE, paper=True),
+)
+_WORDS = """\
+The fraction of test images that an L2-SVM gets wrong, fitted to few labelled images (mean over {repeats} random sets of
+them ± standard error of that mean; the paper's ± is the standard deviation), by the features of the last three
+convolution layers. Each model learned for {minutes:g} minutes without labels. Untrained features are those of the same
+network before learning. C is chosen on images that are neither drawn from nor reported on."""
+
+
+def igm_semisupervised(
+    bench: Bench,
+    path: Path | None = None,
+    contenders: Mapping[str, Sequence[Contender]] = CONTENDERS,
+    only: Sequence[str] = (),
+    labelled: Sequence[int] = (100, 1000),
+    repeats: int = 100,
+) -> Iterator[Entry]:
+    """Train what is not trained yet, probe what is not probed yet, and write ``igm-semisupervised.md`` (.json, .svg).
+
+    Args:
+        bench: the terms.
+        path: where the sets are, as `tutelage.data.load` takes it.
+        contenders: the models of each set, by the name of the set.
+        only: names of recipes; where some are given, the others are not run.
+        labelled: how many labelled images an SVM is fitted to.
+        repeats: SVMs of each kind.
+
+    Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
+    """
+    running = chosen([contender for models in contenders.values() for contender in models], only)
+    groups, rows, beside = [], [], []
+    for name, models in contenders.items():
+        rows += [f"{model.algorithm} features on {name}" for model in models]
+        beside += [f"untrained {model.algorithm} features on {name}" for model in models] + [f"raw pixels on {name}"]
+        here = [model for model in models if model in running]
+        if here:
+            spec = models[0].recipe.data
+            splits, labels = data.load(spec, path), data.class_labels(spec, path)
+            groups += _cells(bench, name, here, splits, labels, labelled, repeats)
+    columns = tuple(Column(_measure(count), f"error, {count} labels", ".2%") for count in reversed(labelled))
+    words = _WORDS.format(minutes=bench.minutes, repeats=repeats)
+    table = Table("Few labels (IGM §4.5)", words, tuple(rows), tuple(beside), columns, QUOTED)
+    return tabulate(bench, "igm-semisupervised", table, groups)
+
+
+def _measure(labelled: int) -> str:
+    return f"error of {labelled} labels"
+
+
+def _cells(
+    bench: Bench,
+    name: str,
+    models: Sequence[Contender],
+    splits: Splits,
+    labels: Labels,
+    labelled: Sequence[int],
+    repeats: int,
+) -> Iterator[Cells]:
+    def raw() -> Iterator[Entry]:
+        for count in labelled:
+            score = probed(None, splits, labels, count, repeats, bench.seed)
+            full = f"raw pixels on {name} {_measure(count)}"
+            yield probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
+
+    def features(model: Contender) -> Iterator[Entry]:
+        run = trained(bench, model.recipe, splits.train)
+        learned, untrained, _ = networks_of(run, len(splits.train), bench.device)
+        networks = {f"{model.algorithm} features": learned, f"untrained {model.algorithm} features": untrained}
+        for kind, network in networks.items():
+            for count in labelled:
+                score = probed(network, splits, labels, count, repeats, bench.seed)
+                full = f"{kind} on {name} {_measure(count)}"
+                entry = probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
+                yield entry | about(run) if network is learned else entry
+
+    yield Cells([f"raw pixels on {name} {_measure(count)}" for count in labelled], raw)
+    for model in models:
+        kinds = (f"{model.algorithm} features", f"untrained {model.algorithm} features")
+        names = [f"{kind} on {name} {_measure(count)}" for kind in kinds for count in labelled]
+        yield Cells(names, partial(features, model))

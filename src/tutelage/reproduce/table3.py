@@ -1,0 +1,46 @@
+"""Table 3 of CoopNets (§4.5): the Fréchet distance of models of CIFAR-10."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..metrics.extractors import Extractor
+from ..recipes import CIFAR10, by_name
+from ..run.results import Entry
+from .bench import Bench
+from .contest import Contender
+from .distances import distances
+from .page import Quoted
+
+CONTENDERS = (
+    Contender(CIFAR10),
+    Contender(by_name("dcgan/cifar10")),
+    Contender(by_name("wgan-gp/cifar10")),
+    Contender(by_name("vae/cifar10")),
+    Contender(by_name("flow-matching/cifar10")),
+)
+_SOURCE = "the paper's Table 3, with the Inception of 2015; it compares with no distance on another extractor"
+QUOTED = (
+    Quoted("WGAN", "FID", 48.40, None, _SOURCE, paper=True),
+    Quoted("DCGAN", "FID", 37.70, None, _SOURCE, paper=True),
+    Quoted("VAE", "FID", 126.32, None, _SOURCE, paper=True),
+    Quoted("CoopNets generator", "FID", 35.25, None, _SOURCE, paper=True),
+    Quoted("CoopNets descriptor", "FID", 33.61, None, _SOURCE, paper=True),
+)
+
+
+def table3(
+    bench: Bench,
+    extractor: Extractor,
+    path: Path | None = None,
+    contenders: Sequence[Contender] = CONTENDERS,
+    only: Sequence[str] = (),
+    samples: int = 10_000,
+    near: int = 1_000,
+) -> Iterator[Entry]:
+    """Train and measure models of CIFAR-10; arguments, files, numbers and errors are those of
+    `tutelage.reproduce.distances.distances`.
+    """
+    title = "Distances of objects (CoopNets, Table 3)"
+    return distances(bench, "table3", title, extractor, path, contenders, only, samples, near, QUOTED)

@@ -1,0 +1,113 @@
+"""Models of one budget: trained once, found again, resumed where they were stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tiny_recipes import tiny, tiny_images
+from tutelage.data import ImageSet, from_array
+from tutelage.recipes import Recipe
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce.bench import Bench, seconds_spent, trained, within
+from tutelage.rng import stream
+from tutelage.run import checkpoint, train
+
+CPU = torch.device("cpu")
+IMAGES = tiny_images(20)
+
+
+def bench_at(out: Path, minutes: float = 1.0, seed: int = 3) -> Bench:
+    return Bench(out, minutes, seed, CPU, "reproduce it")
+
+
+def iterations(seconds: float, monkeypatch: pytest.MonkeyPatch, tick: float = 0.25) -> Recipe:
+    """What `within` makes of a recipe whose every look at the clock takes ``tick`` seconds."""
+    clock = iter(range(10_000))
+    monkeypatch.setattr(benches.time, "perf_counter", lambda: tick * next(clock))
+    return within(seconds, tiny("coopnets/mnist"), IMAGES, CPU)
+
+
+def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    # one look at the clock an iteration, and one after the last of 12: 11 intervals + 1 for 11 iterations
+    recipe = iterations(1000.0, monkeypatch)
+    assert recipe.plan.iterations == int(1000 / (0.25 * 12 / 11))
+    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (366, 366, None)
+
+
+def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = iterations(10.0, monkeypatch)  # stopped after 1 s
+    assert recipe.plan.iterations == int(10 / (0.25 * 5 / 4))
+
+
+def test_a_budget_too_small_for_anything_is_one_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = iterations(0.01, monkeypatch)
+    assert (recipe.plan.iterations, recipe.checkpoint_every) == (1, 1)
+
+
+@pytest.fixture
+def six(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A recipe whose budget always holds six iterations."""
+    recipe = tiny("coopnets/mnist")
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return recipe
+
+
+def test_a_model_is_trained_once(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(bench_at(tmp_path), six, IMAGES)
+    assert run.path == tmp_path / "models" / "coopnets-mnist-1min-seed3"
+    assert (run.recipe().seed, int(run.latest().name), run.facts()["command"]) == (3, 6, "reproduce it")
+    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr(train, "resume", None)
+    assert trained(bench_at(tmp_path), six, IMAGES).path == run.path
+
+
+def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
+    whole = trained(bench_at(tmp_path / "whole"), six, IMAGES)
+    path = tmp_path / "stopped" / "models" / "coopnets-mnist-1min-seed3"
+    assert train.train(replace(six, seed=3), IMAGES, path, CPU, {}, minutes=0) == "time"
+    run = trained(bench_at(tmp_path / "stopped"), six, IMAGES)
+    assert run.path == path
+    (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))
+    assert torch.equal(a["learner"]["latents"] if "latents" in a["learner"] else a["rng"], b["rng"])
+
+
+def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "train", lambda *_, **__: "interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        trained(bench_at(tmp_path), six, IMAGES)
+
+
+def texture() -> ImageSet:
+    pixels = (torch.rand(1, 1, 16, 16, generator=stream(0)) * 255).byte()
+    return from_array(pixels.numpy(), layout="NCHW")
+
+
+def test_rounds_are_stopped_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    really = train.train
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        asked.append(args[5])
+        return really(*args, **kwargs)
+
+    monkeypatch.setattr(train, "train", noted)
+    recipe = tiny("igm/texture")
+    bench = bench_at(tmp_path, minutes=1e-9)
+    run = trained(bench, recipe, texture())
+    assert asked == [1e-9] and seconds_spent(run) > 0
+    monkeypatch.setattr(train, "resume", None)
+    assert trained(bench, recipe, texture()).path == run.path  # its time is over, though it did not end
+    # with more time, it would have gone on
+    again: list[Any] = []
+    monkeypatch.setattr(train, "resume", lambda run, images, device, left, **_: again.append(left) or "done")
+    run.path.rename(tmp_path / "models" / "igm-texture-5min-seed3")
+    trained(bench_at(tmp_path, minutes=5), recipe, texture())
+    assert 4.5 < again[0] < 5
+
+
+def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:
+    run = trained(bench_at(tmp_path), tiny("vae/mnist"), IMAGES, own_length=True)
+    assert (run.path.name, run.recipe().plan.iterations) == ("vae-mnist", 6)

@@ -1,0 +1,123 @@
+"""Contests: every model under every measure, kept as they are made, and told apart by budget and seed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tiny_recipes import tiny, tiny_images
+from tutelage.checks import DivergenceError, InputError
+from tutelage.data import Splits
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce import contest as contests
+from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.cells import filled, tabulate
+from tutelage.reproduce.contest import Contender, chosen, contest
+from tutelage.reproduce.page import Column, Quoted, Table
+from tutelage.run.measures import Measure
+
+CPU = torch.device("cpu")
+SPLITS = Splits(tiny_images(20))
+COOPNETS, VAE = Contender(tiny("coopnets/mnist")), Contender(tiny("vae/mnist"), "Autoencoder")
+
+
+def of(name: str, samples: int = 5) -> Measure[float]:
+    def fields(score: float) -> dict[str, Any]:
+        return {"value": score, "stderr": None, "n": samples}
+
+    return Measure(name, samples, lambda images: images.mean().item(), {"white": lambda: 1.0}, fields)
+
+
+MEASURES = [of("brightness"), of("light")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return Bench(tmp_path, 2.0, 0, CPU, "reproduce it")
+
+
+def values(entries: list[Any]) -> dict[str, Any]:
+    return {entry["name"]: entry["value"] for entry in entries}
+
+
+def test_every_model_is_measured_and_what_stands_beside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = bench.out / "some.json"
+    found = list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))
+    rows = ("CoopNets generator", "CoopNets descriptor", "Autoencoder")
+    assert list(values(found)) == ["white brightness", "white light"] + [
+        f"{row} {measure}" for row in rows for measure in ("brightness", "light")
+    ]
+    assert all(entry["budget_minutes"] == 2 and entry["seed"] == 0 for entry in found)
+    vae = found[-1]
+    assert (vae["run"], vae["iteration"], vae["command"]) == ("vae-mnist-2min-seed0", 6, "reproduce it && reproduce it")
+    assert vae["parameters"] > 100
+    assert json.loads(results.read_text()) == found
+
+    monkeypatch.setattr(contests, "trained", None)  # nothing is trained or measured again
+    again = list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, [of("brightness", 3), of("light", 3)])))
+    assert again == found
+
+
+def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = bench.out / "some.json"
+    entries = filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES))
+    for entry in entries:
+        if entry["name"].startswith("CoopNets"):
+            break
+    entries.close()
+    told = []
+    really = contests.trained
+
+    def noted(bench: Bench, recipe: Any, *rest: Any, **named: Any) -> Any:
+        told.append(recipe.name)
+        return really(bench, recipe, *rest, **named)
+
+    monkeypatch.setattr(contests, "trained", noted)
+    assert len(list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))) == 8
+    assert told == ["vae/mnist"]
+
+
+def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
+    results = bench.out / "some.json"
+    list(filled(bench, results, contest(bench, [], SPLITS, MEASURES)))
+    for other in (Bench(bench.out, 3.0, 0, CPU, ""), Bench(bench.out, 2.0, 1, CPU, "")):
+        with pytest.raises(InputError, match=r"made within 2 minutes a model, seed 0, and .* name another --out"):
+            list(filled(other, results, contest(other, [], SPLITS, MEASURES)))
+
+
+def test_a_model_that_diverges_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(*_: Any, **__: Any) -> None:
+        raise DivergenceError("It grew.", {}, ())
+
+    monkeypatch.setattr(contests, "trained", diverge)
+    found = list(filled(bench, bench.out / "some.json", contest(bench, [VAE], SPLITS, MEASURES[:1])))
+    assert values(found) == {"white brightness": 1.0, "Autoencoder brightness": None}
+    assert found[-1]["failed"] == "It grew."
+
+
+def test_a_table_is_written_even_when_it_is_stopped(bench: Bench) -> None:
+    rows = (*COOPNETS.rows, *VAE.rows)
+    quoted = (Quoted("GAN", "brightness", 0.25, 0.5, "a paper"),)
+    table = Table("Light", "How bright.", rows, ("white",), (Column("brightness", "mean"),), quoted)
+    entries = tabulate(bench, "light", table, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES[:1]))
+    assert next(entries)["name"] == "white brightness"
+    entries.close()
+    page = (bench.out / "light.md").read_text()
+    assert "| Autoencoder | not run |" in page and "| white | 1 |" in page and "| GAN (quoted) | 0.25 ± 0.5 |" in page
+    list(tabulate(bench, "light", table, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES[:1])))
+    page = (bench.out / "light.md").read_text()
+    assert "not run" not in page
+    names = [entry["name"] for entry in json.loads((bench.out / "light.json").read_text())]
+    assert "GAN brightness (quoted)" in names and "Autoencoder brightness" in names
+    for picture in ("models/vae-mnist-2min-seed0/pictures/final_generator.png", "light.svg"):
+        assert f"({picture})" in page and (bench.out / picture).exists()
+
+
+def test_contenders_are_chosen_by_their_recipes() -> None:
+    assert chosen([COOPNETS, VAE], []) == [COOPNETS, VAE]
+    assert chosen([COOPNETS, VAE], ["vae/mnist"]) == [VAE]
+    with pytest.raises(InputError, match="this table has no 'wgan'; it has coopnets/mnist, vae/mnist"):
+        chosen([COOPNETS, VAE], ["wgan"])

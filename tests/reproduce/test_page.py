@@ -1,0 +1,71 @@
+"""Pages: cells, quoted numbers, how the time was spent, and the chart."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from tutelage.reproduce.dots import dot_chart
+from tutelage.reproduce.page import Column, Quoted, Table, write
+
+COLUMNS = (Column("parzen", "log-likelihood", ".1f"), Column("FD-x", "FD-x"))
+QUOTED = (
+    Quoted("GAN", "parzen", 225, 2.0, "from a paper"),
+    Quoted("Ours", "parzen", 228, None, "from theirs", paper=True),
+    Quoted("Ours", "FD-x", 3, None, "from theirs", paper=True),
+)
+TABLE = Table("Numbers", "Words.", ("Ours", "Theirs", "Third"), ("real images",), COLUMNS, QUOTED)
+
+
+def entry(name: str, value: float | None, stderr: float | None = None, **more: Any) -> dict[str, Any]:
+    facts = {"seed": 4, "threads": 2, "device": "cpu", "data_sha256": "ab" * 32}
+    return {"name": name, "value": value, "stderr": stderr, **facts, **more}
+
+
+ABOUT = {"wall_seconds": 65, "iteration": 1000, "parameters": 12345, "run": "ours"}
+ENTRIES = [
+    entry("Ours parzen", 12.345, 0.678, **ABOUT),
+    entry("Ours FD-x", 0.01234, extractor="x", extractor_sha256="cd" * 32, **ABOUT),
+    entry("Theirs parzen", None, failed="It diverged at iteration 7."),
+    entry("real images parzen", 30.0, 1.0),
+]
+
+
+def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> None:
+    write(tmp_path / "numbers.md", TABLE, ENTRIES)
+    page = (tmp_path / "numbers.md").read_text()
+    for line in (
+        "# Numbers",
+        "| | log-likelihood | FD-x |",
+        "| Ours | 12.3 ± 0.68 | 0.0123 |",
+        "| Theirs | diverged | not run |",
+        "| Third | not run | not run |",
+        "| real images | 30.0 ± 1 |  |",
+        "| GAN (quoted) | 225.0 ± 2 |  |",
+        "| Ours (paper) | 228.0 | 3 |",
+        "GAN (quoted): from a paper. Not measured here.",
+        "Ours (paper): from theirs. Not measured here.",
+        "![Numbers](numbers.svg)",
+        "| ours | 1 min 05 s | 1,000 | 12,345 |",
+        "Theirs parzen: It diverged at iteration 7.",
+        "Seed 4; 2 threads, cpu; data SHA-256 abababababab. Extractor x, SHA-256 cdcdcdcdcdcd.",
+    ):
+        assert line in page.splitlines(), line
+    assert QUOTED[0].entry() == {"name": "GAN parzen (quoted)", "value": 225, "stderr": 2.0, "source": "from a paper"}
+
+
+def test_a_page_of_nothing_is_still_a_page(tmp_path: Path) -> None:
+    write(tmp_path / "numbers.md", Table("Numbers", "Words.", ("Ours",), (), COLUMNS), [])
+    page = (tmp_path / "numbers.md").read_text()
+    assert "| Ours | not run | not run |" in page and "How the time" not in page and "Seed" not in page
+
+
+def test_dots_lie_where_their_values_are() -> None:
+    svg = ElementTree.fromstring(dot_chart({"a": (0.0, None), "b": (1.0, 0.5), "c": (4.0, 0.0)}, "Of three"))
+    space = "{http://www.w3.org/2000/svg}"
+    x = [float(dot.attrib["cx"]) for dot in svg.iter(f"{space}circle")]
+    assert len(x) == 3 and abs((x[2] - x[0]) / (x[1] - x[0]) - 4) < 0.02
+    texts = [text.text for text in svg.iter(f"{space}text")]
+    assert texts[0] == "Of three" and {"a", "b", "c"} < set(texts)
+    error = [line for line in svg.iter(f"{space}line") if line.attrib["stroke-opacity"] == "0.6"]
+    assert abs((float(error[0].attrib["x2"]) - float(error[0].attrib["x1"])) - (x[1] - x[0])) < 0.3
+    assert "<circle" not in dot_chart({}, "Of none")

@@ -1,0 +1,168 @@
+"""Every table at toy size: tiny networks, 8x8 digits, no time at all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from idx_files import write_mnist
+from tiny_recipes import tiny, tiny_images
+from tutelage import data
+from tutelage.apps.masks import squares
+from tutelage.baselines.inpainting import Interpolation
+from tutelage.baselines.mrf import GibbsMrf
+from tutelage.checks import InputError
+from tutelage.data import Splits
+from tutelage.metrics.extractors import Extractor
+from tutelage.metrics.pixel import recovery_scores
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.contest import Contender
+from tutelage.reproduce.faces import CONTENDERS as FACES
+from tutelage.reproduce.faces import fig8
+from tutelage.reproduce.outliers import MODEL, igm_outliers
+from tutelage.reproduce.semisupervised import CONTENDERS as SETS
+from tutelage.reproduce.semisupervised import igm_semisupervised
+from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
+from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
+from tutelage.reproduce.table3 import table3
+from tutelage.reproduce.table5 import CONTENDERS as FACES5
+from tutelage.reproduce.table5 import table5
+from tutelage.rng import stream
+
+CPU = torch.device("cpu")
+DIGITS = {"data.kind": "digits"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return Bench(tmp_path, 0.1, 0, CPU, "reproduce it")
+
+
+def names(path: Path) -> list[str]:
+    return [entry["name"] for entry in json.loads(path.read_text())]
+
+
+def test_table2(bench: Bench) -> None:
+    contenders = [
+        Contender(tiny(of.recipe.name if of.recipe.name != "pcd/mnist" else "descriptor/mnist", DIGITS), of.called)
+        for of in CONTENDERS
+    ]
+    judge: Any = tiny("classifier/mnist")
+    entries = list(table2(bench, None, contenders, ["vae/mnist", "coopnets/mnist"], judge, samples=30, near=10))
+    page = (bench.out / "table2.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page
+    rows = ("CoopNets generator", "CoopNets descriptor", "VAE")
+    measures = ("parzen", "FD-classifier-mnist", "precision-classifier-mnist", "recall-classifier-mnist")
+    expected = {f"{row} {measure}" for row in rows for measure in measures}
+    assert expected | {"real images parzen", "real against real FD-classifier-mnist"} < {e["name"] for e in entries}
+    assert {"GAN parzen (quoted)", "CoopNets descriptor parzen (paper)"} < set(names(bench.out / "table2.json"))
+    assert len(QUOTED) == 6 and (bench.out / "table2.svg").exists()
+    list(table2(bench, None, contenders, (), judge, samples=30, near=10))
+    page = (bench.out / "table2.md").read_text()
+    assert "not run" not in page and "| Persistent CD | " in page
+    assert (bench.out / "models" / "classifier-mnist").is_dir()
+
+
+def test_fig8(bench: Bench) -> None:
+    corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+    assert [of.recipe.name for of in FACES] == [
+        "igm/faces64-quick",
+        "igm/faces64-quick-single",
+        "dcgan/faces64",
+        "coopnets/faces64",
+    ]
+    recipes = [tiny(name, DIGITS) for name in ("dcgan/mnist", "coopnets/mnist")]
+    list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
+    page = (bench.out / "fig8.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
+
+
+def test_igm_semisupervised(bench: Bench) -> None:
+    assert [of.recipe.name for models in SETS.values() for of in models] == [
+        *("igm/mnist28-quick", "dcgan/mnist", "igm/cifar32-quick", "dcgan/cifar10")
+    ]
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    whole |= {"classifier.channels": [4, 6, 8]}
+    cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
+    models = (Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS)))
+    list(igm_semisupervised(bench, None, {"digits": models, "none": models[1:]}, ["igm/texture"], (60,), 2))
+    page = (bench.out / "igm-semisupervised.md").read_text()
+    assert "| | error, 60 labels |" in page and "| DCGAN features on digits | not run |" in page
+    found = {entry["name"]: entry for entry in json.loads((bench.out / "igm-semisupervised.json").read_text())}
+    for row in ("IGM features", "untrained IGM features", "raw pixels"):
+        entry = found[f"{row} on digits error of 60 labels"]
+        assert 0 < entry["value"] < 0.95 and entry["repeats"] == 2
+    assert "| IGM features on SVHN (paper) | " in page
+
+
+def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 2, "plan.batch_size": 4}
+    model = Contender(tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]}))
+    assert MODEL.recipe.name == "igm/mnist28-quick"
+    fashion, textures = tmp_path / "fashion", tmp_path / "textures"
+    write_mnist(fashion, side=8)
+    textures.mkdir()
+    for i in range(3):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 30, 3), np.uint8)).save(textures / f"{i}.png")
+    entries = {entry["name"]: entry for entry in igm_outliers(bench, [fashion, textures], None, model)}
+    assert len(entries) == 6
+    assert entries["ln p0 AUROC against fashion"]["outside_n"] == 10
+    assert entries["sum of the logits AUROC against textures"]["outside_n"] == 3
+    assert all(0 <= entry["value"] <= 1 for entry in entries.values())
+    page = (bench.out / "igm-outliers.md").read_text()
+    assert "| | against fashion | against textures |" in page and "not run" not in page
+    with pytest.raises(InputError, match="no outliers were given; name a folder"):
+        igm_outliers(bench, [])
+
+
+def test_table5(bench: Bench) -> None:
+    names = ["coopnets/faces64", "dcgan/faces64", "coopnets/faces64-600", "dcgan/faces64-600"]
+    assert [of.recipe.name for of in FACES5] == names
+    assert [of.recipe.plan.iterations for of in FACES5[2:]] == [600, 600] and all(of.own_length for of in FACES5[2:])
+    models = [Contender(tiny(name, DIGITS)) for name in ("coopnets/mnist", "dcgan/mnist")]
+    fills = {"inter-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
+    entries = list(table5(bench, None, models, ["coopnets/mnist"], 6, 5, (3, 4), fills))
+    found = {entry["name"]: entry for entry in entries}
+    rows = ("CoopNets", *fills)
+    assert set(found) == {f"{row} {what} M{size}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
+    assert 0 < found["inter-4 error M3"]["value"] < 0.5 and found["inter-4 error M3"]["n"] == 6
+    assert found["CoopNets error M4"]["run"] == "coopnets-mnist-0.1min-seed0"
+    page = (bench.out / "table5.md").read_text()
+    assert "| DCGAN | not run | not run | not run | not run |" in page and "| inter-3 (paper) |" in page
+    for entry in entries:
+        assert (bench.out / entry["picture"]).exists()
+        assert f"({entry['picture']})" in page
+    # the holes are the same for all, and drawn from the seed
+    hole = squares(6, (8, 8), 3, stream(0, "mask", 3))
+    digits = data.load(models[0].recipe.data)
+    assert digits.test is not None
+    faces = digits.test.batch(slice(0, 6))
+    filled = torch.stack([Interpolation(4)(image, seen == 0) for image, seen in zip(faces, hole[:, 0], strict=True)])
+    expected = recovery_scores(filled.clamp(-1, 1), faces, hole)[0].mean().item()
+    assert found["inter-4 error M3"]["value"] == pytest.approx(expected)
+
+
+def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Splits(tiny_images(5))
+    monkeypatch.setattr(data, "load", lambda *_: alone)
+    with pytest.raises(InputError, match=r"hold no images out; .*add test/ images"):
+        table5(bench)
+
+
+def test_table3(bench: Bench) -> None:
+    recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in CONTENDERS3]
+    corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+    entries = list(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
+    rows = ("CoopNets generator", "CoopNets descriptor", "DCGAN", "WGAN-GP", "VAE", "Flow matching")
+    found = {entry["name"] for entry in entries}
+    assert {f"{row} {of}-corner" for row in rows for of in ("FD", "KD", "precision", "recall")} < found
+    page = (bench.out / "table3.md").read_text()
+    assert "| | FD-corner | KD-corner | precision | recall | FID |" in page
+    assert "| DCGAN (paper) |  |  |  |  | 37.7 |" in page
+    assert "| FID |" in page and "VAE FID (paper)" in names(bench.out / "table3.json")

@@ -1,0 +1,71 @@
+"""The command that measures tables again: what it hands on, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tiny_weights import write_network
+from tutelage import cli
+from tutelage.reproduce import table2, table3
+from tutelage.reproduce.bench import Bench
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
+        patch.setattr(sys, "argv", ["tutelage", "reproduce", *map(str, arguments)])
+        cli.main()
+    said = capsys.readouterr()
+    assert isinstance(exit.value.code, int)
+    return exit.value.code, said.out, said.err
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the tables were given; their numbers are made up."""
+    found: list[Any] = []
+
+    def table(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
+        found.append((arguments, more))
+        return [{"name": "Ours parzen", "value": 12.3456}, {"name": "Theirs parzen", "value": None}]
+
+    monkeypatch.setattr(table2, "table2", table)
+    monkeypatch.setattr(table3, "table3", table)
+    return found
+
+
+def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
+    code, out, _ = call(
+        capsys, "table2", "--budget", 1.5, "--out", tmp_path, "--seed", 7, "--only", "vae/mnist", "dcgan/mnist"
+    )
+    assert code == 0
+    assert out.splitlines() == ["Ours parzen: 12.35", "Theirs parzen: diverged", f"Look at {tmp_path / 'table2.md'}"]
+    (bench, data), more = given[0]
+    assert isinstance(bench, Bench) and (bench.out, bench.minutes, bench.seed) == (tmp_path, 1.5, 7)
+    assert bench.command.startswith("tutelage reproduce table2 --budget 1.5")
+    assert data is None and more == {"only": ["vae/mnist", "dcgan/mnist"]}
+
+
+def test_distances_need_an_extractor(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
+    weights = write_network(tmp_path / "weights.npz")
+    code, _, _ = call(capsys, "table3", "--budget", 1, "--out", tmp_path, "--extractor", weights)
+    assert code == 0 and given[0][0][1].name == "mobilenetv2-128"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
+        (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
+        (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[object, ...], says: str
+) -> None:
+    code, _, err = call(capsys, *arguments, "--out", tmp_path / "out")
+    assert code == 2 and says in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
