@@ -10,7 +10,7 @@ import pytest
 
 from tiny_weights import write_network
 from tutelage import cli
-from tutelage.reproduce import table2, table3
+from tutelage.reproduce import fig7, house_numbers, table1, table2, table3
 from tutelage.reproduce.bench import Bench
 
 
@@ -34,6 +34,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(table2, "table2", table)
     monkeypatch.setattr(table3, "table3", table)
+    for module, name in ((table1, "table1"), (fig7, "fig7"), (house_numbers, "fig9")):
+        monkeypatch.setattr(module, name, table)
     return found
 
 
@@ -51,8 +53,24 @@ def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: 
 
 def test_distances_need_an_extractor(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
     weights = write_network(tmp_path / "weights.npz")
-    code, _, _ = call(capsys, "table3", "--budget", 1, "--out", tmp_path, "--extractor", weights)
-    assert code == 0 and given[0][0][1].name == "mobilenetv2-128"
+    for number, name in enumerate(("table3", "fig9")):
+        code, _, _ = call(capsys, name, "--budget", 1, "--out", tmp_path, "--extractor", weights)
+        assert code == 0 and given[number][0][1].name == "mobilenetv2-128" and given[number][1] == {"only": []}
+
+
+@pytest.mark.parametrize("name", ["table1", "fig7"])
+def test_few_images_have_their_categories(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, name: str
+) -> None:
+    terms = (name, "--budget", 1, "--out", tmp_path, "--extractor", write_network(tmp_path / "weights.npz"))
+    code, out, _ = call(capsys, *terms)
+    assert code == 0 and out.endswith(f"Look at {tmp_path / name}.md\n")
+    more = ("--categories", "lemon=3", "alp", "--training-images", 5, "--only", "vae/scene64", "--data", tmp_path)
+    assert call(capsys, *terms, *more)[0] == 0
+    assert given[0][0][2:] == (None, []) and given[0][1] == {"only": [], "sizes": [50, 500]}
+    (_, extractor, data, categories), named = given[1]
+    assert (extractor.name, data, categories) == ("mobilenetv2-128", tmp_path, ["lemon=3", "alp"])
+    assert named == {"only": ["vae/scene64"], "sizes": [5]}
 
 
 @pytest.mark.parametrize(

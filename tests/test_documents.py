@@ -67,3 +67,17 @@ def test_the_benchmark_compares_the_same_network(capsys):
     spec = DescriptorSpec((1, 12, 12), (Conv(4, 4, 2), Conv(6, 3, 2)), 3, 0.2, 0.1)
     line = bench.measure("toy", spec, 5, "float32", torch.device("cpu"), repeats=1)
     assert line["ratio"] > 0 and {"case", "precision", "threads", "textbook_seconds"} <= set(line)
+
+
+def test_the_benchmark_of_video_compares_the_same_network():
+    import torch
+
+    from tiny_recipes import tiny
+    from tutelage.nets import VideoConv, VideoDescriptorSpec
+
+    bench = load(ROOT / "bench" / "video.py")
+    spec = VideoDescriptorSpec((3, 9, 8, 8), (VideoConv(4, 5, 2, 5, 2), VideoConv(3, 5, 2, None)), 0.0, 0.1)
+    assert bench.full_layer(spec).shape == (4, 5, 4, 4)
+    for measured in (spec, bench.full_layer(spec)):
+        assert bench.measure("toy", measured, "float32", torch.device("cpu"), repeats=1)["ratio"] > 0
+    assert bench.iteration(tiny("video/quick"), torch.device("cpu"))["iteration_seconds"] >= 0

@@ -78,6 +78,23 @@ _PATCHES = {
     "checkpoint_every": "4",
     "picture_every": "5",
 }
+_LOCAL = '{"channels": 4, "frames": 5, "frame_stride": 2, "kernel": 5, "stride": 2}'
+_FULL = '{"channels": 3, "frames": 5, "frame_stride": 2, "kernel": null}'
+_VIDEO = {
+    "data.size": "[8, 8]",
+    "data.frames": "20",
+    "descriptor.shape": "[3, 20, 8, 8]",
+    "descriptor.convs": f"[{_LOCAL}, {_FULL}]",
+    "generator.latent_dim": "2",
+    "generator.latent_size": "[3, 1, 1]",
+    "generator.deconvs": '[{"channels": 4, "frames": 5, "frame_stride": 2, "kernel": null, "size": [4, 4]},'
+    ' {"channels": 3, "frames": 2, "frame_stride": 2, "kernel": 5, "size": [8, 8]}]',
+    "plan.chains": "2",
+    "plan.revision_steps": "2",
+    "plan.batch_size": "1",
+    "plan.calibration_draws": "4",
+}
+"""8x8 pixels; n latents make 4 n + 8 frames, so 3 make 20."""
 _RECOGNISER = {
     "data.kind": "digits",
     "data.size": "[8, 8]",
@@ -90,6 +107,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "descriptor/mnist": _DATA | _DESCRIPTOR | _CHAINS | _RUN,
     "generator/mnist": _DATA | _GENERATOR | _RUN | {"plan.inference_steps": "2"},
     "igm/texture": _PATCHES,
+    "video/quick": _RUN | _VIDEO,
+    "video/dynamic-texture": _RUN | _VIDEO,
     "classifier/mnist": _RECOGNISER | _RUN,
     "vae/mnist": _DATA | _ENCODER | _GENERATOR | _RUN,
     "flow-matching/mnist": _DATA | _VELOCITY | _RUN,
@@ -129,6 +148,13 @@ def tiny_images(n: int = 10, channels: int = 1) -> ImageSet:
     """Noise, as a data set."""
     pixels = np.random.default_rng(0).integers(0, 256, (n, channels, 8, 8), dtype=np.uint8)
     return from_array(pixels, "noise", layout="NCHW")
+
+
+def tiny_clip() -> ImageSet:
+    """A video of 20 frames of 8x8 in which stripes move, as a data set; 20 frames per second."""
+    places = np.arange(8).reshape(1, 1, 1, 1, 8) + np.arange(20).reshape(1, 1, 20, 1, 1)
+    pixels = np.broadcast_to((places % 4 < 2) * 150 + 50, (1, 3, 20, 8, 8)).astype(np.uint8)
+    return ImageSet(pixels, "moving stripes", "stripes", "0" * 64, stretch=True, fps=20.0)
 
 
 def tiny_texture() -> ImageSet:

@@ -22,18 +22,20 @@ from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from . import __version__, data
-from .apps import any_size, inference, interpolation, style
+from .apps import any_size, dynamics, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8
 from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, semisupervised, table2, table3, table5
+from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5
+from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
+from .run import synthesising as of_latents
 from .run import train as training
 from .run.build import build, parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
@@ -63,7 +65,7 @@ Overrides = Annotated[
 def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
-        size = "x".join(map(str, recipe.data.size))
+        size = "x".join(map(str, recipe.data.shape[1:]))
         algorithm = evaluate.algorithm_of(recipe.plan)
         rounds = getattr(recipe.plan, "rounds", None)
         length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
@@ -79,7 +81,8 @@ def train(
     recipe: Name,
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
-        Path | None, arg(aliases=["--image"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")
+        Path | None,
+        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)"),
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
@@ -122,7 +125,10 @@ def resume(
 
 def sample(
     run: Run,
-    out: Annotated[Path, arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each")],
+    out: Annotated[
+        Path,
+        arg(help=".png: one grid; .npy: uint8 [n, H, W, C]; a folder: one PNG each; of videos also .gif, .webp, .mp4"),
+    ],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
     model: Annotated[
         Literal["best", "generator", "descriptor", "cascade", "flow"],
@@ -136,32 +142,62 @@ def sample(
 ) -> None:
     """Draw new images from a trained run."""
     _check_count("n", n)
-    pictures.check_target(out)
-    learner, state = _trained(folder.open_run(run), _device(device), revision_steps)
+    opened = folder.open_run(run)
+    pictures.check_target(out, moving=opened.recipe().data.frames is not None)
+    learner, state = _trained(opened, _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
         raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
-    pictures.write_images(drawn[which], out)
+    pictures.write_images(drawn[which], out, opened.frame_rate())
     print(f"{n} images of the {which}: {out}")
 
 
 def synthesise(
     run: Run,
-    size: Annotated[str, arg(metavar="HEIGHTxWIDTH", help="in pixels, e.g. 320x512")],
-    out: Annotated[Path, arg(help=".png: a picture, or a grid of several; .npy: uint8 [n, H, W, C]; a folder")],
-    n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 1,
+    out: Annotated[
+        Path,
+        arg(help=".png: a picture, or a grid; .npy: uint8 [n, H, W, C]; a folder; of videos also .gif, .webp, .mp4"),
+    ],
+    size: Annotated[str | None, arg(metavar="HEIGHTxWIDTH", help="of textures, in pixels, e.g. 320x512")] = None,
+    frames: Annotated[int | None, arg(help="of video/ runs: any number; the clip's frame rate is kept")] = None,
+    n: Annotated[int, arg(aliases=["-n"], help="how many images, or videos")] = 1,
+    revision_steps: Annotated[
+        int | None,
+        arg(help="Langevin steps of the descriptor on what a generator drafts (default: the recipe's; of videos none)"),
+    ] = None,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
-    """Make new images of any size from a model of patches: noise through the saved cascade (IGM §3.4)."""
+    """Make new textures of any size, or videos of any length: noise through the saved cascade (IGM §3.4), or a larger
+    map or longer sequence of latents through the generator (CoopNets §4.1, §4.7)."""
     _check_count("n", n)
-    pictures.check_target(out)
+    opened = folder.open_run(run)
+    moving = opened.recipe().data.frames is not None
+    if moving and (frames is None or size is not None):
+        raise InputError(f"run {run} makes videos; give --frames, and no --size")
+    if not moving and (size is None or frames is not None):
+        raise InputError(f"run {run} makes pictures; give --size, and no --frames")
+    pictures.check_target(out, moving)
+    learner, state = _trained(opened, _device(device))
+    rng = stream(seed, "synthesise", device=device)
+    began = time.perf_counter()
+    if frames is not None:
+        videos = dynamics.synthesise(learner, state, frames, n, rng, revision_steps or 0)
+        pictures.write_images(videos, out, opened.frame_rate())
+        print(f"{n} x {frames} frames in {time.perf_counter() - began:.1f} s: {out}")
+        return
+    assert size is not None
     height, width = _size(size)
-    learner, state = _trained(folder.open_run(run), _device(device))
     if not isinstance(learner, igm.Igm):
-        raise InputError(f"run {run} has no classifiers to synthesise by; give a run of an igm/ recipe")
-    began, rng, last = time.perf_counter(), stream(seed, "synthesise", device=device), None
+        made = of_latents.synthesise(run, learner, state, (height, width), n, revision_steps, rng)
+        pictures.write_images(made.images, out)
+        revised = f", {made.steps} steps of revision in {made.revision_seconds:.1f} s" if made.steps else ""
+        print(f"{n} x {height} high, {width} wide, drafted in {made.draft_seconds:.2f} s{revised}: {out}")
+        return
+    if revision_steps is not None:
+        raise InputError(f"run {run} makes its images in its own rounds; leave out --revision-steps")
+    last = None
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
         for last in any_size.synthesise(learner, state, (height, width), n, rng):
             bar.update(last.round - bar.n)
@@ -217,6 +253,7 @@ def interpolate(
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
     opened = folder.open_run(run)
+    _check_pictures(opened)
     learner, state = _trained(opened, _device(device))
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     rng = stream(seed, "interpolate", device=device)
@@ -252,6 +289,7 @@ def complete(
         _check_count("n", n)
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where, revision_steps or None)
     completing.check_generator(run, state)
@@ -286,6 +324,7 @@ def project(
     """Find the latents of a real picture, and walk from it to another (CoopNets §2.2, §4.3)."""
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = _trained(opened, where)
     completing.check_generator(run, state)
@@ -330,6 +369,7 @@ def evaluate_run(
     if samples is not None:
         _check_count("samples", samples)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
     few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
@@ -374,6 +414,7 @@ def probe(
     """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
     _check_count("labelled", labelled)
     opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
     with in_use(run):
@@ -387,10 +428,15 @@ def probe(
 
 def reproduce(
     name: Annotated[
-        Positional[Literal["table2", "table3", "table5", "fig8", "igm-semisupervised", "igm-outliers"]],
+        Positional[
+            Literal[
+                "table1", "table2", "table3", "table5", "fig7", "fig8", "fig9", "igm-semisupervised", "igm-outliers"
+            ]
+        ],
         arg(
             metavar="NAME",
-            help="CoopNets: table2, likelihood of digits; table3, CIFAR-10; table5, completed faces. IGM: fig8, faces; "
+            help="CoopNets: table1, scenes from few images; table2, likelihood of digits; table3, CIFAR-10; table5, "
+            "completed faces; fig7, objects from few images. IGM: fig8, faces; fig9, house numbers; "
             "igm-semisupervised, features; igm-outliers, digits against other images",
         ),
     ],
@@ -402,6 +448,17 @@ def reproduce(
     outliers: Annotated[
         list[Path], arg(metavar="PATH", help="for igm-outliers: folders of other images, or of files like MNIST's")
     ] = [],  # noqa: B006
+    categories: Annotated[
+        list[str],
+        arg(
+            metavar="FOLDER[=INDEX]",
+            help="for table1 and fig7: folders of the data, by name or WordNet id; for fig7 with the index of the "
+            "class in the extractor where it is not one of the paper's (by default: the paper's)",
+        ),
+    ] = [],  # noqa: B006
+    training_images: Annotated[
+        list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
+    ] = [50, 500],  # noqa: B006
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
@@ -418,14 +475,19 @@ def reproduce(
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":
             entries = semisupervised.igm_semisupervised(bench, data, only=only)
-        case "table3" | "fig8":
+        case "table1" | "table3" | "fig7" | "fig8" | "fig9":
             if extractor is None:
                 raise InputError(
                     f"{name} needs --extractor, which measures by its features; name a file of weights or an extractor "
                     "that is installed"
                 )
-            compare = table3.table3 if name == "table3" else faces.fig8
-            entries = compare(bench, extractor_of(extractor, bench.device), data, only=only)
+            network = extractor_of(extractor, bench.device)
+            if name in ("table1", "fig7"):
+                against = table1.table1 if name == "table1" else objects.fig7
+                entries = against(bench, network, data, categories, only=only, sizes=training_images)
+            else:
+                compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
+                entries = compare(bench, network, data, only=only)
     for entry in entries:
         value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
@@ -513,7 +575,7 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
-    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None)
+    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
     return torch.tensor(data.load(spec, path).train.pixels)
 
 
@@ -545,6 +607,11 @@ def _size(text: str) -> tuple[int, int]:
     if not (times and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise InputError(f"--size is {text!r}; write HEIGHTxWIDTH in pixels, for example 320x512")
     return int(height), int(width)
+
+
+def _check_pictures(run: folder.RunFolder) -> None:
+    if run.recipe().data.frames is not None:
+        raise InputError(f"run {run.path} makes videos, and this command is for pictures; use `sample` or `synthesise`")
 
 
 def _check_count(name: str, value: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tiny_recipes import same, tiny, tiny_images, tiny_texture
+from tiny_recipes import same, tiny, tiny_clip, tiny_images, tiny_texture
 from tutelage.data import Batches, ImageSet
 from tutelage.rng import stream
 from tutelage.run import checkpoint
@@ -57,6 +57,7 @@ CASES = {
         COOPNETS.samples,
         {"plan.inference_steps": 2, "plan.add_noise": True, "plan.reconstruction_updates": 2},
     ),
+    "CoopNets of videos": Case("video/quick", COOPNETS.numbers, COOPNETS.pictures, COOPNETS.samples),
     "Algorithm D": Case("descriptor/mnist", _OF_D | {"acceptance"}, {"revised"}, {"descriptor"}),
     "Algorithm D from noise": Case(
         "descriptor/mnist",
@@ -90,6 +91,8 @@ def learner(case: Case) -> Any:
 
 
 def observed(case: Case) -> ImageSet:
+    if case.recipe.startswith("video"):
+        return tiny_clip()
     return tiny_texture() if case.recipe.startswith("igm") else tiny_images(10)
 
 

@@ -169,6 +169,26 @@ def test_a_subset_of_a_plain_folder(tmp_path):
     assert len(folder_splits(tmp_path / "in", RGB, subset="cats", cache=tmp_path / "cache").train) == 1
 
 
+def test_a_subset_of_several_folders_and_the_first_of_each(tmp_path):
+    names = ["cats/1", "cats/2", "cats/3", "dogs/1", "dogs/2", "owls/1"]
+    for number, name in enumerate([*(f"train/{name}" for name in names), "val/cats/1", "val/cats/2", "val/cats/3"]):
+        save(tmp_path / "in" / f"{name}.png", (number,) * 3)
+
+    def read(**more):
+        splits = folder_splits(tmp_path / "in", RGB, **more, cache=tmp_path / "cache")
+        return [part.pixels[:, 0, 0, 0].tolist() for part in (splits.train, splits.validation) if part], splits.train
+
+    pixels, train = read(subset=("dogs", "cats/"))
+    assert pixels == [[0, 1, 2, 3, 4], [6, 7, 8]] and train.name == "train/2 folders"
+    pixels, few = read(subset=("dogs", "cats"), each=2)
+    assert pixels == [[0, 1, 3, 4], [6, 7, 8]] and few.sha256 != train.sha256  # what is held out stays whole
+    assert read(each=1)[0][0] == [0, 3, 5]
+    with pytest.raises(InputError, match=r"train/dogs holds 2 of the 3 images .* of each folder; ask for fewer"):
+        read(subset=("cats", "dogs"), each=3)
+    with pytest.raises(InputError, match=r"no images below a folder 'dog'.*did you mean 'dogs'"):
+        read(subset=("cats", "dog"))
+
+
 def test_a_subset_that_is_not_there(tmp_path):
     for name in "abcdef":
         save(tmp_path / "in" / f"class_{name}" / "1.png")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from idx_files import write_mnist
 from tutelage.checks import InputError
-from tutelage.data import DataSpec, find, load
+from tutelage.data import DataSpec, class_folders, find, load
 
 MNIST = DataSpec("mnist", (6, 6), 1)
 
@@ -119,6 +119,12 @@ def test_loading_a_zip(tmp_path):
     splits = load(DataSpec("zip", (6, 6), 3, subset="dogs"), tmp_path / "a.zip")
     assert splits.validation and [len(splits.train), len(splits.validation)] == [1, 1]
     assert (splits.train.pixels == 20).all() and (splits.validation.pixels == 30).all()
+    assert class_folders(tmp_path / "a.zip") == ("cats", "dogs")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "a")
+    assert class_folders(tmp_path / "a") == ("cats", "dogs") and class_folders(tmp_path / "a" / "train" / "cats") == ()
+    with pytest.raises(InputError, match="cats holds 1 of the 2 images that were asked of each folder"):
+        load(DataSpec("folder", (6, 6), 3, subset=("cats", "dogs"), each=2), tmp_path / "a")
 
 
 def test_loading_one_picture(tmp_path):
@@ -234,6 +240,8 @@ def test_an_impossible_spec_is_refused(fields, says):
     [
         ("image", {"crops": -1}, "the number of crops is -1; give 0 for the whole picture"),
         ("zip", {"crops": 4}, "4 crops were asked of data of kind zip; only kind image is cropped"),
+        ("image", {"each": 5}, "5 images of each folder were asked of data of kind image; give 1 or more, of a folder"),
+        ("zip", {"each": 0}, "0 images of each folder"),
         ("image", {"subset": "cats"}, "the subset 'cats' was asked of data of kind image; only folder and zip have"),
     ],
 )

@@ -55,6 +55,8 @@ def test_folders_are_splits(tmp_path, top, validation):
     cats = zip_splits(path, RGB, subset="cats", cache=tmp_path / "cache")
     assert cats.validation and cats.test is None
     assert [colours(cats.train), colours(cats.validation)] == [[1], [3]]
+    both = zip_splits(path, RGB, subset=("dogs", "cats"), each=1, cache=tmp_path / "cache")
+    assert colours(both.train) == [1, 2]
 
 
 def test_a_train_folder_beside_others_splits_nothing(tmp_path):

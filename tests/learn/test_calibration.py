@@ -101,3 +101,15 @@ def test_without_batch_norm_nothing_is_drawn() -> None:
     network = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
     calibrate(network, 100, (3,), rng)
     assert torch.equal(rng.get_state(), before) and not network.training
+
+
+def test_images_too_large_for_a_chunk_of_several_still_come_in_pairs() -> None:
+    """Statistics of one at a time would not show how they differ."""
+
+    class Large(Watched):
+        def forward(self, latents: Tensor) -> Tensor:
+            return super().forward(latents)[:, :1].expand(-1, 1_000_000)
+
+    generator = Large().train()
+    calibrate(generator, 6, (3,), stream(0, "draws"))
+    assert [len(latents) for latents in generator.given] == [1, 2, 2, 2], "one to see the size"

@@ -45,7 +45,7 @@ def test_psnr_of_a_shift_is_known_and_of_a_copy_infinite() -> None:
 
 def wang(a: Tensor, b: Tensor) -> float:
     """By torchmetrics, whose own mean takes windows that stick out, too."""
-    both = (a[None].double(), b[None].double())
+    both = (a[None].double() + 1, b[None].double() + 1)  # black is 0
     _, everywhere = structural_similarity_index_measure(*both, sigma=1.5, data_range=2.0, return_full_image=True)
     return everywhere[..., 5:-5, 5:-5].mean().item()
 
@@ -59,14 +59,16 @@ def test_ssim_is_that_of_wang_et_al(channels: int) -> None:
 
 def test_ssim_of_a_copy_is_one_and_of_flat_images_known() -> None:
     assert ssim(A, A).value == pytest.approx(1, rel=1e-12)
-    one, half = torch.ones(2, 1, 11, 11), torch.full((2, 1, 11, 11), 0.5)
-    c1 = (0.01 * 2) ** 2  # nothing varies, so the means alone count
-    assert ssim(one, half).value == pytest.approx((2 * 0.5 + c1) / (1 + 0.25 + c1), rel=1e-9)
+    c1 = 0.01**2  # nothing varies, so the means alone count, of images in [0, 1]
+    for x, y in ((1.0, 0.75), (0.0, 1.0), (0.0, 0.2), (0.4, 0.6)):
+        flat = [torch.full((2, 1, 11, 11), 2 * level - 1, dtype=torch.float64) for level in (x, y)]
+        assert ssim(*flat).value == pytest.approx((2 * x * y + c1) / (x * x + y * y + c1), rel=1e-9)
     c2 = (0.03 * 2) ** 2
     board = ((torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2 - 1).float().expand(1, 1, 16, 16)
     assert ssim(board, -board).value < -0.9
     settings = {"data_range": 2, "gaussian_weights": True, "use_sample_covariance": False}
-    plain = structural_similarity(board[0, 0].double().numpy(), -board[0, 0].double().numpy(), **settings)
+    black_is_0 = (board[0, 0].double().numpy() + 1, 1 - board[0, 0].double().numpy())
+    plain = structural_similarity(*black_is_0, **settings)
     assert ssim(board, -board).value == pytest.approx(plain, rel=1e-12)
     assert ssim(board, -board).value == pytest.approx((-2 + c2) / (2 + c2), rel=1e-2)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tutelage.checks import InputError
 from tutelage.nets import Deconv, Generator, GeneratorSpec
-from tutelage.nets.presets import MNIST_GENERATOR
+from tutelage.nets.presets import MNIST_GENERATOR, TEXTURE_GENERATOR
 from tutelage.rng import stream
 
 SPECS = [
@@ -248,3 +248,13 @@ def test_scales_start_from_one_and_change_nothing_until_they_learn() -> None:
 def test_a_scale_without_batch_norm_is_refused() -> None:
     with pytest.raises(InputError, match=r"batch_norm_scale but no batch_norm.*set batch_norm=true"):
         replace(SCALED, batch_norm=False)
+
+
+def test_the_smallest_map_of_latents_that_covers_a_size() -> None:
+    """CoopNets §4.1: 7x7 latents make 224x224, and 20x30 make 640x960; every deconvolution doubles."""
+    shapes = {(224, 224): (1, 7, 7), (640, 960): (1, 20, 30), (225, 224): (1, 8, 7), (256, 257): (1, 8, 9)}
+    assert {size: TEXTURE_GENERATOR.latent_shape_for(size) for size in shapes} == shapes
+    with pytest.raises(InputError, match="a size of 300x223 is smaller than the images of 224x224"):
+        TEXTURE_GENERATOR.latent_shape_for((300, 223))
+    with pytest.raises(InputError, match="starts from latent vectors and makes images of 28x28 only"):
+        MNIST_GENERATOR.latent_shape_for((56, 56))

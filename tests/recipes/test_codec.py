@@ -121,6 +121,7 @@ CHANGES = [
     ("plan.generator_update.lr", "0.5", 0.5),
     ("precision", "float32", "float32"),
     ("data.kind", "folder", "folder"),
+    ("data.each", "none", None),
     ("descriptor.convs", '[{"channels": 8, "kernel": 3, "stride": 2}]', (Conv(8, 3, 2),)),
     ("keep_every", "none", None),
     ("name", "mine", "mine"),
@@ -146,6 +147,16 @@ def test_fields_that_only_fit_together_change_together() -> None:
     assert (both.plan.chains, both.plan.batch_size) == (8, 8)
     resized = codec.override(DESCRIPTOR_MNIST, {"data.size": "[14, 14]", "descriptor.shape": "[1, 14, 14]"})
     assert resized.descriptor is not None and resized.descriptor.shape == (1, 14, 14)
+
+
+def test_a_field_may_be_a_word_or_several() -> None:
+    for text, expected in (("cats", "cats"), ('["cats", "dogs"]', ("cats", "dogs")), ("none", None)):
+        data = codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": text}).data
+        assert data.subset == expected and codec.decode(type(data), codec.encode(data)) == data
+    with pytest.raises(InputError, match=r"data\.subset\[0\] is 3; it needs to be a word"):
+        codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "[3]"})
+    with pytest.raises(InputError, match=r"data\.subset is 3; it needs to be a word"):
+        codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "3"})
 
 
 def test_a_field_of_a_table_given_in_the_same_breath_wins() -> None:

@@ -47,6 +47,7 @@ COUNTS = {
 COUNTS |= {
     "vae/mnist": {"generator": MNIST_G, "encoder": MNIST_D + 100 * (256 * 4 * 4 + 1)},
     "vae/cifar10": {"generator": 1_438_851, "encoder": 2_012_388 + 100 * (256 * 8 * 8 + 1)},
+    "vae/scene64": {"generator": DCGAN, "encoder": 6_927_588 + 100 * (256 * 16 * 16 + 1)},
     "flow-matching/mnist": {"velocity": 887_713},
     "flow-matching/cifar10": {"velocity": 3_135_043},
     "deep-directed/mnist": {"descriptor": MNIST_D + 28 * 28, "generator": MNIST_G + 512 + 256 + 128},
@@ -59,6 +60,14 @@ COUNTS |= {
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
+    "video/dynamic-texture": {
+        "descriptor": (120 * 3 * 125 + 120) + (30 * 120 * 5 * 64**2 + 30) + (10 * 30 * 5 + 10),
+        "generator": (256 * 5 * 5 + 256) + (128 * 256 * 5 * 32**2 + 128) + (64 * 128 * 125 + 64) + (3 * 64 * 50 + 3),
+    },
+    "video/quick": {
+        "descriptor": (60 * 3 * 125 + 60) + (30 * 60 * 5 * 32**2 + 30) + (10 * 30 * 5 + 10),
+        "generator": (128 * 5 * 5 + 128) + (64 * 128 * 5 * 16**2 + 64) + (32 * 64 * 125 + 32) + (3 * 32 * 50 + 3),
+    },
 }
 _CASCADES_ONLY = ("igm/texture-medium", "igm/texture-paper")
 COUNTS |= {
@@ -118,7 +127,7 @@ def test_a_baseline_has_the_generator_of_our_recipe_but_for_its_first_weights(re
 def test_what_departs_from_the_paper_in_a_network_is_listed(recipe: Recipe) -> None:
     deviations = " ".join(recipe.deviations)
     of_coopnets = recipe.descriptor is not None or recipe.generator is not None  # IGM's is leaky on paper too
-    assert ("ReLU is leaky" in deviations) == of_coopnets
+    assert ("ReLU is leaky" in deviations) == (of_coopnets and recipe.data.kind != "video")  # plain in code too
     assert ("one channel" in deviations) == (recipe.generator is not None and recipe.data.channels == 1)
 
 
@@ -133,7 +142,8 @@ def test_names_are_found_and_near_misses_are_helped() -> None:
 
 
 def test_what_is_compared_has_the_generator_and_the_work_of_the_cooperative_recipe() -> None:
-    for name in ("vae/mnist", "vae/cifar10", "flow-matching/mnist", "flow-matching/cifar10", "deep-directed/mnist"):
+    names = ("vae/mnist", "vae/cifar10", "vae/scene64", "flow-matching/mnist", "flow-matching/cifar10")
+    for name in (*names, "deep-directed/mnist"):
         recipe, ours = by_name(name), by_name(f"coopnets/{name.partition('/')[2]}")
         assert (recipe.data, recipe.precision) == (ours.data, ours.precision)
         assert (recipe.plan.iterations, recipe.plan.batch_size) == (ours.plan.iterations, ours.plan.batch_size)
@@ -158,3 +168,12 @@ def test_an_encoder_that_does_not_fit_the_latents_is_refused() -> None:
     assert recipe.encoder is not None
     with pytest.raises(InputError, match="the encoder has 100 outputs; a generator of 100 latents needs 200"):
         dataclasses.replace(recipe, encoder=dataclasses.replace(recipe.encoder, outputs=100))
+
+
+def test_a_video_is_learned_by_networks_of_videos() -> None:
+    video, pictures = by_name("video/quick"), by_name("generator/mnist")
+    with pytest.raises(InputError, match=r"made for images of .3, 32, 64, 64. \(channels, frames, height, width\)"):
+        dataclasses.replace(video, data=dataclasses.replace(video.data, frames=28))
+    with pytest.raises(InputError, match="learns from a video by an algorithm that has no networks of videos"):
+        dataclasses.replace(video, plan=by_name("wgan/mnist").plan)
+    assert dataclasses.replace(video, plan=pictures.plan).generator is video.generator, "Algorithm G takes it"

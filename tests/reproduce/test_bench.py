@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tiny_recipes import tiny, tiny_images
+from tutelage.checks import InputError
 from tutelage.data import ImageSet, from_array
 from tutelage.recipes import Recipe
 from tutelage.reproduce import bench as benches
@@ -72,6 +73,12 @@ def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
     assert run.path == path
     (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))
     assert torch.equal(a["learner"]["latents"] if "latents" in a["learner"] else a["rng"], b["rng"])
+
+
+def test_a_run_of_other_images_is_not_taken_for_this_one(six: Recipe, tmp_path: Path) -> None:
+    trained(bench_at(tmp_path), six, IMAGES)
+    with pytest.raises(InputError, match=r"coopnets-mnist-1min-seed3 learned from other images .*name another --out"):
+        trained(bench_at(tmp_path), six, tiny_images(21))
 
 
 def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

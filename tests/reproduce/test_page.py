@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from tutelage.reproduce.dots import dot_chart
-from tutelage.reproduce.page import Column, Quoted, Table, write
+from tutelage.reproduce.page import Column, Curves, Quoted, Table, write
 
 COLUMNS = (Column("parzen", "log-likelihood", ".1f"), Column("FD-x", "FD-x"))
 QUOTED = (
@@ -57,6 +59,24 @@ def test_a_page_of_nothing_is_still_a_page(tmp_path: Path) -> None:
     write(tmp_path / "numbers.md", Table("Numbers", "Words.", ("Ours",), (), COLUMNS), [])
     page = (tmp_path / "numbers.md").read_text()
     assert "| Ours | not run | not run |" in page and "How the time" not in page and "Seed" not in page
+
+
+def test_columns_of_one_measure_are_curves(tmp_path: Path) -> None:
+    columns = tuple(Column(f"{what} n={n}", f"{what}, {n}") for what in ("skill", "luck") for n in (10, 20))
+    curves = tuple(Curves(what, "images", {n: f"{what} n={n}" for n in (10, 20)}) for what in ("skill", "luck"))
+    table = Table("Numbers", "Words.", ("Ours", "Theirs"), ("real images",), columns, curves=curves)
+    numbers = [("Ours skill n=10", 1.0, 0.5), ("Ours skill n=20", 3.0, None), ("real images skill n=20", 4.0, None)]
+    write(tmp_path / "numbers.md", table, [entry(*number) for number in numbers])
+    page = (tmp_path / "numbers.md").read_text()
+    assert "![skill](numbers.svg)" in page and "![luck](numbers_2.svg)" in page
+    space = "{http://www.w3.org/2000/svg}"
+    svg = ElementTree.parse(tmp_path / "numbers.svg")
+    dots = [(float(dot.attrib["cx"]), float(dot.attrib["cy"])) for dot in svg.iter(f"{space}circle")]
+    assert len(dots) == 3 and dots[1][0] == dots[2][0] > dots[0][0]
+    assert (dots[0][1] - dots[1][1]) / (dots[1][1] - dots[2][1]) == pytest.approx(2, rel=0.02)
+    names = {text.text for text in svg.iter(f"{space}text")}
+    assert {"Ours", "real images", "skill against images"} <= names and "Theirs" not in names
+    assert "no finite values" in (tmp_path / "numbers_2.svg").read_text()
 
 
 def test_dots_lie_where_their_values_are() -> None:

@@ -24,6 +24,8 @@ from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.faces import CONTENDERS as FACES
 from tutelage.reproduce.faces import fig8
+from tutelage.reproduce.house_numbers import CONTENDERS as HOUSES
+from tutelage.reproduce.house_numbers import fig9
 from tutelage.reproduce.outliers import MODEL, igm_outliers
 from tutelage.reproduce.semisupervised import CONTENDERS as SETS
 from tutelage.reproduce.semisupervised import igm_semisupervised
@@ -81,6 +83,20 @@ def test_fig8(bench: Bench) -> None:
     list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
     page = (bench.out / "fig8.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
+
+
+def test_fig9(bench: Bench) -> None:
+    corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
+    assert [of.recipe.name for of in HOUSES] == ["igm/svhn32-quick", "igm/svhn32-quick-single", "dcgan/svhn32"]
+    assert {of.recipe.data.kind for of in HOUSES} == {"svhn"}
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
+    list(
+        fig9(bench, corner, None, [Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS))], ["igm/texture"], 20, 10)
+    )
+    page = (bench.out / "fig9.md").read_text()
+    assert "# House numbers (IGM, Fig. 9)" in page and "| DCGAN | not run | not run | not run | not run |" in page
+    assert "| IGM | not run" not in page
 
 
 def test_igm_semisupervised(bench: Bench) -> None:

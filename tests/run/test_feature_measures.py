@@ -9,6 +9,7 @@ from torch import Tensor
 from tiny_recipes import tiny_images
 from tutelage.checks import InputError
 from tutelage.data import ImageSet, Splits, from_array
+from tutelage.metrics.class_scores import class_scores
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.frechet import frechet_distance, moments
 from tutelage.metrics.inception_score import inception_score
@@ -17,7 +18,13 @@ from tutelage.metrics.manifold import density_coverage, precision_recall
 from tutelage.metrics.references import uniform_noise
 from tutelage.rng import stream
 from tutelage.run import feature_measures
-from tutelage.run.feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
+from tutelage.run.feature_measures import (
+    class_measures,
+    frechet_measure,
+    inception_measure,
+    kernel_measure,
+    manifold_measures,
+)
 from tutelage.run.measures import Measure, as_pictures
 
 CPU = torch.device("cpu")
@@ -157,8 +164,11 @@ def test_precision_and_its_relatives_share_their_neighbours(monkeypatch: pytest.
 
 
 def test_the_inception_score_reads_the_classifiers_logits() -> None:
-    measure = inception_measure(SPLITS, EXTRACTOR, 20, 0, CPU)
-    assert (measure.name, measure.samples) == ("IS-corner", 20)
+    measure = inception_measure(Splits(SPLITS.train), EXTRACTOR, 20, 0, CPU)
+    assert (measure.name, measure.samples, list(measure.beside)) == ("IS-corner", 20, ["real images", "noise"])
+    order = torch.randperm(30, generator=stream(0, "training"))[:20]
+    assert each(measure)[0] == inception_score(3 * features(floats(SPLITS.train)[order]), 10)
+    assert inception_measure(Splits(SPLITS.train), EXTRACTOR, 40, 0, CPU).samples == 30
     score = measure.score(SAMPLES)
     assert score == inception_score(3 * features(SAMPLES), 10)
     found = measure.fields(score)
@@ -167,12 +177,46 @@ def test_the_inception_score_reads_the_classifiers_logits() -> None:
     assert few.score(SAMPLES[:8]).splits == 4
 
 
+LARGE = Extractor("large", "cd", 64, 8, lambda images: images[:, 0].flatten(1), head=lambda x: 3 * x[:, :7])
+
+
+def test_the_classifier_is_asked_for_the_class_that_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(len(arguments[0]))
+        return class_scores(*arguments)
+
+    monkeypatch.setattr(feature_measures, "class_scores", counted)
+    probability, error = class_measures(Splits(SPLITS.train), LARGE, 2, 40, 0, CPU)
+    assert [probability.name, error.name] == ["class-probability-large", "top-5-error-large"]
+    assert probability.samples == 30 and list(error.beside) == ["real images", "noise"]
+    logits = 3 * as_pictures(SAMPLES)[:, 0].flatten(1)[:, :7]
+    expected = class_scores(logits, 2)
+    found = probability.score(SAMPLES), error.score(SAMPLES)
+    assert found == (expected.probability, expected.top_error) and asked == [20]
+    assert probability.fields(found[0]) == {
+        **{"value": found[0].value, "stderr": found[0].stderr, "n": 20, "class_index": 2},
+        **{"extractor": "large", "extractor_sha256": "cd", "classes": 7},
+    }
+    order = torch.randperm(30, generator=stream(0, "training"))
+    real = class_scores(3 * floats(SPLITS.train)[order][:, 0].flatten(1)[:, :7], 2)
+    assert each(error)[0] == real.top_error
+
+
+@pytest.mark.parametrize(
+    "of", [lambda e: inception_measure(SPLITS, e, 9, 0, CPU), lambda e: class_measures(SPLITS, e, 0, 9, 0, CPU)]
+)
+def test_what_is_no_classifier_is_refused_before_anything_is_computed(of: Any) -> None:
+    with pytest.raises(InputError, match="the extractor blind is no classifier"):
+        of(Extractor("blind", "ab", 4, 8, EXTRACTOR.function))
+
+
 @pytest.mark.parametrize(
     ("measure", "what"),
     [
         (kernel_measure, "a kernel distance"),
         (manifold_measures, "precision and recall"),
-        (inception_measure, "an Inception Score"),
     ],
 )
 def test_they_need_images_that_were_held_out(measure: Any, what: str) -> None:

@@ -11,6 +11,7 @@ from tiny_recipes import tiny_images
 from tutelage.checks import InputError
 from tutelage.data import ImageSet, Splits, from_array
 from tutelage.metrics.parzen import parzen
+from tutelage.metrics.pixel import pairwise_ssim
 from tutelage.metrics.references import uniform_noise
 from tutelage.metrics.sliced import patch_sliced_wasserstein
 from tutelage.rng import stream
@@ -18,6 +19,7 @@ from tutelage.run.measures import (
     Measure,
     as_pictures,
     parzen_measure,
+    similarity_measure,
     statistics_measure,
     texture_measure,
 )
@@ -73,6 +75,23 @@ def test_parzen_needs_both_kinds_of_held_out_images(missing: str) -> None:
 
 def each(measure: Measure[Any]) -> list[Any]:
     return [score() for score in measure.beside.values()]
+
+
+# --- variety
+
+
+def test_similarity_is_of_pairs_of_pictures() -> None:
+    images = from_array(uniform_noise((30, 1, 12, 12), stream(1)).numpy(), layout="NCHW")
+    measure = similarity_measure(Splits(images), 20, 0, CPU)
+    assert (measure.name, measure.samples, list(measure.beside)) == ("pairwise-SSIM", 20, ["real images", "noise"])
+    assert similarity_measure(Splits(images), 50, 0, CPU).samples == 30
+    samples = 3 * torch.randn(20, 1, 12, 12, generator=stream(0, "samples"))
+    score = measure.score(samples)
+    assert score == pairwise_ssim(as_pictures(samples), stream(0, "pairs"))
+    assert measure.fields(score) == {"value": score.value, "stderr": score.stderr, "n": 20}
+    order = torch.randperm(30, generator=stream(0, "training"))[:20]
+    assert each(measure)[0] == pairwise_ssim(floats(images)[order], stream(0, "pairs"))
+    assert abs(each(measure)[1].value) < 0.5 < measure.score(samples[:1].expand(20, -1, -1, -1)).value
 
 
 # --- textures

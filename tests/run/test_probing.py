@@ -66,7 +66,7 @@ def test_what_has_no_features_of_whole_images_is_refused(tmp_path: Path) -> None
     with pytest.raises(InputError, match="know patches, not whole images"):
         probed(patches)
     generator = run_of(tiny("generator/mnist"), data.load(SPEC).train, tmp_path / "generator")
-    with pytest.raises(InputError, match="no classifier and no descriptor"):
+    with pytest.raises(InputError, match="has none; give another run"):
         probed(generator)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from tqdm import tqdm
@@ -95,10 +95,28 @@ class Files:
         except Refused as error:
             raise error.error(str(self.source / name)) from error
 
-    def inside(self, folder: str) -> Files:
-        """Only the files below a folder, which may be none; their names stay as they are."""
-        start = folder.strip("/") + "/"
-        return replace(self, stats={name: stat for name, stat in self.stats.items() if name.startswith(start)})
+    def inside(self, *folders: str) -> Files:
+        """Only the files below any of these folders, which may be none; their names stay as they are."""
+        starts = tuple(folder.strip("/") + "/" for folder in folders)
+        return replace(self, stats={name: stat for name, stat in self.stats.items() if name.startswith(starts)})
+
+    def first(self, each: int) -> Files:
+        """Only the first ``each`` files of every folder; an `InputError` where a folder holds fewer."""
+        of: dict[str, list[str]] = {}
+        for name in self.stats:
+            of.setdefault(name.rpartition("/")[0], []).append(name)
+        for folder, names in of.items():
+            if len(names) < each:
+                raise InputError(
+                    f"{self.source / folder} holds {len(names)} of the {each} images that were asked of each folder; "
+                    "ask for fewer, or add some"
+                )
+        taken = {name for names in of.values() for name in names[:each]}
+        return replace(self, stats={name: stat for name, stat in self.stats.items() if name in taken})
+
+    def folders(self) -> tuple[str, ...]:
+        """The folders right below the source that hold files, at any depth."""
+        return tuple(dict.fromkeys(name.partition("/")[0] for name in self.stats if "/" in name))
 
 
 def why(error: Exception) -> str:
@@ -112,35 +130,54 @@ def is_picture(name: str) -> bool:
     return suffix in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
-def read_splits(parts: Mapping[str, Files], fit: Fit, subset: str | None, cache: Path | str | None) -> Splits:
+Subset: TypeAlias = str | tuple[str, ...] | None
+"""One folder or several of which the files are taken; None for all."""
+
+
+def read_splits(
+    parts: Mapping[str, Files], fit: Fit, subset: Subset, each: int | None, cache: Path | str | None
+) -> Splits:
     """The sets named ``train`` and, where given, ``validation`` (or ``val``) and ``test``.
 
     Args:
         parts: the files of each set; where there is only one, it is for training, whatever it is called.
         fit: what every picture is brought to.
-        subset: only the files below this folder of each set. A held-out set that has no such folder is missing.
+        subset: only the files below this folder, or these, of each set. A held-out set that has no such folder is
+            missing.
+        each: only the first so many of each folder of the training set.
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: a set has no files, or a file that is refused, or nothing but such files.
+        InputError: a set has no files, or a file that is refused, or nothing but such files; the training set has no
+            such folder, or a folder with fewer files than ``each``.
 
     Warns:
         UserWarning: files were left out because ``fit.skip_bad`` says so.
     """
-    train_name = "train" if "train" in parts else next(iter(parts))
-    chosen = {name: files if subset is None else files.inside(subset) for name, files in parts.items()}
-    if subset is not None and not len(chosen[train_name]):
-        _refuse_subset(parts[train_name], subset)
+    train_name = training(parts)
+    folders = (subset,) if isinstance(subset, str) else subset or ()
+    chosen = {name: files if subset is None else files.inside(*folders) for name, files in parts.items()}
+    for folder in folders:
+        if not len(parts[train_name].inside(folder)):
+            _refuse_subset(parts[train_name], folder)
+    if each is not None:
+        chosen[train_name] = chosen[train_name].first(each)
+    inside = f"/{folders[0].strip('/')}" if len(folders) == 1 else f"/{len(folders)} folders" if folders else ""
     sets, notes, left_out = {}, [], 0
     for name, files in chosen.items():
         if len(files):
-            sets[name], some = _read(files, fit, name if subset is None else f"{name}/{subset.strip('/')}", cache)
+            sets[name], some = _read(files, fit, name + inside, cache)
             notes += some
             left_out += len(files) - len(sets[name])
     _tell(notes, left_out, sum(len(files) for files in chosen.values()))
     # a folder that is called val, and is all there is, is for training
     train = sets.pop(train_name)
     return Splits(train, sets.get("validation") or sets.get("val"), sets.get("test"))
+
+
+def training(parts: Mapping[str, Files]) -> str:
+    """Which of the sets is learned from: a set that is all there is, whatever it is called."""
+    return "train" if "train" in parts else next(iter(parts))
 
 
 def read_set(files: Files, fit: Fit, name: str, cache: Path | str | None) -> ImageSet:

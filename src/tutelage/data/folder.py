@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..checks import InputError
-from .files import SUFFIXES, Files, is_picture, read_set, read_splits
+from .files import SUFFIXES, Files, Subset, is_picture, read_set, read_splits
 from .images import ImageSet, Splits
 from .picture import Fit
 
 
 def folder_splits(
-    folder: Path | str, fit: Fit, *, subset: str | None = None, cache: Path | str | None = None
+    folder: Path | str,
+    fit: Fit,
+    *,
+    subset: Subset = None,
+    each: int | None = None,
+    cache: Path | str | None = None,
 ) -> Splits:
     """A folder as `Splits`: all images are for training, unless it has subfolders that say otherwise.
 
@@ -24,22 +29,28 @@ def folder_splits(
     Args:
         folder: see `folder_images`.
         fit: what every picture is brought to.
-        subset: only the images below this folder of each set, for example one class; a held-out set that lacks it is
-            missing.
+        subset: only the images below this folder, or these, of each set, for example one class; a held-out set that
+            lacks them is missing.
+        each: only the first so many of each folder of the training set.
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: as for `folder_images`, or the training set has no images below ``subset``.
+        InputError: as for `folder_images`, or the training set has no images below ``subset``, or fewer than ``each``
+            in a folder.
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
     """
-    folder = Path(folder)
+    return read_splits(folder_parts(Path(folder)), fit, subset, each, cache)
+
+
+def folder_parts(folder: Path) -> dict[str, Files]:
+    """The files of each set that a folder holds, by the names that `folder_splits` knows."""
     if not (folder / "train").is_dir():
-        return read_splits({_name(folder): picture_files(folder)}, fit, subset, cache)
+        return {_name(folder): picture_files(folder)}
     held_out = [name for name in ("validation", "val") if (folder / name).is_dir()][:1]
     names = ["train", *held_out, *(["test"] if (folder / "test").is_dir() else [])]
-    return read_splits({name: picture_files(folder / name) for name in names}, fit, subset, cache)
+    return {name: picture_files(folder / name) for name in names}
 
 
 def folder_images(

@@ -1,4 +1,4 @@
-"""A set of images, kept as it was stored: unsigned bytes ``[N, C, H, W]``.
+"""A set of images, kept as it was stored: unsigned bytes ``[N, C, H, W]``, or of videos, ``[N, C, T, H, W]``.
 
 Floats exist only one batch at a time, in the range the networks use:
 
@@ -66,15 +66,16 @@ class ImageSet:
     """Images as bytes, and where they came from.
 
     Args:
-        pixels: uint8 ``[N, C, H, W]`` with C = 1 or 3 and N ≥ 1; a read-only memory map where it came from a file.
+        pixels: uint8 ``[N, C, *space]`` with C = 1 or 3 and N ≥ 1; a read-only memory map where it came from a file.
             The array is not copied; the set holds a read-only view of it.
         name: what the set is called in reports, for example ``mnist train``.
         source: the file or folder it was made from, for people to read.
         sha256: hexadecimal digest of the bytes it was made from.
         stretch: whether batches stretch each image to the whole range (see `stretched`).
+        fps: of videos, frames per second, where their source says so.
 
     Raises:
-        InputError: ``pixels`` is not uint8 ``[N, 1 or 3, H, W]``, or is empty.
+        InputError: ``pixels`` is not uint8 ``[N, 1 or 3, H, W]`` or ``[N, 1 or 3, T, H, W]``, or is empty.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -82,13 +83,14 @@ class ImageSet:
     source: str
     sha256: str
     stretch: bool = False
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         given = self.pixels
-        if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1] not in (1, 3):
+        if given.dtype != np.uint8 or given.ndim not in (4, 5) or given.shape[1] not in (1, 3):
             raise InputError(
                 f"the images of {self.name!r} are {given.dtype} {list(given.shape)}, but a set holds uint8 "
-                "[N, C, H, W] with C = 1 or 3; convert with tutelage.data.from_array"
+                "[N, C, H, W] (videos: [N, C, T, H, W]) with C = 1 or 3; convert with tutelage.data.from_array"
             )
         if given.size == 0:
             raise InputError(f"{self.name!r} holds no images (shape {list(given.shape)}); give at least one")
@@ -100,13 +102,12 @@ class ImageSet:
         return self.pixels.shape[0]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of one image."""
-        _, channels, height, width = self.pixels.shape
-        return channels, height, width
+    def shape(self) -> tuple[int, ...]:
+        """``(C, *space)`` of one image."""
+        return self.pixels.shape[1:]
 
     def batch(self, indices: Tensor | np.ndarray | slice, device: torch.device | str = "cpu") -> Tensor:
-        """The images at ``indices`` as float32 ``[B, C, H, W]`` in [−1, 1], on ``device``.
+        """The images at ``indices`` as float32 ``[B, C, *space]`` in [−1, 1], on ``device``.
 
         Bytes, not floats, travel to the device. The result is new memory: writing into it leaves the set as it was.
         """
@@ -158,7 +159,8 @@ def stretched(images: ImageSet) -> ImageSet:
     """
     for start in range(0, len(images), _ROWS):
         part = images.pixels[start : start + _ROWS]
-        flat = part.min((1, 2, 3)) == part.max((1, 2, 3))
+        sides = tuple(range(1, part.ndim))
+        flat = part.min(sides) == part.max(sides)
         if flat.any():
             raise InputError(
                 f"image {start + int(flat.argmax())} of {images.name!r} is of one colour, but per-image scaling needs "

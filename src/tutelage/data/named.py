@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -15,16 +16,18 @@ from .arrays import from_npy
 from .bundled import digit_labels, digits
 from .cache import cache_folder
 from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
+from .clip_set import clip_set
 from .download import fetch_mnist
-from .folder import folder_splits
+from .files import training
+from .folder import folder_parts, folder_splits
 from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
 from .images import Splits, stretched
 from .picture import Fit
 from .single import single_image
 from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
-from .zipped import zip_splits
+from .zipped import zip_parts, zip_splits
 
-Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn"]
+Kind = Literal["mnist", "folder", "array", "digits", "zip", "image", "cifar10", "svhn", "video"]
 
 
 @dataclass(frozen=True)
@@ -33,39 +36,46 @@ class DataSpec:
 
     Args:
         kind: ``mnist`` (idx files), ``folder`` or ``zip`` (image files, in either form), ``image`` (one picture),
-            ``array`` (a .npy file), ``cifar10``, ``svhn`` or ``digits`` (bundled).
-        size: height and width of an image. Pictures (folder, zip, image) and the bundled digits are brought to it; the
-            others must have it.
+            ``array`` (a .npy file), ``cifar10``, ``svhn``, ``video`` (one clip) or ``digits`` (bundled).
+        size: height and width of an image, or of a video's frame. Pictures (folder, zip, image), videos and the bundled
+            digits are brought to it; the others must have it.
         channels: 1 (grey) or 3 (RGB). All must have it; pictures are brought to it with ``convert``.
         value_range: only for arrays of floats, the values that stand for black and white.
         scaling: ``global`` maps bytes 0 … 255 to [−1, 1], ``per-image`` the range of each image (see
-            `tutelage.data.images`).
+            `tutelage.data.images`), which of a video is the range of the whole clip; ``per-frame`` (video only) that of
+            each of its frames.
         flip: whether learning mirrors images at random (see `tutelage.data.flip`); loading them does not.
-        convert: pictures only: convert colours, transparency and 16 bits that do not fit, instead of refusing them.
+        convert: pictures and videos only: convert colours, transparency and 16 bits that do not fit, instead of
+            refusing them.
         skip_bad: folder and zip only: leave out files that would be refused, and say which in a warning.
-        enlarge: pictures only: enlarge those that are smaller than ``size``, instead of refusing them. Large models can
-            so be tried on small pictures, whose detail they then lack.
+        enlarge: pictures and videos only: enlarge those that are smaller than ``size``, instead of refusing them. Large
+            models can so be tried on small pictures, whose detail they then lack.
         crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
-        subset: folder and zip only: only the files below this folder of each set, for example one class.
+        subset: folder and zip only: only the files below this folder, or these, of each set, for example one class.
+        each: folder and zip only: only the first so many files of each folder of the training set, by their names.
+        frames: video only, and needed there: how many of the clip's first frames are learned from.
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, or crops or a
-            subset of data that have none.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, none of each
+            folder; crops, a subset, some of each folder or frames of data that have none; and a video without frames or
+            in grey.
     """
 
     kind: Kind
     size: tuple[int, int]
     channels: int
     value_range: tuple[float, float] = (-1.0, 1.0)
-    scaling: Literal["global", "per-image"] = "global"
+    scaling: Literal["global", "per-image", "per-frame"] = "global"
     flip: bool = False
     convert: bool = False
     skip_bad: bool = False
     enlarge: bool = False
     crops: int = 0
     shorter: int | None = None
-    subset: str | None = None
+    subset: str | tuple[str, ...] | None = None
+    each: int | None = None
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         self.fit()
@@ -82,6 +92,26 @@ class DataSpec:
             raise InputError(
                 f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
             )
+        if self.each is not None and (self.each < 1 or self.kind not in ("folder", "zip")):
+            raise InputError(
+                f"{self.each} images of each folder were asked of data of kind {self.kind}; give 1 or more, of a "
+                "folder or a zip"
+            )
+        if self.kind == "video" and (self.frames is None or self.frames < 1 or self.channels != 3):
+            raise InputError(
+                f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 "
+                "frame and 3 channels: set data.frames and data.channels"
+            )
+        if self.kind != "video" and (self.frames is not None or self.scaling == "per-frame"):
+            raise InputError(
+                f"frames={self.frames} and scaling={self.scaling} were asked of data of kind {self.kind}; only kind "
+                "video has frames: leave them out"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image, ``(channels, height, width)``; of a video, ``(channels, frames, height, width)``."""
+        return (self.channels, *(() if self.frames is None else (self.frames,)), *self.size)
 
     def fit(self) -> Fit:
         """What pictures are brought to."""
@@ -117,7 +147,7 @@ def load(
         case "folder" | "zip" as kind:
             place = find(kind, path)
             read = folder_splits if place.is_dir() else zip_splits
-            splits = read(place, spec.fit(), subset=spec.subset, cache=cache)
+            splits = read(place, spec.fit(), subset=spec.subset, each=spec.each, cache=cache)
         case "image":
             fit, crops, shorter = spec.fit(), spec.crops, spec.shorter
             splits = Splits(single_image(find("image", path), fit, crops=crops, shorter=shorter, cache=cache))
@@ -127,17 +157,31 @@ def load(
             splits = cifar10(find("cifar10", path), cache)
         case "svhn":
             splits = svhn(find("svhn", path), cache)
+        case "video":
+            assert spec.frames is not None
+            each = spec.scaling == "per-frame"
+            splits = Splits(clip_set(find("video", path), spec.frames, spec.fit(), each_frame=each))
         case "digits":
             splits = digits(spec.size)
         case _:
             raise InputError(f"the kind of data is {spec.kind!r}; give one of {', '.join(get_args(Kind))}")
-    wanted = (spec.channels, *spec.size)
+    wanted = spec.shape
     if splits.train.shape != wanted:
         raise InputError(
             f"the images of {splits.train.source} are {_by(splits.train.shape)} (channels, height, width), but the "
             f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
+
+
+def class_folders(path: Path | str | None = None) -> tuple[str, ...]:
+    """The folders right below the training set of a folder or a zip of pictures, such as one for each class.
+
+    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures.
+    """
+    place = find("folder", path)
+    with nullcontext(folder_parts(place)) if place.is_dir() else zip_parts(place) as parts:
+        return parts[training(parts)].folders()
 
 
 class Labels(NamedTuple):
@@ -201,8 +245,14 @@ def find(
     needed = _NEEDED.get(kind, "them")
     if root is None:
         raise InputError(f"no data were named; give {needed} with --data, or set TUTELAGE_DATA")
-    many = kind in ("folder", "zip")  # either may be given for the other
-    if not (root.is_dir() or (root.suffix.lower() == ".zip" and root.is_file()) if many else root.is_file()):
+    match kind:
+        case "folder" | "zip":  # either may be given for the other
+            there = root.is_dir() or (root.suffix.lower() == ".zip" and root.is_file())
+        case "video":
+            there = root.exists()
+        case _:
+            there = root.is_file()
+    if not there:
         state = "is no such thing" if root.exists() else "does not exist"
         hint = ", or read this folder with --set data.kind=folder" if kind == "image" and root.is_dir() else ""
         raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")
@@ -214,6 +264,7 @@ _NEEDED = {
     "zip": "a folder or a .zip of images",
     "image": "a picture",
     "array": "a .npy file",
+    "video": "a video, or a folder of its frames,",
 }
 
 

@@ -21,7 +21,7 @@ from .picture import Refused
 from .video_codec import encode
 
 _GIF_CLOCK, _WEBP_CLOCK = 100, 1000  # ticks a second
-_GIF_FASTEST = 50  # viewers show anything faster at 10 frames per second
+GIF_FASTEST = 50  # viewers show anything faster at 10 frames per second
 _GAP, _GREY = 2, 128  # between the frames of a contact sheet
 
 
@@ -44,7 +44,7 @@ def write(path: Path | str, frames: np.ndarray, fps: float = 25.0) -> None:
             except Refused as error:
                 raise error.error(str(path)) from error
         case ".gif":
-            _refuse_faster(fps, _GIF_FASTEST, "GIF")
+            _refuse_faster(fps, GIF_FASTEST, "GIF")
             content = _gif(frames, _ticks(len(frames), _GIF_CLOCK, fps))
         case ".webp":
             _refuse_faster(fps, _WEBP_CLOCK, "WebP")

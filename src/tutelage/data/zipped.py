@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..checks import InputError
-from .files import SUFFIXES, UNREADABLE, Files, is_picture, read_splits, why
+from .files import SUFFIXES, UNREADABLE, Files, Subset, is_picture, read_splits, why
 from .images import Splits
 from .picture import Fit
 
 _ENCRYPTED = 0x1  # the bit of a member's flags
 
 
-def zip_splits(path: Path | str, fit: Fit, *, subset: str | None = None, cache: Path | str | None = None) -> Splits:
+def zip_splits(
+    path: Path | str,
+    fit: Fit,
+    *,
+    subset: Subset = None,
+    each: int | None = None,
+    cache: Path | str | None = None,
+) -> Splits:
     """A zip as `Splits`: all images are for training, unless it has folders that say otherwise.
 
     The folders ``train``, ``validation`` (or ``val``) and ``test`` mean what they mean for
@@ -28,24 +35,32 @@ def zip_splits(path: Path | str, fit: Fit, *, subset: str | None = None, cache: 
         path: the file. Members that are no images, hidden, or macOS's own (``__MACOSX``) are passed over; the others
             are taken in the order of their names.
         fit: what every picture is brought to.
-        subset: only the images below this folder of each set; see `tutelage.data.folder_splits`.
+        subset: only the images below this folder, or these, of each set; see `tutelage.data.folder_splits`.
+        each: only the first so many of each folder of the training set.
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
         InputError: the file is missing, no zip, damaged or encrypted, has no images, or one of them is refused (see
-            `picture`), or there are none below ``subset``.
+            `picture`), or there are none below ``subset``, or fewer than ``each`` in a folder.
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
     """
-    path = Path(path)
+    with zip_parts(Path(path)) as parts:
+        return read_splits(parts, fit, subset, each, cache)
+
+
+@contextmanager
+def zip_parts(path: Path) -> Iterator[dict[str, Files]]:
+    """The files of each set that a zip holds, by the names that `zip_splits` knows, while it is open."""
     with _archive(path) as archive:
         members = _members(path, archive)
         folder = _folder_of_splits(members)
         if folder is None:
-            return read_splits({path.stem: _files(path, archive, members, "")}, fit, subset, cache)
-        found = {name: _files(path, archive, members, f"{folder}{name}/") for name in _split_names(members, folder)}
-        return read_splits(found, fit, subset, cache)
+            yield {path.stem: _files(path, archive, members, "")}
+        else:
+            names = _split_names(members, folder)
+            yield {name: _files(path, archive, members, f"{folder}{name}/") for name in names}
 
 
 @contextmanager

@@ -90,6 +90,11 @@ class Extractor:
                 )
             yield features.to(torch.float32)
 
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart. Raises ``InputError`` where the network is no classifier."""
+        return self.logits(torch.zeros(1, self.dimension, device=self.device)).shape[1]
+
     def logits(self, features: Tensor) -> Tensor:
         """Class logits ``[B, K]`` of features ``[B, d]`` that this extractor gave, one number for each class.
 

@@ -7,7 +7,8 @@ float64.
 
 Structural similarity is that of Wang et al. (2004), computed by scikit-image with the settings of that paper: windows
 of 11 × 11 that lie in the image, Gaussian of σ = 1.5, population covariances, K₁ = .01, K₂ = .03, and a data range
-of 2; of colour images the mean over channels. Other programs have other windows (scikit-image's own default is 7 × 7,
+of 2; of colour images the mean over channels. Its luminance term, (2 μ_a μ_b + C₁) / (μ_a² + μ_b² + C₁), counts from
+black, so 1 is added to the images first. Other programs have other windows (scikit-image's own default is 7 × 7,
 uniform; torchmetrics also takes windows that stick out), and other numbers.
 
 The average over pairs of images of one set tells how varied it is (CoopNets Fig. 7): a model that makes one image only
@@ -143,7 +144,7 @@ def _similarities(a: Images, b: Images) -> Scores:
         )
     similarity = _skimage().structural_similarity
     settings = {"data_range": RANGE, "channel_axis": 0, "gaussian_weights": True, "sigma": 1.5}
-    pairs = zip(a.detach().cpu().double().numpy(), b.detach().cpu().double().numpy(), strict=True)
+    pairs = zip(*((of.detach().cpu().double() + 1).numpy() for of in (a, b)), strict=True)
     scores = [similarity(x, y, use_sample_covariance=False, **settings) for x, y in pairs]
     return torch.tensor(scores, dtype=torch.float64)
 

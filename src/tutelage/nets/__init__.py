@@ -7,7 +7,10 @@ from .experts import Experts
 from .generator import Deconv, Generator, GeneratorSpec
 from .pyramid import Pyramid, PyramidSpec
 from .recogniser import Recogniser, RecogniserSpec
+from .tiles import Tiles
 from .velocity import Velocity, VelocitySpec
+from .video_descriptor import VideoConv, VideoDescriptor, VideoDescriptorSpec
+from .video_generator import VideoDeconv, VideoGenerator, VideoGeneratorSpec
 
 __all__ = [
     "Classifier",
@@ -24,6 +27,13 @@ __all__ = [
     "PyramidSpec",
     "Recogniser",
     "RecogniserSpec",
+    "Tiles",
     "Velocity",
     "VelocitySpec",
+    "VideoConv",
+    "VideoDeconv",
+    "VideoDescriptor",
+    "VideoDescriptorSpec",
+    "VideoGenerator",
+    "VideoGeneratorSpec",
 ]

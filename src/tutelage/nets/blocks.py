@@ -33,9 +33,10 @@ def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) ->
     """Refuse a Spec without layers, or with a count below 1. Raises ``InputError``."""
     if not layers:
         raise InputError(f"a {what} needs one layer or more; none is given")
-    of_layers = [(name, getattr(layer, name, 1)) for layer in layers for name in ("channels", "kernel", "stride")]
+    names = ("channels", "kernel", "stride", "frames", "frame_stride")
+    of_layers = [(name, getattr(layer, name, 1)) for layer in layers for name in names]
     for name, count in [*counts.items(), *of_layers]:
-        if count < 1:
+        if count is not None and count < 1:
             raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
 
 
@@ -54,14 +55,19 @@ def same_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Te
     return F.conv2d(F.pad(x, [p for pair in reversed(pads) for p in pair]), weight, bias, stride)
 
 
-def same_conv_transpose(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, size: tuple[int, int]) -> Tensor:
-    """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``."""
-    low = tuple(same_padding(n, k, stride)[0] for n, k in zip(size, weight.shape[2:], strict=True))
-    full = F.conv_transpose2d(x, weight, bias, stride, padding=low)
+def same_conv_transpose(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int | tuple[int, ...], size: tuple[int, ...]
+) -> Tensor:
+    """The transpose of ``same_conv``: images of ``x``'s size times ``stride``, cut to ``size``, which is (height,
+    width) or (frames, height, width); the stride may be another along each."""
+    strides = (stride,) * len(size) if isinstance(stride, int) else stride
+    low = tuple(same_padding(n, k, s)[0] for n, k, s in zip(size, weight.shape[2:], strides, strict=True))
+    transpose = F.conv_transpose2d if len(size) == 2 else F.conv_transpose3d
+    full = transpose(x, weight, bias, strides, padding=low)
     short = [max(n - m, 0) for n, m in zip(size, full.shape[2:], strict=True)]
     if any(short):  # padding by nothing would still copy the map
-        full = F.pad(full, (0, short[1], 0, short[0]))
-    return full[..., : size[0], : size[1]]
+        full = F.pad(full, [p for n in reversed(short) for p in (0, n)])
+    return full[(..., *map(slice, size))]
 
 
 def space_to_depth_weight(weight: Tensor, stride: int) -> Tensor:

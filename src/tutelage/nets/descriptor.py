@@ -117,7 +117,7 @@ class Descriptor(nn.Module):
         Tensors ``[B, *shape]`` for each of ``spec.map_shapes`` (of images of the Spec's size), in the precision of the
         layers' arithmetic. Raises what ``forward`` raises.
         """
-        self._check(images)
+        self.check(images)
         low = self.dtype_of_convs != torch.float32
         maps = []
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
@@ -137,21 +137,18 @@ class Descriptor(nn.Module):
         """A frozen snapshot: weights cast once, the summed top layer folded to one vector, the first
         layer's stride turned into channels. Answers with the same values and gradients as ``forward``,
         up to rounding."""
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
-        strides = [conv.stride for conv in self.spec.convs]
-        weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.weights]
-        biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
+        strides, kernel = [conv.stride for conv in self.spec.convs], self.spec.convs[0].kernel
+        weights, biases = self.frozen()
+        dtype = weights[0].dtype
         top, top_bias = None, None
         if self.top is not None and self.top_bias is not None:
             top, top_bias = self.top.detach().sum(0).to(dtype), self.top_bias.detach().sum()
-        first, kernel = space_to_depth_weight(weights[0], strides[0]), self.spec.convs[0].kernel
-        first = first.contiguous(memory_format=torch.channels_last)
         slope = self.spec.slope
 
         def potential(images: Tensor) -> Scores:
-            self._check(images)
+            self.check(images)
             x = images.to(dtype)
-            x = activation(space_to_depth_conv(x, first, biases[0], strides[0], kernel), slope)
+            x = activation(space_to_depth_conv(x, weights[0], biases[0], strides[0], kernel), slope)
             for stride, weight, bias in zip(strides[1:], weights[1:], biases[1:], strict=True):
                 x = activation(same_conv(x, weight, bias, stride), slope)
             if top is None or top_bias is None:
@@ -160,7 +157,17 @@ class Descriptor(nn.Module):
 
         return ByAutograd(potential)
 
-    def _check(self, images: Images) -> None:
+    def frozen(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Copies of the convolutions' weights and biases, cast once to the precision of the layers' arithmetic; the
+        first weight is folded by `space_to_depth_weight`, its layer's stride turned into channels."""
+        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.weights]
+        biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
+        first = space_to_depth_weight(weights[0], self.spec.convs[0].stride)
+        return [first.contiguous(memory_format=torch.channels_last), *weights[1:]], biases
+
+    def check(self, images: Images) -> None:
+        """Raises ``InputError`` for images of a shape that this descriptor does not take."""
         if self.spec.outputs is None and images.shape[1] == self.spec.shape[0]:
             return
         if tuple(images.shape[1:]) != self.spec.shape:

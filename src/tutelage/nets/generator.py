@@ -85,6 +85,25 @@ class GeneratorSpec:
         """The shape of one image's latents: ``(d,)``, or ``(d, height, width)``."""
         return (self.latent_dim,) if self.latent_size is None else (self.latent_dim, *self.latent_size)
 
+    def latent_shape_for(self, size: tuple[int, int]) -> tuple[int, int, int]:
+        """The shape of the smallest latent map whose image covers ``size``, (height, width) (CoopNets §4.1).
+
+        Raises ``InputError`` where latents are vectors, or ``size`` is smaller than the images of the Spec.
+        """
+        own = self.shape[1:]
+        if self.latent_size is None:
+            raise InputError(
+                f"this generator starts from latent vectors and makes images of {own[0]}x{own[1]} only; for other "
+                "sizes train one that starts from latent maps (coopnets/texture-quick)"
+            )
+        if any(asked < learned for asked, learned in zip(size, own, strict=True)):
+            raise InputError(
+                f"a size of {size[0]}x{size[1]} is smaller than the images of {own[0]}x{own[1]} that this generator "
+                "has learned to make; ask for at least that"
+            )
+        factor = math.prod(self.strides)
+        return self.latent_dim, -(-size[0] // factor), -(-size[1] // factor)
+
     @property
     def strides(self) -> list[int]:
         """The up-sampling factor of each transposed convolution."""

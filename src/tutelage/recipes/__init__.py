@@ -14,6 +14,7 @@ from .objects import FACES64, OBJECT64, SCENE64, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
 from .texture import TEXTURE224, TEXTURE_QUICK
+from .video import VIDEO
 
 RECIPES: tuple[Recipe, ...] = (
     COOPNETS_MNIST,
@@ -32,6 +33,7 @@ RECIPES: tuple[Recipe, ...] = (
     CLASSIFIER_MNIST,
     *LIKELIHOOD,
     *ADVERSARIAL,
+    *VIDEO,
 )
 
 __all__ = [

@@ -150,6 +150,9 @@ def _decode_union(options: tuple[Any, ...], value: Any, path: str) -> Any:
             raise InputError(f"{path} has kind {value.get('kind')!r}; it needs to be one of {', '.join(classes)}")
         return decode(classes[value["kind"]], value, path)
     plain = [option for option in options if option is not types.NoneType and not dataclasses.is_dataclass(option)]
+    if len(plain) > 1:  # a list, or a single value
+        listed = isinstance(value, list | tuple)
+        plain = [option for option in plain if (typing.get_origin(option) is tuple) == listed]
     if len(plain) == 1:
         return decode(plain[0], value, path)
     raise InputError(f"{path} is {value!r}; it needs to be {' or '.join(_words(option) for option in options)}")

@@ -11,9 +11,10 @@ from dataclasses import replace
 from ..baselines import deep_directed, flow_matching, vae
 from ..learn.updates import Adam
 from ..nets import VelocitySpec
-from ..nets.presets import CIFAR10_DESCRIPTOR, MNIST_DESCRIPTOR, MNIST_GENERATOR
+from ..nets.presets import CIFAR10_DESCRIPTOR, MNIST_DESCRIPTOR, MNIST_GENERATOR, SCENE_DESCRIPTOR
 from .benchmarks import CIFAR10
 from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST
+from .objects import SCENE64
 from .recipe import Recipe
 
 _NO_SETTINGS = "CoopNets' authors print no settings of what they compare with."
@@ -80,6 +81,21 @@ VAE_CIFAR10 = replace(
         "ReLU is leaky, in both networks.",
         "Samples are the decoder's mean, by an average of its weights.",
     ),
+)
+
+VAE_SCENE64 = replace(
+    VAE_CIFAR10,
+    name="vae/scene64",
+    data=SCENE64.data,
+    generator=SCENE64.generator,
+    encoder=replace(SCENE_DESCRIPTOR, outputs=200, init_std=0.02),
+    plan=replace(VAE_MNIST.plan, iterations=20_000),
+    keep_every=5_000,
+    picture_every=500,
+    sources={
+        **_sources_of(SCENE64, *_COMMON, *_GENERATOR, *_AVERAGED, "plan.batch_size"),
+        **_VAE_SOURCES,
+    },
 )
 
 _FLOW_SOURCES = {
@@ -164,4 +180,12 @@ PCD_MNIST = replace(
     sources={**DESCRIPTOR_MNIST.sources, "plan.iterations": "as many as coopnets/mnist"},
 )
 
-LIKELIHOOD: tuple[Recipe, ...] = (VAE_MNIST, VAE_CIFAR10, FLOW_MNIST, FLOW_CIFAR10, DEEP_DIRECTED_MNIST, PCD_MNIST)
+LIKELIHOOD: tuple[Recipe, ...] = (
+    VAE_MNIST,
+    VAE_CIFAR10,
+    VAE_SCENE64,
+    FLOW_MNIST,
+    FLOW_CIFAR10,
+    DEEP_DIRECTED_MNIST,
+    PCD_MNIST,
+)

@@ -10,7 +10,16 @@ from ..baselines import adversarial, deep_directed, flow_matching, texture_nets,
 from ..checks import InputError
 from ..data import DataSpec
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
-from ..nets import ClassifierSpec, DescriptorSpec, GeneratorSpec, PyramidSpec, RecogniserSpec, VelocitySpec
+from ..nets import (
+    ClassifierSpec,
+    DescriptorSpec,
+    GeneratorSpec,
+    PyramidSpec,
+    RecogniserSpec,
+    VelocitySpec,
+    VideoDescriptorSpec,
+    VideoGeneratorSpec,
+)
 from ..nets.blocks import Precision, compute_dtype
 
 Plan: TypeAlias = (
@@ -42,8 +51,8 @@ class Recipe:
     name: str
     data: DataSpec
     plan: Plan
-    descriptor: DescriptorSpec | None = None
-    generator: GeneratorSpec | PyramidSpec | None = None
+    descriptor: DescriptorSpec | VideoDescriptorSpec | None = None
+    generator: GeneratorSpec | PyramidSpec | VideoGeneratorSpec | None = None
     classifier: ClassifierSpec | None = None
     recogniser: RecogniserSpec | None = None
     encoder: DescriptorSpec | None = None
@@ -65,12 +74,7 @@ class Recipe:
         )
         needs_generator = isinstance(
             self.plan,
-            coopnets.Plan
-            | algorithm_g.Plan
-            | vae.Plan
-            | deep_directed.Plan
-            | adversarial.Plan
-            | texture_nets.Plan,
+            coopnets.Plan | algorithm_g.Plan | vae.Plan | deep_directed.Plan | adversarial.Plan | texture_nets.Plan,
         )
         needs_classifier = isinstance(self.plan, igm.Plan) or isinstance(
             objective, adversarial.NonSaturating | adversarial.Information
@@ -85,15 +89,22 @@ class Recipe:
         ):
             if needed and spec is None:
                 raise InputError(f"recipe {self.name} has no {name}; its algorithm needs one")
-            shape = (self.data.channels, *self.data.size)
+            shape = self.data.shape
             in_patches = isinstance(self.plan, igm.Plan) and self.plan.patches is not None
             if in_patches and spec is not None:
                 _check_patches(self.name, spec.shape, shape)
             elif spec is not None and spec.shape != shape:
                 raise InputError(
-                    f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, height, width), "
-                    f"the data are {shape}; change one of them"
+                    f"recipe {self.name}: the {name} is made for images of {spec.shape} (channels, "
+                    f"{'frames, ' if self.data.frames else ''}height, width), the data are {shape}; change one of them"
                 )
+        if self.data.frames is not None and not isinstance(
+            self.plan, coopnets.Plan | algorithm_d.Plan | algorithm_g.Plan
+        ):
+            raise InputError(
+                f"recipe {self.name} learns from a video by an algorithm that has no networks of videos; take a plan "
+                "of CoopNets, Algorithm D or Algorithm G, or pictures"
+            )
         if self.encoder is not None and isinstance(self.generator, GeneratorSpec):
             wanted = 2 * self.generator.latent_dim
             if self.encoder.outputs != wanted or self.generator.base is None:
@@ -101,10 +112,11 @@ class Recipe:
                     f"recipe {self.name}: the encoder has {self.encoder.outputs} outputs; a generator of "
                     f"{self.generator.latent_dim} latents needs {wanted}, and a base for latent vectors: change them"
                 )
-        if isinstance(objective, adversarial.EnergyBased) and self.descriptor and self.descriptor.outputs is not None:
+        outputs = getattr(self.descriptor, "outputs", None)
+        if isinstance(objective, adversarial.EnergyBased) and outputs is not None:
             raise InputError(
                 f"recipe {self.name}: the descriptor is EBGAN's encoder, from whose last map a code is made, and needs "
-                f"no outputs, not {self.descriptor.outputs}; set descriptor.outputs=none"
+                f"no outputs, not {outputs}; set descriptor.outputs=none"
             )
         kernel = getattr(self.plan, "kernel", self.plan)
         if getattr(kernel, "metropolis", False) and self.precision != "float32":

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..checks import InputError
 from ..data import ImageSet
 from ..learn import igm
 from ..recipes import Recipe
@@ -51,7 +52,8 @@ def trained(
     is recovered from as `tutelage.run.recover` does.
 
     Raises ``DivergenceError`` where it diverges for good, ``KeyboardInterrupt`` where somebody stopped it (everything
-    is kept), and what `tutelage.run.train.train` raises.
+    is kept), ``InputError`` where the run that is there learned from other images, and what
+    `tutelage.run.train.train` raises.
     """
     stem = recipe.name.replace("/", "-")
     path = bench.out / "models" / (stem if own_length else f"{stem}-{bench.minutes:g}min-seed{bench.seed}")
@@ -65,6 +67,8 @@ def trained(
         ending = train.train(chosen, observed, path, bench.device, facts, limit, recover=True, labels=labels)
     else:
         run = open_run(path)
+        if run.facts()["data_sha256"] != observed.sha256:
+            raise InputError(f"{path} learned from other images than {observed.source} has now; name another --out")
         left = bench.minutes - seconds_spent(run) / 60 if introspective else None
         if _finished(run) or (left is not None and left <= 0):
             return run

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import atomic_write
+from ..run.charts import line_chart
 from ..run.page import duration
 from ..run.results import Entry
 from .dots import dot_chart
@@ -21,6 +22,19 @@ class Column:
     measure: str
     head: str
     digits: str = ".3g"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A chart of columns that are one measure at several values of something.
+
+    ``title`` is what is measured, ``along`` what it is measured at, ``measures`` the measure of the column at each
+    value.
+    """
+
+    title: str
+    along: str
+    measures: Mapping[float, str]
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class Table:
     """What a page shows but for the numbers.
 
     ``rows`` are of models: a cell without a number says "not run", one of a model that diverged "diverged". ``beside``
-    are rows of what no model is behind, where such a cell is empty.
+    are rows of what no model is behind, where such a cell is empty. ``curves`` are drawn instead of the first column.
     """
 
     title: str
@@ -59,25 +73,24 @@ class Table:
     beside: tuple[str, ...]
     columns: tuple[Column, ...]
     quoted: tuple[Quoted, ...] = ()
+    curves: tuple[Curves, ...] = ()
 
 
 def write(path: Path, table: Table, entries: Iterable[Entry]) -> None:
-    """Write the page ``path`` (.md), and beside it a chart of the first column (.svg).
+    """Write the page ``path`` (.md), and beside it a chart of the first column, or of each of the curves (.svg).
 
     Pictures are those of ``models/RUN/pictures`` beside the page, by the ``run`` of the entries.
     """
     known = {entry["name"]: entry for entry in entries}
-    first = table.columns[0]
-    found = {row: known.get(f"{row} {first.measure}", {}) for row in (*table.rows, *table.beside)}
-    points = {
-        row: (entry["value"], entry.get("stderr")) for row, entry in found.items() if entry.get("value") is not None
-    }
-    atomic_write(path.with_suffix(".svg"), dot_chart(points, first.head))
-    atomic_write(path, markdown(table, known, path.with_suffix(".svg").name, _pictures(path.parent, known.values())))
+    charts = {}
+    for number, (title, chart) in enumerate(_charts(table, known).items(), 1):
+        charts[title] = f"{path.stem}.svg" if number == 1 else f"{path.stem}_{number}.svg"
+        atomic_write(path.with_name(charts[title]), chart)
+    atomic_write(path, markdown(table, known, charts, _pictures(path.parent, known.values())))
 
 
-def markdown(table: Table, known: Mapping[str, Entry], chart: str, pictures: Mapping[str, str]) -> str:
-    """The page: ``known`` are entries by name, ``chart`` is a file name, ``pictures`` are file names by caption."""
+def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str], pictures: Mapping[str, str]) -> str:
+    """The page: ``known`` are entries by name, ``charts`` and ``pictures`` are file names by caption."""
     lines = [f"# {table.title}", "", table.words, ""]
     lines += [f"| | {' | '.join(column.head for column in table.columns)} |", f"|---|{'---|' * len(table.columns)}"]
     for row, missing in [*((row, MISSING) for row in table.rows), *((row, "") for row in table.beside)]:
@@ -87,11 +100,38 @@ def markdown(table: Table, known: Mapping[str, Entry], chart: str, pictures: Map
         of = {quote.measure: quote.entry() for quote in table.quoted if quote.row == row}
         cells = (_cell(of.get(column.measure), column, "") for column in table.columns)
         lines.append(f"| {row} | {' | '.join(cells)} |")
-    lines += ["", *_sources(table.quoted), f"![{table.title}]({chart})", ""]
+    lines += ["", *_sources(table.quoted)]
+    lines += [line for title, chart in charts.items() for line in (f"![{title}]({chart})", "")]
     lines += [*_time(known.values()), *_failures(known.values()), *_terms(known.values())]
     for caption, file in pictures.items():
         lines += [f"{caption}:", "", f"![{caption}]({file})", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _charts(table: Table, known: Mapping[str, Entry]) -> dict[str, str]:
+    """Charts as SVG by their titles."""
+
+    def points(measure: str) -> dict[str, tuple[float, float | None]]:
+        found = {row: known.get(f"{row} {measure}", {}) for row in (*table.rows, *table.beside)}
+        return {
+            row: (entry["value"], entry.get("stderr")) for row, entry in found.items() if entry.get("value") is not None
+        }
+
+    if not table.curves:
+        return {table.title: dot_chart(points(table.columns[0].measure), table.columns[0].head)}
+    charts = {}
+    for curves in table.curves:
+        at = {x: points(measure) for x, measure in curves.measures.items()}
+        series = {row: [(x, *at[x][row]) for x in at if row in at[x]] for row in (*table.rows, *table.beside)}
+        lines = {row: ([x for x, _, _ in of], [y for _, y, _ in of]) for row, of in series.items() if of}
+        bands = {
+            row: ([y - (error or 0) for _, y, error in series[row]], [y + (error or 0) for _, y, error in series[row]])
+            for row in lines
+        }
+        charts[curves.title] = line_chart(
+            lines, f"{curves.title} against {curves.along}", curves.along, curves.title, band=bands, standalone=True
+        )
+    return charts
 
 
 def _cell(entry: Entry | None, column: Column, missing: str) -> str:

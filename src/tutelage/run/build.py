@@ -14,7 +14,23 @@ from ..baselines.information import Coded, Reader
 from ..checks import InputError
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..learn.negatives import InMemory
-from ..nets import Classifier, Descriptor, Encoder, Experts, Generator, Pyramid, PyramidSpec, Recogniser, Velocity
+from ..nets import (
+    Classifier,
+    Descriptor,
+    DescriptorSpec,
+    Encoder,
+    Experts,
+    Generator,
+    GeneratorSpec,
+    Pyramid,
+    PyramidSpec,
+    Recogniser,
+    Velocity,
+    VideoDescriptor,
+    VideoDescriptorSpec,
+    VideoGenerator,
+    VideoGeneratorSpec,
+)
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Learner
@@ -40,13 +56,9 @@ def build(
     """
     descriptor = generator = classifier = recogniser = None
     if recipe.descriptor is not None:
-        descriptor = Descriptor(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision).to(
-            device
-        )
-    if isinstance(recipe.generator, PyramidSpec):
-        generator = Pyramid(recipe.generator, stream(recipe.seed, "init", "generator"), recipe.precision).to(device)
-    elif recipe.generator is not None:
-        generator = Generator(recipe.generator, stream(recipe.seed, "init", "generator"), recipe.precision).to(device)
+        descriptor = _descriptor(recipe.descriptor, recipe).to(device)
+    if recipe.generator is not None:
+        generator = _generator(recipe.generator, recipe).to(device)
     if recipe.classifier is not None:
         classifier = Classifier(recipe.classifier, stream(recipe.seed, "init", "classifier"), recipe.precision).to(
             device
@@ -56,14 +68,14 @@ def build(
             device
         )
     match recipe.plan, descriptor, generator, classifier:
-        case coopnets.Plan() as plan, Descriptor(), Generator(), _:
+        case coopnets.Plan() as plan, Descriptor() | VideoDescriptor(), Generator() | VideoGenerator(), _:
             return coopnets.CoopNets(plan, descriptor, generator, generator.spec.latent_shape)
-        case algorithm_d.Plan() as plan, Descriptor(), _, _:
+        case algorithm_d.Plan() as plan, Descriptor() | VideoDescriptor(), _, _:
             return algorithm_d.AlgorithmD(plan, descriptor, descriptor.spec.shape)
-        case algorithm_g.Plan() as plan, _, Generator(), _:
+        case algorithm_g.Plan() as plan, _, Generator() | VideoGenerator(), _:
             return algorithm_g.AlgorithmG(plan, generator, generator.spec.latent_shape, observations)
         case igm.Plan() as plan, _, _, Classifier():
-            shape = (recipe.data.channels, *recipe.data.size)
+            shape = recipe.data.shape
             store = InMemory() if path is None else OnDisk(path, device)
             return igm.Igm(plan, classifier, shape, classifier.spec.shape[1:], store, initial)
         case supervised.Plan() as plan, _, _, _ if recogniser is not None:
@@ -76,7 +88,7 @@ def build(
         case flow_matching.Plan() as plan, _, _, _ if recipe.velocity is not None:
             velocity = Velocity(recipe.velocity, stream(recipe.seed, "init", "velocity"), recipe.precision).to(device)
             return flow_matching.FlowMatching(plan, velocity, velocity.spec.shape)
-        case deep_directed.Plan() as plan, _, Generator(), _ if recipe.descriptor is not None:
+        case deep_directed.Plan() as plan, _, Generator(), _ if isinstance(recipe.descriptor, DescriptorSpec):
             experts = Experts(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision)
             return deep_directed.DeepDirected(plan, experts.to(device), generator, generator.spec.latent_shape)
         case texture_nets.Plan() as plan, _, Generator() | Pyramid(), _:
@@ -97,6 +109,24 @@ def build(
             return adversarial.Adversarial(plan, reader.to(device), coded, generator.spec.latent_shape)
         case _:
             raise InputError(f"recipe {recipe.name} has no network for its plan; give the networks its algorithm needs")
+
+
+def _descriptor(spec: DescriptorSpec | VideoDescriptorSpec, recipe: Recipe) -> Descriptor | VideoDescriptor:
+    rng = stream(recipe.seed, "init", "descriptor")
+    if isinstance(spec, VideoDescriptorSpec):
+        return VideoDescriptor(spec, rng, recipe.precision)
+    return Descriptor(spec, rng, recipe.precision)
+
+
+def _generator(
+    spec: GeneratorSpec | PyramidSpec | VideoGeneratorSpec, recipe: Recipe
+) -> Generator | Pyramid | VideoGenerator:
+    rng = stream(recipe.seed, "init", "generator")
+    if isinstance(spec, VideoGeneratorSpec):
+        return VideoGenerator(spec, rng, recipe.precision)
+    if isinstance(spec, PyramidSpec):
+        return Pyramid(spec, rng, recipe.precision)
+    return Generator(spec, rng, recipe.precision)
 
 
 _NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity", "discriminator")

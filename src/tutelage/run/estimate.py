@@ -45,7 +45,7 @@ def estimated_bytes(recipe: Recipe, observations: int) -> int:
             few, more = (_kept_for_gradients(network, *_inputs(recipe, name, count, rng)) for count in (2, 4))
             activations.append((more - few) // 2 * images)
     at_once = max(activations) if isinstance(recipe.plan, coopnets.Plan) else sum(activations)
-    pixels = observations * recipe.data.channels * math.prod(recipe.data.size)
+    pixels = observations * math.prod(recipe.data.shape)
     return pixels + kept + gradients + max(at_once, 2 * kept)
 
 
@@ -74,7 +74,7 @@ def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int) -> i
 def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> list[torch.Tensor]:
     if network == "generator" and recipe.generator is not None:
         return [torch.randn(count, *recipe.generator.latent_shape, generator=rng)]
-    images = torch.zeros(count, recipe.data.channels, *recipe.data.size)
+    images = torch.zeros(count, *recipe.data.shape)
     return [images, torch.zeros(count)] if network == "velocity" else [images]
 
 
@@ -125,7 +125,7 @@ def _seconds_of_step(recipe: Recipe, images: int, device: torch.device | str) ->
     labels = torch.zeros(images, dtype=torch.long)  # any will do
     learner, rng = build(smaller, images, device, labels=labels), stream(recipe.seed, "estimate", device=device)
     state, times = learner.init(rng), []
-    shape = (smaller.plan.batch_size, recipe.data.channels, *recipe.data.size)
+    shape = (smaller.plan.batch_size, *recipe.data.shape)
     observed = torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
     batch = Batch(observed, torch.arange(len(observed), device=rng.device))
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What metrics of features are given of a data set: distances, precision and recall, Inception Score.
+"""What metrics of features are given of a data set: distances, precision and recall, what a classifier says.
 
 Real images were read from files of bytes, so samples are compared as a picture file would hold them
 (`tutelage.run.measures.as_pictures`). Every number is called after its extractor (``FD-mobilenetv2-128``); the names
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..data import ImageSet, Splits
+from ..metrics.average import Average
+from ..metrics.class_scores import ClassScores, class_scores
 from ..metrics.extractors import Extractor
 from ..metrics.frechet import FrechetScore, Moments, frechet, merged, moments
 from ..metrics.inception_score import InceptionScore, inception_score
@@ -84,7 +86,8 @@ def kernel_measure(
 
     Raises ``InputError`` where the data hold no images out, and for n below 2.
     """
-    sets = _FeatureSets(splits, extractor, samples, seed, device, "a kernel distance")
+    held_out, n = _held_out(splits, samples, "a kernel distance")
+    sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
 
     def score(features: Tensor) -> KernelDistance:
         rng = stream(seed, "subsets", device=device)
@@ -105,16 +108,17 @@ def manifold_measures(
 
     Raises ``InputError`` where the data hold no images out, and for n below 6.
     """
-    sets = _FeatureSets(splits, extractor, samples, seed, device, "precision and recall")
-    if sets.n < 6:
-        raise InputError(f"{sets.n} images were given; density and coverage need 6 or more, 5 of them neighbours")
+    held_out, n = _held_out(splits, samples, "precision and recall")
+    sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
+    if n < 6:
+        raise InputError(f"{n} images were given; density and coverage need 6 or more, 5 of them neighbours")
     pairs = {
         ("precision", "recall"): functools.lru_cache(maxsize=1)(lambda x: precision_recall(x, sets.reference)),
         ("density", "coverage"): functools.lru_cache(maxsize=1)(lambda x: density_coverage(x, sets.reference)),
     }
 
     def fields(score: float) -> dict[str, Any]:
-        return {"value": score, "stderr": None, "n": sets.n, **sets.facts}
+        return {"value": score, "stderr": None, "n": n, **sets.facts}
 
     def measure(name: str, scores: Callable[[Tensor], Any]) -> Measure[float]:
         return sets.measure(f"{name}-{extractor.name}", lambda features: getattr(scores(features), name), fields)
@@ -126,11 +130,14 @@ def inception_measure(
     splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device
 ) -> Measure[InceptionScore]:
     """The Inception Score of n samples in 10 parts (fewer where n is below 20); ``stderr`` is the spread over the
-    parts, as papers give it, divided by √parts. n, and what stands beside, are those of `frechet_measure`.
+    parts, as papers give it, divided by √parts.
 
-    Raises ``InputError`` where the data hold no images out, for n below 4, and for an extractor that is no classifier.
+    n is ``samples``, or as many training images as there are, if fewer: the score depends on n. Beside the models stand
+    ``real images``, n training images drawn by ``seed``, and ``noise``. It needs no images that were held out.
+
+    Raises ``InputError`` for an extractor that is no classifier and, when it is taken, for n below 4.
     """
-    sets = _FeatureSets(splits, extractor, samples, seed, device, "an Inception Score")
+    sets = _classified(splits, extractor, samples, seed, device)
 
     def score(features: Tensor) -> InceptionScore:
         return inception_score(extractor.logits(features), min(10, len(features) // 2))
@@ -139,24 +146,51 @@ def inception_measure(
         more = {"std_of_parts": score.std, "parts": score.splits}
         return {"value": score.value, "stderr": score.std / score.splits**0.5, "n": score.n, **more, **sets.facts}
 
-    return sets.measure("IS" if extractor.published else f"IS-{extractor.name}", score, fields)
+    return sets.measure("IS" if extractor.published else f"IS-{extractor.name}", score, fields, "real images")
+
+
+def class_measures(
+    splits: Splits, extractor: Extractor, target: int, samples: int, seed: int, device: torch.device
+) -> list[Measure[Average]]:
+    """The probability of class ``target`` and its top-5 error, of n samples; n, and what stands beside, are those of
+    `inception_measure`.
+
+    Raises ``InputError`` for an extractor that is no classifier and, when they are taken, for one without this class.
+    """
+    sets = _classified(splits, extractor, samples, seed, device)
+    scores = functools.lru_cache(maxsize=1)(lambda features: class_scores(extractor.logits(features), target))
+
+    def fields(score: Average) -> dict[str, Any]:
+        return {**score._asdict(), "class_index": target, **sets.facts}
+
+    def measure(name: str, of: Callable[[ClassScores], Average]) -> Measure[Average]:
+        return sets.measure(f"{name}-{extractor.name}", lambda features: of(scores(features)), fields, "real images")
+
+    probability = measure("class-probability", lambda score: score.probability)
+    return [probability, measure("top-5-error", lambda score: score.top_error)]
 
 
 class _FeatureSets:
     """The features of held-out images, of training images and of noise, each made once, when they are first needed."""
 
     def __init__(
-        self, splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device, what: str
+        self,
+        splits: Splits,
+        extractor: Extractor,
+        n: int,
+        seed: int,
+        device: torch.device,
+        held_out: ImageSet | None = None,
     ) -> None:
-        self.extractor = extractor
-        self.held_out, self.n = _held_out(splits, samples, what)
+        self.extractor, self.n, self.held_out = extractor, n, held_out
         self.splits, self.seed, self.device = splits, seed, device
-        self.facts = {"extractor": extractor.name, "extractor_sha256": extractor.sha256}
+        self.facts: dict[str, Any] = {"extractor": extractor.name, "extractor_sha256": extractor.sha256}
         # of the last images: the measures of one drawing ask for the same features one after the other
         self.of = functools.lru_cache(maxsize=1)(lambda images: self._read(lambda some: as_pictures(images[some])))
 
     @functools.cached_property
     def reference(self) -> Tensor:
+        assert self.held_out is not None
         return self._read(subset(self.held_out, self.n, stream(self.seed, "held out"), self.device))
 
     @functools.cached_property
@@ -169,14 +203,27 @@ class _FeatureSets:
             uniform_noise((self.n, *self.splits.train.shape), stream(self.seed, "noise", device=self.device))
         )
 
-    def measure(self, name: str, score: Callable[[Tensor], Any], fields: Callable[[Any], dict[str, Any]]) -> Measure:
+    def measure(
+        self,
+        name: str,
+        score: Callable[[Tensor], Any],
+        fields: Callable[[Any], dict[str, Any]],
+        real: str = "real against real",
+    ) -> Measure:
         """A measure whose ``score`` is one of features ``[n, d]``."""
-        beside = {"real against real": lambda: score(self.real), "noise": lambda: score(self.noise)}
+        beside = {real: lambda: score(self.real), "noise": lambda: score(self.noise)}
         return Measure(name, self.n, lambda images: score(self.of(images)), beside, fields)
 
     def _read(self, read: Callable[[slice], Images]) -> Tensor:
         starts = range(0, self.n, _TOGETHER)
         return torch.cat([self.extractor(read(slice(start, min(start + _TOGETHER, self.n)))) for start in starts])
+
+
+def _classified(splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device) -> _FeatureSets:
+    """What a classifier says needs no held-out images. Raises ``InputError`` for an extractor that is none."""
+    sets = _FeatureSets(splits, extractor, min(samples, len(splits.train)), seed, device)
+    sets.facts["classes"] = extractor.classes
+    return sets
 
 
 def _held_out(splits: Splits, samples: int, what: str) -> tuple[ImageSet, int]:

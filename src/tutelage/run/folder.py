@@ -60,6 +60,10 @@ class RunFolder:
             raise InputError(f"{self.path / 'run.json'} is damaged; restore it from a copy, or train again")
         return facts
 
+    def frame_rate(self) -> float:
+        """Frames per second of the clip learned from; 25 where it does not say. Raises as ``facts`` does."""
+        return self.facts().get("fps") or 25.0
+
     def latest(self) -> Path:
         """The newest whole checkpoint. Raises ``InputError`` where there is none."""
         found = checkpoint.available(self.checkpoints)

@@ -51,6 +51,7 @@ CAPTIONS = {
     "interpolation": ("Interpolation", "Each row goes from one latent vector to another in even steps."),
 }
 _SERIES = re.compile(r"^(?P<kind>.+?)_(?P<iteration>\d+)$")
+_MOVING = " (moving)"
 _STRIP = 8  # pictures of one kind over time
 
 
@@ -63,7 +64,7 @@ def find(folder: Path) -> tuple[Still, Series]:
         if path.name.startswith("."):
             continue
         if path.suffix == ".gif":
-            still[f"{path.stem} (moving)"] = path
+            still[path.stem + _MOVING] = path
         elif match:
             series.setdefault(match["kind"], {})[int(match["iteration"])] = path
         else:
@@ -72,8 +73,8 @@ def find(folder: Path) -> tuple[Still, Series]:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    order = list(CAPTIONS)
-    return (order.index(name) if name in order else len(order), name)
+    order, still = list(CAPTIONS), name.removesuffix(_MOVING)
+    return (order.index(still) if still in order else len(order), name)
 
 
 def latest(still: Still, series: Series) -> Iterator[Html]:
@@ -86,7 +87,9 @@ def latest(still: Still, series: Series) -> Iterator[Html]:
 
 
 def _figure(kind: str, path: Path, iteration: int | None = None) -> Html:
-    title, words = CAPTIONS.get(kind, (kind.replace("_", " ").capitalize(), ""))
+    still = kind.removesuffix(_MOVING)
+    title, words = CAPTIONS.get(still, (still.replace("_", " ").capitalize(), ""))
+    title += kind.removeprefix(still)
     at = "" if iteration is None else f", iteration {page.show(iteration)}"
     caption = f"{title}{at}. {words}".strip()
     return page.figure(path.read_bytes(), caption, caption)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..data import ImageSet
+from ..data import ImageSet, video
 from ..learn import supervised
 from ..recipes import Recipe
 from ..rng import stream
@@ -25,7 +25,9 @@ _COMPARED = 4_000_000
 
 def save_real(run: RunFolder, observed: ImageSet) -> None:
     """The first training images."""
-    _save(run, {"real": observed.batch(slice(0, min(_most(observed.shape), len(observed))))})
+    real = observed.batch(slice(0, min(_most(observed.shape), len(observed))))
+    _save(run, {"real": real})
+    _save_moving(run, {"real": real})
 
 
 def save_iteration(run: RunFolder, images: dict[str, Images], iteration: int) -> None:
@@ -43,7 +45,9 @@ def save_final(
         return ""
     count = min(_most(observed.shape), getattr(recipe.plan, "negatives_per_round", _MOST))  # as many as one round makes
     samples = learner.sample(state, count, stream(recipe.seed, "final pictures", device=device))
-    _save(run, {f"final_{name}": images for name, images in samples.items()})
+    final = {f"final_{name}": images for name, images in samples.items()}
+    _save(run, final)
+    _save_moving(run, final)
     if hasattr(learner, "development"):
         growing = learner.development(state, 4, 10)
         pictures.save(pictures.grid(growing.flatten(0, 1), columns=growing.shape[1]), run.pictures / "rounds.png")
@@ -59,10 +63,20 @@ def save_final(
 
 
 def _most(shape: tuple[int, ...]) -> int:
-    return min(_MOST, max(16, _SHOWN // torch.Size(shape).numel()))
+    least = 2 if len(shape) == 4 else 16  # of videos, 2
+    return min(_MOST, max(least, _SHOWN // torch.Size(shape).numel()))
 
 
 def _save(run: RunFolder, images: dict[str, Images]) -> None:
     for name, chosen in images.items():
         scale = max(1, 64 // chosen.shape[-1])  # small images are enlarged, each pixel a square
-        pictures.save(pictures.grid(chosen, scale=scale), run.pictures / f"{name}.png")
+        laid_out = pictures.sheet(chosen, scale=scale) if chosen.ndim == 5 else pictures.grid(chosen, scale=scale)
+        pictures.save(laid_out, run.pictures / f"{name}.png")
+
+
+def _save_moving(run: RunFolder, images: dict[str, Images]) -> None:
+    """Videos among ``images`` as small animations, four at most of each, at the rate of the clip as far as GIF goes."""
+    for name, chosen in images.items():
+        if chosen.ndim == 5:
+            rate = min(run.frame_rate(), video.GIF_FASTEST)
+            pictures.write_moving(chosen[:4], run.pictures / f"{name}.gif", rate, scale=max(1, 64 // chosen.shape[-1]))

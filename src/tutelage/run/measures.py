@@ -15,7 +15,9 @@ import torch
 
 from ..checks import InputError
 from ..data import ImageSet, Splits, from_uint8, to_uint8
+from ..metrics.average import Average
 from ..metrics.parzen import ParzenScore, parzen
+from ..metrics.pixel import pairwise_ssim
 from ..metrics.portilla_simoncelli import portilla_simoncelli
 from ..metrics.references import halves, shuffled_pixels, uniform_noise
 from ..metrics.sliced import SCALES, SlicedDistance, patch_sliced_wasserstein
@@ -73,6 +75,24 @@ def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measur
 
     real = {"real images": lambda: score(splits.train.batch(slice(0, samples), device))}
     return Measure("parzen", samples, score, real, fields)
+
+
+def similarity_measure(splits: Splits, samples: int, seed: int, device: torch.device) -> Measure[Average]:
+    """The structural similarity of pairs of samples (`tutelage.metrics.pixel.pairwise_ssim`), less where they vary.
+
+    n is ``samples``, or as many training images as there are, if fewer. Beside stand ``real images``, n training images
+    drawn by ``seed``, and ``noise``. Pairs are the same for all, and images are seen as a picture file would hold them.
+    """
+    n = min(samples, len(splits.train))
+
+    def score(images: Images) -> Average:
+        return pairwise_ssim(as_pictures(images), stream(seed, "pairs"))
+
+    beside = {
+        "real images": lambda: score(subset(splits.train, n, stream(seed, "training"), device)(slice(None))),
+        "noise": lambda: score(uniform_noise((n, *splits.train.shape), stream(seed, "noise", device=device))),
+    }
+    return Measure("pairwise-SSIM", n, score, beside, lambda score: score._asdict())
 
 
 def texture_measure(splits: Splits, samples: int, seed: int, device: torch.device) -> Measure[SlicedDistance]:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..atomic import atomic_write
 from ..checks import InputError
-from ..data import to_uint8
+from ..data import to_uint8, video
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 
@@ -59,6 +59,23 @@ def grid(
         canvas[top : top + height, left : left + width] = image
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+def sheet(videos: torch.Tensor, columns: int = 8, scale: int = 1) -> Image.Image:
+    """Lay evenly spaced frames of videos `[B, C, T, H, W]`, at most `columns` of each, into one picture: a row each."""
+    chosen = torch.linspace(0, videos.shape[2] - 1, min(columns, videos.shape[2])).round().long()
+    frames = videos.detach()[:, :, chosen.to(videos.device)].transpose(1, 2).flatten(0, 1)
+    return grid(frames, columns=len(chosen), scale=scale)
+
+
+def write_moving(videos: torch.Tensor, path: Path, fps: float, scale: int = 1) -> None:
+    """Write videos `[B, C, T, H, W]` side by side, four to a row, as one `.gif`, `.webp` or `.mp4`; one video fills it.
+
+    Raises `InputError` as `tutelage.data.video.write` does.
+    """
+    padding = 2 if len(videos) > 1 else 0
+    moments = (grid(moment, columns=4, padding=padding, scale=scale) for moment in videos.detach().unbind(2))
+    video.write(path, np.stack([np.asarray(moment.convert("RGB")) for moment in moments]), fps)
 
 
 def labelled_row(panels: Sequence[tuple[str, Image.Image]], gap: int = 16, size: int = 16) -> Image.Image:
@@ -108,26 +125,43 @@ def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], 
     atomic_write(path, buffer.getvalue())
 
 
-def check_target(out: Path) -> None:
-    """Refuse a file that `write_images` has no form for. Raises `InputError`; nothing is written."""
-    if out.suffix not in ("", ".png", ".npy"):
-        raise InputError(f"--out {out} ends in {out.suffix}; give a .png, a .npy, or a folder")
+_MOVING = (".gif", ".webp", ".mp4")
 
 
-def write_images(images: torch.Tensor, out: Path) -> None:
+def check_target(out: Path, moving: bool = False) -> None:
+    """Refuse a file that `write_images` has no form for, of videos where they are `moving`.
+
+    Raises `InputError`; nothing is written.
+    """
+    forms = (".png", ".npy", *(_MOVING if moving else ()))
+    if out.suffix not in ("", *forms):
+        raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
+
+
+def write_images(images: torch.Tensor, out: Path, fps: float = 25.0) -> None:
     """Write images `[B, C, H, W]`: one grid (`.png`), uint8 `[B, H, W, C]` (`.npy`), or a folder of single PNGs.
 
-    Raises `InputError` for any other ending.
+    Videos `[B, C, T, H, W]` become one that moves, of all side by side (`.gif`, `.webp`, `.mp4`), a sheet of frames
+    (`.png`), uint8 `[B, T, H, W, C]` (`.npy`), or a folder of single GIFs; they show `fps` frames per second.
+
+    Raises `InputError` for any other ending, or a rate that a format cannot show.
     """
-    check_target(out)
+    moving = images.ndim == 5
+    check_target(out, moving)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
-        save(grid(images, padding=2 if len(images) > 1 else 0), out)
+    if out.suffix in _MOVING:
+        write_moving(images, out, fps)
+    elif out.suffix == ".png":
+        save(sheet(images) if moving else grid(images, padding=2 if len(images) > 1 else 0), out)
     elif out.suffix == ".npy":
         buffer = io.BytesIO()  # NumPy itself does not notice a disk that is full at the end of a file
-        np.save(buffer, to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), allow_pickle=False)
+        np.save(buffer, to_uint8(images).movedim(1, -1).cpu().numpy(), allow_pickle=False)
         atomic_write(out, buffer.getvalue())
     else:
         out.mkdir(exist_ok=True)
         for i in range(len(images)):
-            save(grid(images[i : i + 1], columns=1, padding=0), out / f"{i:05d}.png")
+            one = images[i : i + 1]
+            if moving:
+                write_moving(one, out / f"{i:05d}.gif", fps)
+            else:
+                save(grid(one, columns=1, padding=0), out / f"{i:05d}.png")

@@ -117,7 +117,10 @@ def _learned(learner: Any, state: Any, device: torch.device) -> nn.Module:
     for name in ("descriptor", "discriminator"):
         if hasattr(state, name):
             return getattr(state, name)
-    raise InputError("this run has no classifier and no descriptor; a probe needs a network that takes images")
+    raise InputError(
+        "a probe needs the features of IGM's classifier, of a descriptor or of a discriminator, and this run has none; "
+        "give another run"
+    )
 
 
 def _untrained(learner: Any) -> nn.Module:

@@ -1,0 +1,53 @@
+r"""Dynamic textures longer than those learned from (CoopNets §4.7): a longer sequence of latents, in one shot.
+
+    X = (x_1, …, x_n),  x_t ~ N(0, I),      Y = g(X; α)
+
+A generator of videos is a convolution in time, so the video goes on for as long as its latents do, without a seam. A
+sequence makes whole numbers of frames only (the paper's layers 4 n + 24): the shortest that makes enough is drawn, and
+the frames beyond those asked for are cut off at the end.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import torch
+
+from ..checks import InputError
+from ..learn.chunks import generate
+from ..nets import VideoGenerator, VideoGeneratorSpec
+from ..types import Images
+
+
+def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
+    """Length of the shortest sequence of latents that makes ``frames`` frames or more.
+
+    Raises ``InputError`` for fewer than 1 frame.
+    """
+    if frames < 1:
+        raise InputError(f"{frames} frames were asked for; ask for 1 or more")
+    return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
+
+
+def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generator, revision_steps: int = 0) -> Images:
+    """``n`` new videos of ``frames`` frames, ``[n, C, frames, H, W]``, by the averaged generator.
+
+    With ``revision_steps``, all frames that the latents make are then revised together by the descriptor, in so many
+    steps of Langevin dynamics. ``learner`` and ``state`` are those of CoopNets or, without revision, of Algorithm G.
+
+    Raises ``InputError`` for fewer than 1 frame or 0 steps, and where there is no generator of videos, or no descriptor
+    to revise by.
+    """
+    generator = getattr(state, "average", None)
+    if not isinstance(generator, VideoGenerator):
+        raise InputError("there is no generator of videos to synthesise by; give a run of a video/ recipe")
+    if revision_steps < 0:
+        raise InputError(f"{revision_steps} revision steps were asked for; ask for 0 or more")
+    if revision_steps and not hasattr(learner, "revise"):
+        raise InputError("there is no descriptor to revise by; leave out the revision steps")
+    shape = (n, generator.spec.latent_dim, latents_for(generator.spec, frames), *generator.spec.latent_size[1:])
+    videos = generate(generator, torch.randn(shape, generator=rng, device=rng.device))
+    if revision_steps:
+        videos = learner.revise(state, videos, revision_steps, rng)
+    return videos[:, :, :frames]

@@ -1,0 +1,180 @@
+r"""Generators of videos: ``Y = g(X; α)`` from a sequence of latents to a video (CoopNets §4.7).
+
+Transposed convolutions in time, "temporally deconvolutional", so that a longer sequence of latents makes a longer
+video of the same kind. The upper layers are fully connected in space, the lower ones are transposed convolutions there
+too; batch norm after each but the last, tanh at the bottom. n latents make T frames, layer by layer
+
+    n → s · (n + ⌈K/s⌉ − 1)   fully connected in space, K frames up-sampled by s: every frame a latent reaches
+    n → s · n                 local in space: "same" padding.
+
+With the paper's layers T = 4 n + 24, so that 10 latents make 64 frames and 58 make 256.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import InputError
+from ..types import Images, Latents
+from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose
+from .temporal import full_deconv
+
+
+@dataclass(frozen=True)
+class VideoDeconv:
+    """One layer: output channels, kernel size and up-sampling in time, kernel size in space, and the height and width
+    it makes. ``kernel`` None: fully connected in space, from maps of 1x1."""
+
+    channels: int
+    frames: int
+    frame_stride: int
+    kernel: int | None
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class VideoGeneratorSpec:
+    """What a generator of videos is made of.
+
+    ``latent_dim`` is d of X; ``latent_size`` (length, height, width) of its sequence; ``deconvs`` from the latents
+    down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the
+    last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0.
+
+    Raises ``InputError`` for counts below 1, and sizes that a layer cannot make from the maps above it.
+    """
+
+    latent_dim: int
+    latent_size: tuple[int, int, int]
+    deconvs: tuple[VideoDeconv, ...]
+    slope: float
+    batch_norm: bool
+    init_std: float
+
+    def __post_init__(self) -> None:
+        counts = {"latent_dim": self.latent_dim, "latent size": min(self.latent_size)}
+        check_layers("video generator", self.deconvs, counts)
+        above = self.latent_size[1:]
+        for deconv in self.deconvs:
+            (height, width), (rows, columns) = deconv.size, above
+            if deconv.kernel is None and above != (1, 1):
+                raise InputError(
+                    f"a layer that is fully connected in space has maps of {list(above)} above it; it needs 1x1: give "
+                    "it a kernel, or start from latents of 1x1"
+                )
+            stride = height // rows
+            if deconv.kernel is not None and (not stride or (stride * rows, stride * columns) != (height, width)):
+                raise InputError(
+                    f"no transposed convolution makes frames of {[height, width]} from {list(above)}: both sides need "
+                    "the same whole stride"
+                )
+            above = deconv.size
+
+    @property
+    def strides(self) -> list[int]:
+        """The up-sampling factor of each layer in space (1 for those fully connected there)."""
+        heights = [self.latent_size[1], *(deconv.size[0] for deconv in self.deconvs)]
+        return [
+            1 if deconv.kernel is None else after // before
+            for deconv, before, after in zip(self.deconvs, heights, heights[1:], strict=False)
+        ]
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """The shape of one video's latents: ``(d, length, height, width)``."""
+        return (self.latent_dim, *self.latent_size)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(channels, frames, height, width) of the videos made."""
+        last = self.deconvs[-1]
+        return last.channels, self.frames(self.latent_size[0]), *last.size
+
+    def frames(self, length: int) -> int:
+        """How many frames a sequence of ``length`` latents makes."""
+        for deconv in self.deconvs:
+            extra = 0 if deconv.kernel is not None else -(-deconv.frames // deconv.frame_stride) - 1
+            length = deconv.frame_stride * (length + extra)
+        return length
+
+
+class VideoGenerator(nn.Module):
+    """``g: [B, *spec.latent_shape] -> [B, C, T, H, W]`` in (-1, 1), weights drawn from ``rng``.
+
+    Modes and ``precision`` are those of `tutelage.nets.generator.Generator`. A local layer's weight is
+    ``[in, out, frames, h, w]``, a full one's ``[in, frames, H, W, out]``.
+    """
+
+    def __init__(self, spec: VideoGeneratorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
+        super().__init__()
+        self.spec = spec
+        self.dtype_of_convs = compute_dtype(precision)
+        self.weights = nn.ParameterList()
+        self.shifts = nn.ParameterList()
+        self.norms = nn.ModuleList()
+        channels = spec.latent_dim
+        for i, deconv in enumerate(spec.deconvs, start=1):
+            if deconv.kernel is None:
+                shape = (channels, deconv.frames, *deconv.size, deconv.channels)
+            else:
+                shape = (channels, deconv.channels, deconv.frames, deconv.kernel, deconv.kernel)
+            weight = torch.randn(shape, generator=rng, device=rng.device)
+            self.weights.append(nn.Parameter(spec.init_std * weight))
+            self.shifts.append(nn.Parameter(torch.zeros(deconv.channels, device=rng.device)))
+            if spec.batch_norm and i < len(spec.deconvs):
+                self.norms.append(nn.BatchNorm3d(deconv.channels, eps=1e-3, affine=False, device=rng.device))
+            channels = deconv.channels
+
+    def forward(self, latents: Latents) -> Images:
+        """The video of each sequence of latents, of any length (and, without a layer that is fully connected in space,
+        any height and width). Raises ``InputError`` for latents of another shape."""
+        self._check(latents)
+        low = self.dtype_of_convs != torch.float32
+        with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
+            x = latents
+            for i, (deconv, stride, weight) in enumerate(
+                zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
+            ):
+                if deconv.kernel is None:
+                    x = full_deconv(x.transpose(1, 2), weight, deconv.frame_stride).transpose(1, 2)
+                else:
+                    strides = (deconv.frame_stride, stride, stride)
+                    size = tuple(n * s for n, s in zip(x.shape[2:], strides, strict=True))
+                    x = same_conv_transpose(x, weight, None, strides, size)
+                if i + 1 < len(self.weights):
+                    x = self._settle(x, i)
+            x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1, 1)
+        return torch.tanh(x)
+
+    def _settle(self, x: Tensor, i: int) -> Tensor:
+        """Batch norm where there is any, the shift, and the activation of layer ``i``."""
+        if not self.spec.batch_norm:
+            return activation(x + self.shifts[i].view(-1, 1, 1, 1).to(x.dtype), self.spec.slope)
+        norm = self.norms[i]
+        assert isinstance(norm, nn.BatchNorm3d) and norm.momentum is not None
+        shifted = nn.functional.batch_norm(
+            x, norm.running_mean, norm.running_var, None, self.shifts[i], self.training, norm.momentum, norm.eps
+        )
+        return activation(shifted, self.spec.slope)
+
+    def _check(self, latents: Latents) -> None:
+        dim, (_, height, width) = self.spec.latent_dim, self.spec.latent_size
+        any_size = all(deconv.kernel is not None for deconv in self.spec.deconvs)
+        fits = latents.ndim == 5 and latents.shape[1] == dim
+        if not fits or not (any_size or tuple(latents.shape[3:]) == (height, width)):
+            wanted = ", ".join(map(str, self.spec.latent_shape))
+            free = "length, height and width" if any_size else "length"
+            raise InputError(
+                f"this generator takes latents of shape [B, {wanted}] (any {free}), not {list(latents.shape)}; draw "
+                "them from N(0, 1) in that shape"
+            )
+
+    def snapshot(self) -> VideoGenerator:
+        """A frozen copy in evaluation mode, its weights cast to the precision of the layers once and for all."""
+        frozen = copy.deepcopy(self).eval().requires_grad_(False)
+        for weight in frozen.weights:
+            weight.data = weight.data.to(self.dtype_of_convs if self.dtype_of_convs != torch.float32 else weight.dtype)
+        return frozen

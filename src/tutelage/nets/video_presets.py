@@ -1,0 +1,70 @@
+"""The networks of CoopNets §4.7 for videos, as Specs. "Paper" is what is printed; "code" is what the authors ran."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .video_descriptor import VideoConv, VideoDescriptorSpec
+from .video_generator import VideoDeconv, VideoGeneratorSpec
+
+# 120 of 5x5x5, sub-sampling 2; 30 fully connected in space, 5 frames, sub-sampling 2; 10 of 1x1x5, sub-sampling 2.
+# Code: ReLU but after the last, init .01
+VIDEO_DESCRIPTOR = VideoDescriptorSpec(
+    shape=(3, 64, 128, 128),
+    convs=(VideoConv(120, 5, 2, 5, 2), VideoConv(30, 5, 2, None), VideoConv(10, 5, 2, None)),
+    slope=0.0,
+    init_std=0.01,
+)
+# 10 latents of 5 channels; 1x1x5, fully connected with 5 frames (code: up-sampling 2), 5x5x5 with up-sampling 2, 5x5x2
+# with 2x2x1; channels "256, 128, 64, and 3". Code: ReLU
+VIDEO_GENERATOR = VideoGeneratorSpec(
+    latent_dim=5,
+    latent_size=(10, 1, 1),
+    deconvs=(
+        VideoDeconv(256, 5, 1, None, (1, 1)),
+        VideoDeconv(128, 5, 2, None, (32, 32)),
+        VideoDeconv(64, 5, 2, 5, (64, 64)),
+        VideoDeconv(3, 2, 1, 5, (128, 128)),
+    ),
+    slope=0.0,
+    batch_norm=True,
+    init_std=0.005,
+)
+
+# the same layers at half the size and length, with a quarter of the channels where they are fully connected
+QUICK_VIDEO_DESCRIPTOR = replace(
+    VIDEO_DESCRIPTOR,
+    shape=(3, 32, 64, 64),
+    convs=(VideoConv(60, 5, 2, 5, 2), VideoConv(30, 5, 2, None), VideoConv(10, 5, 2, None)),
+)
+QUICK_VIDEO_GENERATOR = replace(
+    VIDEO_GENERATOR,
+    latent_size=(2, 1, 1),
+    deconvs=(
+        VideoDeconv(128, 5, 1, None, (1, 1)),
+        VideoDeconv(64, 5, 2, None, (16, 16)),
+        VideoDeconv(32, 5, 2, 5, (32, 32)),
+        VideoDeconv(3, 2, 1, 5, (64, 64)),
+    ),
+)
+
+# Textures that are stationary in space as well: convolutions throughout, on latents of any length, height and width
+STATIONARY_VIDEO_DESCRIPTOR = replace(
+    VIDEO_DESCRIPTOR,
+    shape=(3, 64, 64, 64),
+    convs=(VideoConv(120, 5, 2, 5, 2), VideoConv(30, 5, 2, 5, 2), VideoConv(10, 5, 1, 5, 1)),
+)
+# Code ("ST"): 4x4x4 kernels, channels 512 to 64, up-sampling 2 in space and time four times
+STATIONARY_VIDEO_GENERATOR = VideoGeneratorSpec(
+    latent_dim=5,
+    latent_size=(4, 4, 4),
+    deconvs=(
+        VideoDeconv(256, 4, 2, 4, (8, 8)),
+        VideoDeconv(128, 4, 2, 4, (16, 16)),
+        VideoDeconv(64, 4, 2, 4, (32, 32)),
+        VideoDeconv(3, 4, 2, 4, (64, 64)),
+    ),
+    slope=0.0,
+    batch_norm=True,
+    init_std=0.005,
+)

@@ -1,0 +1,95 @@
+"""Dynamic textures from one clip (CoopNets §4.7): networks that are convolutions in time, which make any length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..data import DataSpec
+from ..learn import coopnets
+from ..learn.updates import Adam
+from ..nets import video_presets
+from .recipe import Recipe
+from .sources import COMMON
+
+DYNAMIC_TEXTURE = Recipe(
+    name="video/dynamic-texture",
+    data=DataSpec(kind="video", size=(128, 128), channels=3, scaling="per-image", frames=64),
+    descriptor=video_presets.VIDEO_DESCRIPTOR,
+    generator=video_presets.VIDEO_GENERATOR,
+    plan=coopnets.Plan(
+        iterations=1_000,
+        batch_size=1,
+        chains=2,
+        revision_steps=10,
+        step_size=0.002,
+        reference_std=0.016,
+        noise_std=1.0,
+        descriptor_update=Adam(lr=0.01),
+        generator_update=Adam(lr=2e-4),
+        calibration_draws=20,
+    ),
+    checkpoint_every=100,
+    picture_every=100,
+    sources={
+        **COMMON,
+        "data": "§4.7: one clip of 128x128 pixels and 64 frames for each category",
+        "data.scaling": "ours: the range of the clip (code: of each frame, data.scaling=per-frame, which may flicker)",
+        "descriptor": "§4.7: 120 of 5x5x5, 30 fully connected in space of 5 frames, 10 of 1x1x5; sub-sampling 2",
+        "descriptor.slope": "authors' code: ReLU, but none after the last layer",
+        "generator": "§4.7: 10 latents of 5 channels; 1x1x5, fully connected in space of 5 frames, 5x5x5, 5x5x2",
+        "generator.deconvs": "§4.7: 256, 128, 64, 3 channels; up-sampling of the second layer in time: authors' code",
+        "generator.slope": "§4.7: ReLU",
+        "generator.batch_norm": "§4.7; a shift but no scale, eps 1e-3: authors' code",
+        "plan.iterations": "authors' code: 1000",
+        "plan.batch_size": "§4.7: one training video",
+        "plan.chains": "§4.7: 2",
+        "plan.revision_steps": "authors' code: 10",
+        "plan.step_size": "authors' code: .002",
+        "plan.reference_std": "authors' code: .016",
+        "plan.noise_std": "authors' code: 1",
+        "plan.descriptor_update": "§4.7: Adam; β1 .5 and .01: authors' code",
+        "plan.generator_update": "§4.7: Adam; β1 .5 and .0002: authors' code",
+        "plan.ema_decay": "none, as in the authors' code",
+        "plan.calibration_draws": "ours, after learning; 20 videos are 1 280 frames (code: the batch's statistics)",
+    },
+    deviations=(
+        "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²): the authors' code.",
+        "Bytes are scaled by the range of the whole clip, not of each frame, so that brightness does not flicker.",
+        "No noise ε is added to the drafts (authors' code; §3.1 adds it).",
+        "The generator's loss is a sum over values (eq. 16; code: the mean, a factor that Adam does not see).",
+    ),
+)
+
+QUICK = replace(
+    DYNAMIC_TEXTURE,
+    name="video/quick",
+    data=replace(DYNAMIC_TEXTURE.data, size=(64, 64), frames=32),
+    descriptor=video_presets.QUICK_VIDEO_DESCRIPTOR,
+    generator=video_presets.QUICK_VIDEO_GENERATOR,
+    plan=replace(
+        DYNAMIC_TEXTURE.plan,
+        iterations=1_000,
+        descriptor_update=Adam(lr=0.01, lr_final=0.0005),
+        generator_update=Adam(lr=1e-3, lr_final=5e-5),
+        ema_decay=0.99,
+    ),
+    sources={
+        **DYNAMIC_TEXTURE.sources,
+        "data": "ours: the first 32 frames of one clip, at 64x64 pixels",
+        "descriptor": "ours: the layers of §4.7 with half the filters in the first",
+        "generator": "ours: the layers of §4.7 from 2 latents, with half the channels",
+        "generator.deconvs": "ours: 128, 64, 32, 3 channels",
+        "plan.iterations": "ours",
+        "plan.descriptor_update": "ours: Adam .01 falling to 1/20 along half a cosine",
+        "plan.generator_update": "ours: Adam .001 falling to 1/20 along half a cosine",
+        "plan.ema_decay": COMMON["plan.ema_decay"],
+    },
+    deviations=(
+        "A quick variant: smaller networks on half the frames at half the size. No experiment of the paper is like it.",
+        *DYNAMIC_TEXTURE.deviations,
+        "Learning rates fall along a cosine, and the generator's starts five times higher than in the authors' code.",
+        "Samples are drawn from an average of the generator's weights.",
+    ),
+)
+
+VIDEO = (DYNAMIC_TEXTURE, QUICK)

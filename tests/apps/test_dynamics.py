@@ -1,0 +1,63 @@
+"""Longer videos from longer sequences of latents: how many latents, one operator throughout, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tiny_recipes import tiny, tiny_clip, tiny_images
+from tutelage.apps import dynamics
+from tutelage.checks import InputError
+from tutelage.nets import video_presets
+from tutelage.rng import stream
+from tutelage.run.build import build
+from tutelage.types import Batch
+
+
+def learned(name: str = "video/quick", **changes):
+    learner, rng = build(tiny(name, changes), 1), stream(0, "learn")
+    state = learner.init(rng)
+    images = tiny_clip() if name.startswith("video") else tiny_images(4)
+    for _ in range(2):
+        state, _ = learner.step(state, Batch(images.batch(slice(None)), torch.arange(len(images))), rng)
+    return learner, learner.finish(state, rng)
+
+
+@pytest.mark.parametrize(
+    ("frames", "length"), [(1, 1), (28, 1), (29, 2), (64, 10), (65, 11), (68, 11), (255, 58), (256, 58), (257, 59)]
+)
+def test_the_shortest_sequence_that_makes_enough_frames(frames: int, length: int) -> None:
+    assert dynamics.latents_for(video_presets.VIDEO_GENERATOR, frames) == length
+
+
+@pytest.mark.parametrize("frames", [1, 20, 24, 33])
+def test_a_video_of_any_length_is_g_of_one_sequence(frames: int) -> None:
+    learner, state = learned()
+    videos = dynamics.synthesise(learner, state, frames, 2, stream(0, "synthesise"))
+    assert videos.shape == (2, 3, frames, 8, 8)
+    length = max(1, -(-(frames - 8) // 4))  # 4 n + 8 frames
+    latents = torch.randn((2, 2, length, 1, 1), generator=stream(0, "synthesise"))
+    with torch.no_grad():
+        torch.testing.assert_close(videos, state.average(latents)[:, :, :frames])
+
+
+def test_revision_is_the_descriptors() -> None:
+    learner, state = learned()
+    rng = stream(0, "synthesise")
+    drafts = dynamics.synthesise(learner, state, 24, 1, rng)
+    revised = dynamics.synthesise(learner, state, 22, 1, stream(0, "synthesise"), 3)
+    torch.testing.assert_close(revised, learner.revise(state, drafts, 3, rng)[:, :, :22])
+    assert not torch.allclose(revised, drafts[:, :, :22])
+
+
+def test_what_is_refused() -> None:
+    learner, state = learned()
+    with pytest.raises(InputError, match="0 frames were asked for; ask for 1 or more"):
+        dynamics.synthesise(learner, state, 0, 1, stream(0))
+    with pytest.raises(InputError, match="-1 revision steps were asked for; ask for 0 or more"):
+        dynamics.synthesise(learner, state, 9, 1, stream(0), -1)
+    of_generator = object()
+    with pytest.raises(InputError, match="no descriptor to revise by; leave out the revision steps"):
+        dynamics.synthesise(of_generator, state, 9, 1, stream(0), 2)
+    with pytest.raises(InputError, match="no generator of videos to synthesise by; give a run of a video/ recipe"):
+        dynamics.synthesise(*learned("coopnets/mnist"), 9, 1, stream(0))
