@@ -12,9 +12,9 @@ C is chosen on images held out of training, `choose_c`, never on the test images
 The spread over repeats tells how much the labelled images matter. It knows nothing of how another training of the same
 network would do, nor of the finite test set.
 
-A fit to n = 1000 images of d = 14 336 features takes seconds. Where d is much larger than n the same machine could be
-had from n features: w lies in the span of the labelled images X, and with an orthonormal basis Q of it X = (X Q) Qᵀ,
-so that a fit to X Q gives the same ⟨w, x⟩. That is not done here.
+Where d is larger than n the same machine is had from n features: w lies in the span of the labelled images X, and with
+an orthonormal basis Q of it X = (X Q) Qᵀ, so that a fit to X Q gives the same ⟨w, x⟩. For n = 1000 and d = 6272 that
+takes half the time for one C, and a fraction of it for every further one.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ def choose_c(
         raise InputError(f"the grid of C is {list(grid)}; it needs one or more numbers above 0, in rising order")
     classes = _classes(features, labels, held_out_features, held_out_labels, "held-out")
     draws = _draws(labels, classes, labelled, repeats, rng)
-    machines = [_fit(features[draw], labels[draw], c, seed) for c in grid for draw, seed in draws]
+    machines = [machine for draw, seed in draws for machine in _fits(features[draw], labels[draw], grid, seed)]
     rates = _error_rates(machines, classes, held_out_features, held_out_labels)
-    errors = rates.view(len(grid), repeats).mean(1)
+    errors = rates.view(repeats, len(grid)).mean(0)
     best = int((errors == errors.min()).nonzero()[0])
     return Choice(grid[best], tuple(errors.tolist()), best in (0, len(grid) - 1))
 
@@ -137,7 +137,9 @@ def probe(
         raise InputError(f"repeats is {repeats}; the spread of the error rate needs 2 or more")
     classes = _classes(train_features, train_labels, test_features, test_labels, "test")
     draws = _draws(train_labels, classes, labelled, repeats, rng)
-    machines = [_fit(train_features[draw], train_labels[draw], c, seed) for draw, seed in draws]
+    machines = [
+        machine for draw, seed in draws for machine in _fits(train_features[draw], train_labels[draw], [c], seed)
+    ]
     errors = _error_rates(machines, classes, test_features, test_labels)
     std = float(errors.std())
     return ProbeScore(
@@ -175,24 +177,31 @@ def _draws(
     return draws
 
 
-def _fit(features: Tensor, labels: Tensor, c: float, seed: int) -> _Machine:
-    """The L2-SVM of labelled images ``[n, d]``."""
+def _fits(features: Tensor, labels: Tensor, grid: Sequence[float], seed: int) -> list[_Machine]:
+    """The L2-SVM of labelled images ``[n, d]`` for each C of ``grid``."""
     sklearn = _sklearn()
     scaler = sklearn.preprocessing.StandardScaler()
-    x = scaler.fit_transform(features.to("cpu", torch.float64).numpy())  # which the solver works in
-    machine = sklearn.svm.LinearSVC(
-        penalty="l2", loss="squared_hinge", C=c, dual="auto", max_iter=_SOLVER_STEPS, random_state=seed
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)  # they are counted
-        machine.fit(x, labels.cpu().numpy())
-    weights, biases = machine.coef_, machine.intercept_
-    if len(weights) == 1:  # two classes are one machine, positive for the second
-        weights, biases = weights * [[-1], [1]], biases * [-1, 1]
-    weights = weights / scaler.scale_
-    biases = biases - weights @ scaler.mean_
-    converged = bool(machine.n_iter_ < _SOLVER_STEPS)
-    return _Machine(torch.from_numpy(weights), torch.from_numpy(biases), converged)
+    x = torch.from_numpy(scaler.fit_transform(features.to("cpu", torch.float64).numpy()))  # which the solver works in
+    basis = None
+    if x.shape[1] > len(x):
+        basis, triangle = torch.linalg.qr(x.T)
+        x = triangle.T
+    machines = []
+    for c in grid:
+        machine = sklearn.svm.LinearSVC(
+            penalty="l2", loss="squared_hinge", C=c, dual=basis is not None, max_iter=_SOLVER_STEPS, random_state=seed
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)  # they are counted
+            machine.fit(x.numpy(), labels.cpu().numpy())
+        weights, biases = machine.coef_, machine.intercept_
+        if len(weights) == 1:  # two classes are one machine, positive for the second
+            weights, biases = weights * [[-1], [1]], biases * [-1, 1]
+        weights = (weights if basis is None else weights @ basis.T.numpy()) / scaler.scale_
+        biases = biases - weights @ scaler.mean_
+        converged = bool(machine.n_iter_ < _SOLVER_STEPS)
+        machines.append(_Machine(torch.from_numpy(weights), torch.from_numpy(biases), converged))
+    return machines
 
 
 def _error_rates(machines: Sequence[_Machine], classes: Tensor, features: Tensor, labels: Tensor) -> Tensor:
