@@ -91,7 +91,8 @@ def descend(energy: Energy, start: Tensor, plan: Plan) -> Iterator[Record]:
         group["max_iter"] = min(_AT_ONCE, plan.steps - done)
         group["max_eval"] = 30 * group["max_iter"]  # a line search has 25 at most
         optimiser.step(value)  # type: ignore[arg-type]
-        now, steps = float(energy(position.detach()).sum()), int(optimiser.state[position].get("n_iter", 0))
+        now = float(energy(position.detach()).sum())
+        steps = int(optimiser.state[position].get("n_iter", 0))
         if not torch.isfinite(torch.tensor(now)):
             raise DivergenceError(
                 f"the energy is {now} after {steps} steps of L-BFGS; its functions are too steep, or not finite at "

@@ -4,8 +4,8 @@ r"""Textures by correlations of a network's maps (Gatys, Ecker and Bethge 2015, 
     loss           L(x) = Σ_layers Σ_ij (G_ij(x) − Ĝ_ij)² / (4 N²)       Ĝ of the example
 
 ``GramEnergy`` is this loss as an energy, one number for each image. A texture is one of its minima near noise, found
-by L-BFGS (`tutelage.baselines.descent`), with the example's histogram. It is an energy like any other: Langevin dynamics
-or ascent on pixels run on it too (`tutelage.sample.run`), and ``Mix`` gives it a content.
+by L-BFGS (`tutelage.baselines.descent`), with the example's histogram. It is an energy like any other: Langevin
+dynamics or ascent on pixels run on it too (`tutelage.sample.run`), and ``Mix`` gives it a content.
 
 Departures from the paper and its code:
 

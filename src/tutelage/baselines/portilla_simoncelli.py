@@ -1,13 +1,13 @@
-r"""Textures by the statistics of Portilla and Simoncelli (2000; IGM Fig. 2), computed by plenoptic (extra ``textures``).
+r"""Textures by the statistics of Portilla and Simoncelli (2000; IGM Fig. 2), by plenoptic (extra ``textures``).
 
     E(x) = |S(x) − S̄|² / |S̄|²       S weighted as `tutelage.metrics.portilla_simoncelli` says, S̄ of the example
 
 A texture is a minimum of E near noise, by L-BFGS (`tutelage.baselines.descent`). The paper's statistics are of grey
-pictures: colours are rotated to the example's principal axes, along which they are uncorrelated, and each axis is made by
-itself, so that what ties the axes together beyond correlation is lost.
+pictures: colours are rotated to the example's principal axes, along which they are uncorrelated, and each axis is made
+by itself, so that what ties the axes together beyond correlation is lost.
 
-Departures: the paper adjusts one group of statistics after the other; a gradient of them all is plenoptic's way. Its class
-Metamer wants pictures of the example's size. S is as long for every size, so here they may have another.
+Departures: the paper adjusts one group of statistics after the other; a gradient of them all is plenoptic's way. Its
+class Metamer wants pictures of the example's size. S is as long for every size, so here they may have another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""What a texture is looked at with: ``images [B, C, H, W] -> maps``, each ``[B, N, h, w]``.
 
 ``VggMaps`` are those of a network that was trained to tell objects apart (Gatys et al. 2015). ``RandomFilters`` need no
-weights: one layer of filters of several sizes, drawn at random and followed by ReLU, of which Ustyuzhaninov et al. (2016)
-found that they see textures nearly as well. Any callable of this kind will do for a Gram loss.
+weights: one layer of filters of several sizes, drawn at random and followed by ReLU, of which Ustyuzhaninov et al.
+(2016) found that they see textures nearly as well. Any callable of this kind will do for a Gram loss.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ z_0 is the coarsest noise, and each further scale is twice as high and wide. A b
 borders, as on a torus, so that there is no border: noise that is rolled makes an image that is rolled, and noise of
 another size an image of another size.
 
-The noise of all scales lies in one tensor of the coarsest scale's size: 4^k values of a position are the 2^k x 2^k pixels
-that scale k has there.
+The noise of all scales lies in one tensor of the coarsest scale's size: 4^k values of a position are the 2^k x 2^k
+pixels that scale k has there.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class PyramidSpec:
 class Pyramid(nn.Module):
     """``g: [B, *spec.latent_shape] -> [B, C, H, W]`` for the given Spec, weights drawn from ``rng``.
 
-    The noise may have any height and width, in multiples of which the image's are. Its values are not bounded. In training
-    mode batch norm uses the statistics of the batch, in evaluation mode running averages. ``precision`` is that of the
+    The noise may have any height and width, in multiples of which the image's are. Its values are not bounded. In
+    training mode batch norm uses the statistics of the batch, in evaluation mode running averages. ``precision`` is that of the
     layers' arithmetic; weights and images are float32 in either case.
     """
 
