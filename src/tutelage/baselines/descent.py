@@ -55,7 +55,7 @@ Progress = Callable[[Iterable[Record]], Iterable[Record]]
 def from_noise(
     energy: Energy, shape: tuple[int, ...], n: int, plan: Plan, rng: torch.Generator, progress: Progress = iter
 ) -> Images:
-    """``n`` minima of ``energy``, images of ``shape``, each from noise of its own: ``[n, *shape]``, on ``rng``'s device.
+    """``n`` minima of ``energy``, images of ``shape``, each from noise of its own: ``[n, *shape]`` on ``rng``'s device.
 
     Raises ``DivergenceError`` as `descend` does.
     """
@@ -79,13 +79,19 @@ def descend(energy: Energy, start: Tensor, plan: Plan) -> Iterator[Record]:
         [position], 1.0, history_size=plan.history, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
     )
 
+    done, before = 0, float("inf")
+
     def value() -> Tensor:
         optimiser.zero_grad(set_to_none=True)
         result = energy(position).sum()
+        if not result.isfinite():
+            raise DivergenceError(
+                f"the energy is {float(result)} after {done} steps of L-BFGS or a few more; it is too steep, or not "
+                "finite at its start: give a smaller start_std"
+            )
         (position.grad,) = torch.autograd.grad(result, position)
         return result.detach()
 
-    done, before = 0, float("inf")
     while done < plan.steps:
         group = optimiser.param_groups[0]
         group["max_iter"] = min(_AT_ONCE, plan.steps - done)
@@ -93,11 +99,6 @@ def descend(energy: Energy, start: Tensor, plan: Plan) -> Iterator[Record]:
         optimiser.step(value)  # type: ignore[arg-type]
         now = float(energy(position.detach()).sum())
         steps = int(optimiser.state[position].get("n_iter", 0))
-        if not torch.isfinite(torch.tensor(now)):
-            raise DivergenceError(
-                f"the energy is {now} after {steps} steps of L-BFGS; its functions are too steep, or not finite at "
-                "their start: give a smaller start_std"
-            )
         still = steps == done or now >= before
         done, before = steps, now
         yield Record(done, now, position.detach().clone())

@@ -2,8 +2,8 @@ r"""VGG-16 and VGG-19 (Simonyan and Zisserman 2015), trained on ImageNet: maps o
 
 VGG-16 is five blocks of 2, 2, 3, 3 and 3 convolutions of 3x3 with ReLU; after each block the largest of 2x2 pixels.
 Layers are ``relu1_1`` … ``relu5_3`` and ``pool1`` … ``pool5``. The published weights are those of the convolutions, as
-the metric LPIPS uses them (Zhang et al. 2018); without its linear layers the network tells no classes. Colours are standardised by
-the mean and the standard deviation of ImageNet's, in [0, 1]: (.485, .456, .406) and (.229, .224, .225).
+the metric LPIPS uses them (Zhang et al. 2018); without its linear layers the network tells no classes. Colours are
+standardised by the mean and the standard deviation of ImageNet's, in [0, 1]: (.485, .456, .406) and (.229, .224, .225).
 
 VGG-19 has 4 convolutions in its last three blocks. It is read from a file of torchvision's names, ``features.0.weight``
 to ``features.34.bias``, which may end early: then it has the layers whose convolutions are there.
