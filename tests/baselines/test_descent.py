@@ -53,7 +53,9 @@ def test_each_image_has_noise_of_its_own_and_its_records_are_shown() -> None:
 
 
 def test_an_energy_that_is_not_finite_is_told() -> None:
-    with pytest.raises(DivergenceError, match=r"the energy is nan after 0 steps of L-BFGS or a few more; .*smaller start_std"):
+    with pytest.raises(
+        DivergenceError, match=r"the energy is nan after 0 steps of L-BFGS or a few more; .*smaller start_std"
+    ):
         list(descend(lambda x: x.flatten(1).sum(1) / 0 * 0, torch.ones(1, 2), Plan()))
 
 

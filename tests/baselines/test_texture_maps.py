@@ -28,7 +28,7 @@ def test_random_filters_are_convolutions_of_every_size_and_have_their_seed() -> 
 
 @pytest.mark.parametrize("changes", [{"sizes": ()}, {"sizes": (0, 3)}, {"count": 0}])
 def test_filters_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="random filters of sizes .* were asked for; give one size or more"):
+    with pytest.raises(InputError, match=r"random filters of sizes .* were asked for; give one size or more"):
         RandomFilters(**changes)
 
 

@@ -86,7 +86,7 @@ def descend(energy: Energy, start: Tensor, plan: Plan) -> Iterator[Record]:
         result = energy(position).sum()
         if not result.isfinite():
             raise DivergenceError(
-                f"the energy is {float(result)} after {done} steps of L-BFGS or a few more; it is too steep, or not "
+                f"the energy is {result.item()} after {done} steps of L-BFGS or a few more; it is too steep, or not "
                 "finite at its start: give a smaller start_std"
             )
         (position.grad,) = torch.autograd.grad(result, position)
