@@ -111,7 +111,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     | _RUN
     | {
         "data.channels": "1",
-        "data.crops": "none",
+        "data.crops": "0",
         "data.shorter": "none",
         "generator.shape": "[1, 8, 8]",
         "generator.scales": "2",

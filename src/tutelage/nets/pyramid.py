@@ -70,8 +70,8 @@ class Pyramid(nn.Module):
     """``g: [B, *spec.latent_shape] -> [B, C, H, W]`` for the given Spec, weights drawn from ``rng``.
 
     The noise may have any height and width, in multiples of which the image's are. Its values are not bounded. In
-    training mode batch norm uses the statistics of the batch, in evaluation mode running averages. ``precision`` is that
-    of the layers' arithmetic; weights and images are float32 in either case.
+    training mode batch norm uses the statistics of the batch, in evaluation mode running averages. ``precision`` is
+    that of the layers' arithmetic; weights and images are float32 in either case.
     """
 
     def __init__(self, spec: PyramidSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
