@@ -1,5 +1,6 @@
 """From a recipe to a learner: the right algorithm, the same weights everywhere, and an honest estimate of memory."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
