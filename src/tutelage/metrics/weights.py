@@ -11,7 +11,7 @@ import importlib.util
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,6 +61,14 @@ def state_dict(
 
     Raises ``InputError`` where the file is damaged, TorchScript, no state dict, or of another network.
     """
+    return of_shapes(weights, tensors(weights, needed, device), shapes, needed)
+
+
+def tensors(weights: Weights, needed: str, device: torch.device | str = "cpu") -> Mapping[str, Any]:
+    """All that is in a file of a state dict, by name.
+
+    Raises ``InputError`` where the file is damaged, TorchScript, or no state dict.
+    """
     try:
         found = torch.load(io.BytesIO(weights.content), map_location=device, weights_only=True)
     except Exception as error:  # damaged bytes raise almost anything
@@ -71,6 +79,13 @@ def state_dict(
         ) from None
     if not isinstance(found, Mapping):
         raise InputError(f"{weights.path} holds a {type(found).__name__} and no state dict; give {needed}")
+    return found
+
+
+def of_shapes(
+    weights: Weights, found: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], needed: str
+) -> dict[str, Tensor]:
+    """Those of `tensors` that ``shapes`` names, as float32. Raises ``InputError`` for other shapes and missing ones."""
     for name, shape in shapes.items():
         tensor = found.get(name)
         given = tuple(tensor.shape) if isinstance(tensor, Tensor) else None

@@ -5,6 +5,7 @@ from .descriptor import Conv, Descriptor, DescriptorSpec
 from .encoder import Encoder
 from .experts import Experts
 from .generator import Deconv, Generator, GeneratorSpec
+from .pyramid import Pyramid, PyramidSpec
 from .recogniser import Recogniser, RecogniserSpec
 from .tiles import Tiles
 from .velocity import Velocity, VelocitySpec
@@ -22,6 +23,8 @@ __all__ = [
     "Experts",
     "Generator",
     "GeneratorSpec",
+    "Pyramid",
+    "PyramidSpec",
     "Recogniser",
     "RecogniserSpec",
     "Tiles",

@@ -13,7 +13,7 @@ from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST
 from .objects import FACES64, OBJECT64, SCENE64, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
-from .texture import TEXTURE224, TEXTURE_QUICK
+from .texture import TEXTURE224, TEXTURE_NET_QUICK, TEXTURE_QUICK
 from .video import VIDEO
 
 RECIPES: tuple[Recipe, ...] = (
@@ -33,6 +33,7 @@ RECIPES: tuple[Recipe, ...] = (
     CLASSIFIER_MNIST,
     *LIKELIHOOD,
     *ADVERSARIAL,
+    TEXTURE_NET_QUICK,
     *VIDEO,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "SCENE64",
     "SMALL_OBJECTS",
     "TEXTURE224",
+    "TEXTURE_NET_QUICK",
     "TEXTURE_QUICK",
     "Recipe",
     "by_name",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..baselines import adversarial, deep_directed, flow_matching, vae
+from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..checks import InputError
 from ..data import DataSpec
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
@@ -14,6 +14,7 @@ from ..nets import (
     ClassifierSpec,
     DescriptorSpec,
     GeneratorSpec,
+    PyramidSpec,
     RecogniserSpec,
     VelocitySpec,
     VideoDescriptorSpec,
@@ -31,6 +32,7 @@ Plan: TypeAlias = (
     | flow_matching.Plan
     | deep_directed.Plan
     | adversarial.Plan
+    | texture_nets.Plan
 )
 
 
@@ -50,7 +52,7 @@ class Recipe:
     data: DataSpec
     plan: Plan
     descriptor: DescriptorSpec | VideoDescriptorSpec | None = None
-    generator: GeneratorSpec | VideoGeneratorSpec | None = None
+    generator: GeneratorSpec | PyramidSpec | VideoGeneratorSpec | None = None
     classifier: ClassifierSpec | None = None
     recogniser: RecogniserSpec | None = None
     encoder: DescriptorSpec | None = None
@@ -71,7 +73,8 @@ class Recipe:
             objective, adversarial.Wasserstein | adversarial.EnergyBased
         )
         needs_generator = isinstance(
-            self.plan, coopnets.Plan | algorithm_g.Plan | vae.Plan | deep_directed.Plan | adversarial.Plan
+            self.plan,
+            coopnets.Plan | algorithm_g.Plan | vae.Plan | deep_directed.Plan | adversarial.Plan | texture_nets.Plan,
         )
         needs_classifier = isinstance(self.plan, igm.Plan) or isinstance(
             objective, adversarial.NonSaturating | adversarial.Information

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..baselines import texture_nets
+from ..baselines.texture_maps import RandomFilters
 from ..data import DataSpec
 from ..learn import coopnets
 from ..learn.updates import Adam
-from ..nets import Conv, Deconv, DescriptorSpec, GeneratorSpec, presets
+from ..nets import Conv, Deconv, DescriptorSpec, GeneratorSpec, PyramidSpec, presets
 from .recipe import Recipe
 from .sources import COMMON, COMMON_DEVIATIONS
 
@@ -105,5 +107,40 @@ TEXTURE_QUICK = replace(
     deviations=(
         "A quick variant: smaller networks on 64x64 crops of the picture. No experiment of the paper is like it.",
         *COMMON_DEVIATIONS,
+    ),
+)
+
+TEXTURE_NET_QUICK = Recipe(
+    name="texture-nets/quick",
+    data=DataSpec(kind="image", size=(128, 128), channels=3, crops=64, shorter=160),
+    generator=PyramidSpec(shape=(3, 128, 128)),
+    plan=texture_nets.Plan(
+        iterations=2_000,
+        batch_size=1,
+        made=4,
+        maps=RandomFilters(sizes=(3, 5, 7, 11, 15, 23), count=32),
+        update=Adam(lr=0.01, lr_final=0.001),
+        ema_decay=0.99,
+        calibration_draws=200,
+    ),
+    precision="float32",
+    sources={
+        "precision": "ours: float32, as the Gram loss is",
+        "data": "ours: 128x128 crops of one picture with a shorter side of 160, as large elements as in igm/texture",
+        "generator": "Ulyanov et al. 2016, §4.1: blocks of 3x3, 3x3 and 1x1, 8 channels a scale; 5 scales",
+        "generator.slope": "Ulyanov et al. 2016, §4.1: leaky ReLU; the slope is ours",
+        "plan.iterations": "Ulyanov et al. 2016: 2 000",
+        "plan.batch_size": "ours: one crop an iteration",
+        "plan.made": "ours: 4 (Ulyanov et al. 2016: 16)",
+        "plan.maps": "ours: random filters, as Ustyuzhaninov et al. 2016, of which no weights are needed",
+        "plan.update": "ours: Adam .01 falling to a tenth (Ulyanov et al. 2016: .1, times .7 every 200)",
+        "plan.ema_decay": "ours: samples are drawn from an average of the generator's weights",
+        "plan.calibration_draws": "ours: batch-norm statistics are fixed after learning",
+    },
+    deviations=(
+        "ReLU is leaky, as in the paper.",
+        "Maps are of random filters and not of VGG-19; plan.maps takes a file of its weights.",
+        "The example is another crop of the picture in each iteration, where the paper has one picture.",
+        "Fewer images an iteration, for two cores. Untuned.",
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..baselines import adversarial, deep_directed, flow_matching, vae
+from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..baselines.energy_based import Autoencoder
 from ..baselines.information import Coded, Reader
 from ..checks import InputError
@@ -22,6 +22,8 @@ from ..nets import (
     Experts,
     Generator,
     GeneratorSpec,
+    Pyramid,
+    PyramidSpec,
     Recogniser,
     Velocity,
     VideoDescriptor,
@@ -89,6 +91,8 @@ def build(
         case deep_directed.Plan() as plan, _, Generator(), _ if isinstance(recipe.descriptor, DescriptorSpec):
             experts = Experts(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision)
             return deep_directed.DeepDirected(plan, experts.to(device), generator, generator.spec.latent_shape)
+        case texture_nets.Plan() as plan, _, Generator() | Pyramid(), _:
+            return texture_nets.TextureNet(plan, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.NonSaturating()) as plan, _, Generator(), Classifier():
             return adversarial.Adversarial(plan, classifier, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.Wasserstein()) as plan, Descriptor(), Generator(), _:
@@ -114,10 +118,14 @@ def _descriptor(spec: DescriptorSpec | VideoDescriptorSpec, recipe: Recipe) -> D
     return Descriptor(spec, rng, recipe.precision)
 
 
-def _generator(spec: GeneratorSpec | VideoGeneratorSpec, recipe: Recipe) -> Generator | VideoGenerator:
+def _generator(
+    spec: GeneratorSpec | PyramidSpec | VideoGeneratorSpec, recipe: Recipe
+) -> Generator | Pyramid | VideoGenerator:
     rng = stream(recipe.seed, "init", "generator")
     if isinstance(spec, VideoGeneratorSpec):
         return VideoGenerator(spec, rng, recipe.precision)
+    if isinstance(spec, PyramidSpec):
+        return Pyramid(spec, rng, recipe.precision)
     return Generator(spec, rng, recipe.precision)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..baselines import adversarial, deep_directed, flow_matching, vae
+from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
@@ -45,6 +45,8 @@ def algorithm_of(plan: Plan) -> str:
             return "Flow matching"
         case deep_directed.Plan():
             return "Deep directed"
+        case texture_nets.Plan():
+            return "Texture net"
         case adversarial.Plan():
             return _game(plan.objective)
 

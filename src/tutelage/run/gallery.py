@@ -27,7 +27,7 @@ CAPTIONS = {
         "S3 · reconstructed",
         "The generator's reconstruction of the same images, after it learned from the revision.",
     ),
-    "made": ("Made", "What the generator makes, as the discriminator was shown it."),
+    "made": ("Made", "What the generator made in this iteration, with the statistics of its batch."),
     "final_generator": ("Generator, final", "Drawn from the trained generator, not picked."),
     "final_descriptor": (
         "Descriptor, final",

@@ -331,7 +331,10 @@ def _done(state: Any) -> int:
 
 
 def _short(numbers: dict[str, float]) -> dict[str, str]:
-    cooperative, others = ("reconstruction", "movement", "drift_ratio"), ("residual", "cross_entropy", "regression")
+    cooperative, others = (
+        ("reconstruction", "movement", "drift_ratio"),
+        ("residual", "cross_entropy", "regression", "gram_loss"),
+    )
     shown = (*cooperative, "running_loss", "probability", "generator_loss", *others)
     return {name: f"{numbers[name]:.3g}" for name in shown if math.isfinite(numbers.get(name, math.nan))}
 
