@@ -87,6 +87,7 @@ _VIDEO = {
     "descriptor.convs": f"[{_LOCAL}, {_FULL}]",
     "generator.latent_dim": "2",
     "generator.latent_size": "[3, 1, 1]",
+    "generator.trim": "0",
     "generator.deconvs": '[{"channels": 4, "frames": 5, "frame_stride": 2, "kernel": null, "size": [4, 4]},'
     ' {"channels": 3, "frames": 2, "frame_stride": 2, "kernel": 5, "size": [8, 8]}]',
     "plan.chains": "2",

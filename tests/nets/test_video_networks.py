@@ -194,6 +194,22 @@ def test_latents_shifted_by_one_are_frames_shifted_by_four() -> None:
     assert not torch.allclose(whole[:, :, 5 + edge :], part[:, :, edge:-1], atol=1e-2), "shifted by another number"
 
 
+def test_trimmed_at_both_ends_no_frame_is_unlike_the_others() -> None:
+    trimmed, latents = generator(replace(UP, latent_size=(15, 1, 1), trim=26)).eval(), normal(1, 2, 15, 1, 1)
+    with torch.no_grad():
+        whole, part = trimmed(latents), trimmed(latents[:, :, 1:])
+        torch.testing.assert_close(whole, generator(UP).eval()(latents)[:, :, 26:-26], rtol=0, atol=0)
+    assert whole.shape[2] == trimmed.spec.shape[1] == trimmed.spec.frames(15) == 32
+    # up to its first and last frame: shorter trims, and the latent that is missing would be seen
+    torch.testing.assert_close(whole[:, :, 4:], part, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("trim", [-1, 18])
+def test_a_trim_that_leaves_nothing_is_refused(trim: int) -> None:
+    with pytest.raises(InputError, match=rf"a trim of {trim} frames at each end leaves .*; it needs to be 0 or more"):
+        replace(UP, trim=trim)
+
+
 @pytest.mark.parametrize(("latents", "frames"), [(10, 64), (58, 256), (1, 28)])
 def test_the_papers_generator_makes_4_n_plus_24_frames(latents: int, frames: int) -> None:
     assert video_presets.VIDEO_GENERATOR.frames(latents) == frames

@@ -24,11 +24,14 @@ def test_one_iteration_of_every_recipe(recipe: Recipe) -> None:
     fewer = {"batch_size": 2, "chains": 2, "revision_steps": 1, "inference_steps": 1, "negatives_per_round": 2}
     if getattr(recipe.plan, "patches", None) is not None:
         fewer["patches"] = 2
+    if hasattr(recipe.plan, "made"):
+        fewer["made"] = 2
     known = {field.name for field in dataclasses.fields(recipe.plan)}
     plan = dataclasses.replace(recipe.plan, **{name: n for name, n in fewer.items() if name in known})
     learner: Any = build(dataclasses.replace(recipe, plan=plan), 2, labels=torch.arange(2))
     rng = stream(0, "learn")
-    images = torch.rand((2, recipe.data.channels, *recipe.data.size), generator=rng) * 2 - 1
+    moving = () if recipe.data.frames is None else (recipe.data.frames,)
+    images = torch.rand((2, recipe.data.channels, *moving, *recipe.data.size), generator=rng) * 2 - 1
     state, record = learner.step(learner.init(rng), Batch(images, torch.arange(2)), rng)
     numbers = scalars(record)
     assert state.iteration == 1 and all(math.isfinite(value) for value in numbers.values())

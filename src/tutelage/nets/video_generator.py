@@ -7,7 +7,9 @@ too; batch norm after each but the last, tanh at the bottom. n latents make T fr
     n → s · (n + ⌈K/s⌉ − 1)   fully connected in space, K frames up-sampled by s: every frame a latent reaches
     n → s · n                 local in space: "same" padding.
 
-With the paper's layers T = 4 n + 24, so that 10 latents make 64 frames and 58 make 256.
+With the paper's layers T = 4 n + 24, so that 10 latents make 64 frames and 58 make 256. The first and last 25 of them
+hear fewer latents than those between, so that a network which learns from one clip can tell where in it a frame is, and
+repeat it. ``trim`` leaves such frames out: what remains has the same law at all times.
 """
 
 from __future__ import annotations
@@ -42,9 +44,11 @@ class VideoGeneratorSpec:
 
     ``latent_dim`` is d of X; ``latent_size`` (length, height, width) of its sequence; ``deconvs`` from the latents
     down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the
-    last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0.
+    last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0; ``trim`` frames are
+    left out at each end.
 
-    Raises ``InputError`` for counts below 1, and sizes that a layer cannot make from the maps above it.
+    Raises ``InputError`` for counts below 1, sizes that a layer cannot make from the maps above it, and a trim below 0
+    or that leaves nothing.
     """
 
     latent_dim: int
@@ -53,6 +57,7 @@ class VideoGeneratorSpec:
     slope: float
     batch_norm: bool
     init_std: float
+    trim: int = 0
 
     def __post_init__(self) -> None:
         counts = {"latent_dim": self.latent_dim, "latent size": min(self.latent_size)}
@@ -72,6 +77,11 @@ class VideoGeneratorSpec:
                     "the same whole stride"
                 )
             above = deconv.size
+        if self.trim < 0 or self.shape[1] < 1:
+            raise InputError(
+                f"a trim of {self.trim} frames at each end leaves {self.shape[1]} frames; it needs to be 0 or more and "
+                "to leave some: trim less, or give more latents"
+            )
 
     @property
     def strides(self) -> list[int]:
@@ -94,11 +104,11 @@ class VideoGeneratorSpec:
         return last.channels, self.frames(self.latent_size[0]), *last.size
 
     def frames(self, length: int) -> int:
-        """How many frames a sequence of ``length`` latents makes."""
+        """How many frames a sequence of ``length`` latents makes, those that are left out not counted."""
         for deconv in self.deconvs:
             extra = 0 if deconv.kernel is not None else -(-deconv.frames // deconv.frame_stride) - 1
             length = deconv.frame_stride * (length + extra)
-        return length
+        return length - 2 * self.trim
 
 
 class VideoGenerator(nn.Module):
@@ -147,7 +157,7 @@ class VideoGenerator(nn.Module):
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i)
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1, 1)
-        return torch.tanh(x)
+        return torch.tanh(x[:, :, self.spec.trim : x.shape[2] - self.spec.trim])
 
     def _settle(self, x: Tensor, i: int) -> Tensor:
         """Batch norm where there is any, the shift, and the activation of layer ``i``."""

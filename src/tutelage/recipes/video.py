@@ -77,7 +77,8 @@ QUICK = replace(
         **DYNAMIC_TEXTURE.sources,
         "data": "ours: the first 32 frames of one clip, at 64x64 pixels",
         "descriptor": "ours: the layers of §4.7 with half the filters in the first",
-        "generator": "ours: the layers of §4.7 from 2 latents, with half the channels",
+        "generator": "ours: the layers of §4.7 from 15 latents, with half the channels",
+        "generator.trim": "ours: all frames hear as many latents; otherwise 2 latents make the clip's own frames again",
         "generator.deconvs": "ours: 128, 64, 32, 3 channels",
         "plan.iterations": "ours",
         "plan.descriptor_update": "ours: Adam .01 falling to 1/20 along half a cosine",
@@ -87,6 +88,7 @@ QUICK = replace(
     deviations=(
         "A quick variant: smaller networks on half the frames at half the size. No experiment of the paper is like it.",
         *DYNAMIC_TEXTURE.deviations,
+        "Frames at both ends, which hear fewer latents, are made and left out: no frame tells where in the clip it is.",
         "Learning rates fall along a cosine, and the generator's starts five times higher than in the authors' code.",
         "Samples are drawn from an average of the generator's weights.",
     ),
