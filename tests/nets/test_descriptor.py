@@ -23,6 +23,7 @@ SPECS = [
     DescriptorSpec((2, 9, 14), (Conv(5, 3, 1),), 3, 0.0, 0.2),
     DescriptorSpec((3, 16, 16), (Conv(5, 5, 2), Conv(6, 3, 2), Conv(7, 3, 1)), 3, 0.2, 0.2),
     DescriptorSpec((3, 20, 17), (Conv(5, 6, 3), Conv(6, 3, 1)), None, 0.0, 0.2),
+    DescriptorSpec((3, 18, 24), (Conv(5, 5, 3), Conv(6, 3, 2), Conv(7, 3, 1)), 3, 0.2, 0.2, average_pixels=True),
 ]
 
 
@@ -41,13 +42,15 @@ def images(spec: DescriptorSpec, n: int = 4, dtype: torch.dtype = torch.float64)
 
 def textbook(network: Descriptor, x: Tensor) -> Tensor:
     """Pad, convolve, bend; at the top one linear layer, and the sum of its outputs."""
+    averages = network.spec.average_pixels
     for conv, weight, bias in zip(network.spec.convs, network.weights, network.biases, strict=True):
+        skipped, averaged = (1, conv.stride) if averages else (conv.stride, 1)
         pads = []
         for size in (x.shape[3], x.shape[2]):  # F.pad counts from the last dimension
-            out = -(-size // conv.stride)
-            total = max((out - 1) * conv.stride + conv.kernel - size, 0)
+            out = -(-size // skipped)
+            total = max((out - 1) * skipped + conv.kernel - size, 0)
             pads += [total // 2, total - total // 2]
-        x = F.conv2d(F.pad(x, pads), weight, stride=conv.stride) + bias.view(-1, 1, 1)
+        x = F.avg_pool2d(F.conv2d(F.pad(x, pads), weight, stride=skipped), averaged) + bias.view(-1, 1, 1)
         x = torch.where(x > 0, x, network.spec.slope * x)
     if network.top is None:
         return x.sum((1, 2, 3))

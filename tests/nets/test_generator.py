@@ -89,6 +89,20 @@ def test_forward_is_the_textbook(spec: GeneratorSpec, training: bool) -> None:
     assert expected.std() > 0.05, "images all alike would hide a mistake"
 
 
+def test_pixels_are_repeated_and_then_convolved() -> None:
+    spec = replace(SPECS[2], repeat_pixels=True, deconvs=(Deconv(3, 3, (6, 6)), Deconv(2, 5, (18, 18))))
+    network, x = generator(spec), latents()
+    made = network(x)
+    assert spec.base is not None and network.first is not None
+    channels, height, width = spec.base
+    expected = (x @ network.first).view(-1, height, width, channels).movedim(3, 1)
+    for shift, weight, stride in zip(network.shifts, network.weights, spec.strides, strict=False):
+        expected = F.leaky_relu(expected + shift.view(-1, 1, 1), spec.slope)
+        expected = expected.repeat_interleave(stride, 2).repeat_interleave(stride, 3)
+        expected = F.conv2d(expected, weight.transpose(0, 1).flip(2, 3), padding="same")
+    torch.testing.assert_close(made, torch.tanh(expected + network.shifts[-1].view(-1, 1, 1)), rtol=1e-10, atol=1e-10)
+
+
 def test_images_stay_between_minus_one_and_one() -> None:
     network = generator(NORMED)
     network.weights[-1].data.mul_(100)

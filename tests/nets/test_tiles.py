@@ -18,6 +18,7 @@ SPECS = {
     "stride 3, then 1": DescriptorSpec((3, 16, 16), (Conv(4, 15, 3), Conv(5, 9, 1), Conv(3, 7, 1)), None, 0.0, 0.05),
     "even kernels": DescriptorSpec((1, 16, 16), (Conv(4, 4, 2), Conv(5, 6, 3)), None, 0.2, 0.2),
     "holes between kernels": DescriptorSpec((2, 16, 16), (Conv(4, 2, 3), Conv(5, 1, 2)), None, 0.2, 0.2),
+    "averages": DescriptorSpec((2, 16, 16), (Conv(4, 3, 3), Conv(5, 3, 2)), None, 0.2, 0.2, average_pixels=True),
     "one layer": DescriptorSpec((1, 16, 16), (Conv(4, 3, 1),), None, 0.0, 0.2),
 }
 

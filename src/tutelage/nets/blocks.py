@@ -92,6 +92,16 @@ def space_to_depth_conv(x: Tensor, folded: Tensor, bias: Tensor | None, stride: 
     return F.conv2d(F.pixel_unshuffle(F.pad(x, pads), stride), folded, bias)
 
 
+def smeared(weight: Tensor, stride: int) -> Tensor:
+    """The kernel of a transposed convolution that repeats each pixel ``stride`` times along both sides and then convolves
+    with ``weight``: ``weight`` summed over a square of ``stride`` pixels, and as much larger.
+
+    Each of its phases has the same sum, so what is constant stays constant: no grid comes of the up-sampling itself
+    (A. Odena, V. Dumoulin and C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016).
+    """
+    return F.avg_pool2d(F.pad(weight, (stride - 1,) * 4), stride, 1, divisor_override=1) if stride > 1 else weight
+
+
 def activation(x: Tensor, slope: float) -> Tensor:
     """Leaky ReLU of the given slope; ReLU where the slope is 0."""
     return F.leaky_relu(x, slope) if slope else F.relu(x)

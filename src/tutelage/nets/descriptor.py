@@ -8,7 +8,7 @@ without the last layer: ``f`` is the sum over filters and positions, for images 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from .blocks import (
     check_layers,
     compute_dtype,
     same_conv,
+    smeared,
     space_to_depth_conv,
     space_to_depth_weight,
 )
@@ -43,7 +44,8 @@ class DescriptorSpec:
     ``shape`` is (channels, height, width) of the images; ``convs`` from the image up; ``outputs`` of the
     fully connected layer, summed (None: no such layer, the responses of the last convolution are summed, and
     images may have any size); ``slope`` of the leaky ReLU (0: ReLU); weights start from N(0, ``init_std``²),
-    biases from 0.
+    biases from 0. With ``average_pixels`` a layer convolves with stride 1 and averages squares of ``stride`` pixels,
+    instead of leaving positions out: all pixels of a square then weigh alike, and its gradient has no grid of its own.
     """
 
     shape: tuple[int, int, int]
@@ -51,6 +53,7 @@ class DescriptorSpec:
     outputs: int | None
     slope: float
     init_std: float
+    average_pixels: bool = False
 
     def __post_init__(self) -> None:
         counts = {"image size": min(self.shape)} | ({} if self.outputs is None else {"outputs": self.outputs})
@@ -60,6 +63,13 @@ class DescriptorSpec:
     def top_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the last convolution's output."""
         return self.map_shapes[-1]
+
+    @property
+    def applied(self) -> tuple[Conv, ...]:
+        """The convolutions as they are computed: with ``average_pixels`` their kernels are larger by the stride less 1."""
+        if not self.average_pixels:
+            return self.convs
+        return tuple(replace(conv, kernel=conv.kernel + conv.stride - 1) for conv in self.convs)
 
     @property
     def map_shapes(self) -> list[tuple[int, int, int]]:
@@ -122,10 +132,17 @@ class Descriptor(nn.Module):
         maps = []
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
             x = images.contiguous(memory_format=torch.channels_last)
-            for conv, weight, bias in zip(self.spec.convs, self.weights, self.biases, strict=True):
+            for conv, weight, bias in zip(self.spec.convs, self.kernels(), self.biases, strict=True):
                 x = activation(same_conv(x, weight, bias, conv.stride), self.spec.slope)
                 maps.append(x)
         return maps
+
+    def kernels(self) -> list[Tensor]:
+        """What each of ``spec.applied`` convolves with: its weights, or with ``average_pixels`` those smeared."""
+        if not self.spec.average_pixels:
+            return list(self.weights)
+        strides = [conv.stride for conv in self.spec.convs]
+        return [smeared(weight, s) / s**2 for weight, s in zip(self.weights, strides, strict=True)]
 
     def positions(self) -> dict[str, int]:
         """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""
@@ -137,7 +154,7 @@ class Descriptor(nn.Module):
         """A frozen snapshot: weights cast once, the summed top layer folded to one vector, the first
         layer's stride turned into channels. Answers with the same values and gradients as ``forward``,
         up to rounding."""
-        strides, kernel = [conv.stride for conv in self.spec.convs], self.spec.convs[0].kernel
+        strides, kernel = [conv.stride for conv in self.spec.convs], self.spec.applied[0].kernel
         weights, biases = self.frozen()
         dtype = weights[0].dtype
         top, top_bias = None, None
@@ -161,7 +178,7 @@ class Descriptor(nn.Module):
         """Copies of the convolutions' weights and biases, cast once to the precision of the layers' arithmetic; the
         first weight is folded by `space_to_depth_weight`, its layer's stride turned into channels."""
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
-        weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.weights]
+        weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.kernels()]
         biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
         first = space_to_depth_weight(weights[0], self.spec.convs[0].stride)
         return [first.contiguous(memory_format=torch.channels_last), *weights[1:]], biases

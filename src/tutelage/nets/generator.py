@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose
+from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, smeared
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class GeneratorSpec:
     connected layer (None: the latents are a map of ``latent_size``, (height, width), with ``latent_dim``
     channels); ``deconvs`` from the latents down, the last making the image; ``slope`` of the leaky ReLU
     (0: ReLU); ``batch_norm`` after every layer but the last (a shift, and no scale unless ``batch_norm_scale``, eps
-    1e-3); weights start from N(0, ``init_std``²), biases from 0, scales from 1.
+    1e-3); weights start from N(0, ``init_std``²), biases from 0, scales from 1. With ``repeat_pixels`` a layer repeats
+    each pixel and then convolves, instead of a transposed convolution of free weights: it has no grid of its own.
 
     Raises ``InputError`` for counts below 1, sizes that no stride makes, a scale without batch norm, and both or
     neither of ``base`` and ``latent_size``.
@@ -51,6 +52,7 @@ class GeneratorSpec:
     init_std: float
     latent_size: tuple[int, int] | None = None
     batch_norm_scale: bool = False
+    repeat_pixels: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_norm_scale and not self.batch_norm:
@@ -170,7 +172,8 @@ class Generator(nn.Module):
                 zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
             ):
                 size = deconv.size if self.spec.base else (x.shape[2] * stride, x.shape[3] * stride)
-                x = same_conv_transpose(x, weight, None, stride, size)
+                kernel = smeared(weight, stride) if self.spec.repeat_pixels else weight
+                x = same_conv_transpose(x, kernel, None, stride, size)
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i + (self.first is not None))
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1)

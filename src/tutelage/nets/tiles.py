@@ -65,7 +65,7 @@ class Tiles:
     def prepare(self) -> Prepared:
         """A frozen snapshot, with the layers of that of ``Descriptor.prepare``."""
         spec, (weights, biases) = self.descriptor.spec, self.descriptor.frozen()
-        first, taps = spec.convs[0], weights[0].shape[-1]
+        first, taps = spec.applied[0], weights[0].shape[-1]
         strides = [1, *(conv.stride for conv in spec.convs[1:])]
 
         def potential(part: Tensor, rows: Pads, columns: Pads) -> Scores:
@@ -82,7 +82,7 @@ class Tiles:
         def evaluate(images: Images) -> Evaluation:
             self.descriptor.check(images)
             value, gradient = images.new_zeros(len(images)), torch.zeros_like(images)
-            sides = [list(_spans(side, spec.convs, self.tile)) for side in images.shape[2:]]
+            sides = [list(_spans(side, spec.applied, self.tile)) for side in images.shape[2:]]
             for i, ((down, rows), (along, columns)) in product(range(len(images)), product(*sides)):
                 here = slice(i, i + 1), slice(None), down, along
                 of_tile = ByAutograd(partial(potential, rows=rows, columns=columns))(images[here])

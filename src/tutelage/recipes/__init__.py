@@ -10,7 +10,7 @@ from .benchmarks import CELEBA128, CIFAR10, LSUN256
 from .introspection import INTROSPECTION
 from .likelihood import LIKELIHOOD
 from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST
-from .objects import FACES64, OBJECT64, SCENE64, SMALL_OBJECTS
+from .objects import FACES64, OBJECT64, SCENE64, SCENE_QUICK, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
 from .texture import TEXTURE224, TEXTURE_NET_QUICK, TEXTURE_QUICK
@@ -25,6 +25,7 @@ RECIPES: tuple[Recipe, ...] = (
     SMALL_OBJECTS,
     OBJECT64,
     SCENE64,
+    SCENE_QUICK,
     CIFAR10,
     CELEBA128,
     LSUN256,
@@ -49,6 +50,7 @@ __all__ = [
     "OBJECT64",
     "RECIPES",
     "SCENE64",
+    "SCENE_QUICK",
     "SMALL_OBJECTS",
     "TEXTURE224",
     "TEXTURE_NET_QUICK",
