@@ -93,8 +93,9 @@ def space_to_depth_conv(x: Tensor, folded: Tensor, bias: Tensor | None, stride: 
 
 
 def smeared(weight: Tensor, stride: int) -> Tensor:
-    """The kernel of a transposed convolution that repeats each pixel ``stride`` times along both sides and then convolves
-    with ``weight``: ``weight`` summed over a square of ``stride`` pixels, and as much larger.
+    """The kernel of a transposed convolution that repeats each pixel ``stride`` times along both sides and then
+    convolves with ``weight``: ``weight`` summed over a square of ``stride`` pixels, larger by the stride less 1. As the
+    kernel of a convolution, over ``stride²``, it convolves with stride 1 and averages squares of ``stride`` pixels.
 
     Each of its phases has the same sum, so what is constant stays constant: no grid comes of the up-sampling itself
     (A. Odena, V. Dumoulin and C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016).

@@ -66,7 +66,7 @@ class DescriptorSpec:
 
     @property
     def applied(self) -> tuple[Conv, ...]:
-        """The convolutions as they are computed: with ``average_pixels`` their kernels are larger by the stride less 1."""
+        """The convolutions as they are computed: with ``average_pixels`` kernels are larger by the stride less 1."""
         if not self.average_pixels:
             return self.convs
         return tuple(replace(conv, kernel=conv.kernel + conv.stride - 1) for conv in self.convs)
