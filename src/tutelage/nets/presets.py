@@ -77,7 +77,7 @@ SCENE_GENERATOR = GeneratorSpec(
     init_std=0.005,
 )
 
-# Ours, for hundreds of photographs in half an hour: no grid of the strides, and five outputs, so that the layer that
+# Ours, for hundreds of photographs in minutes: no grid of the strides, and five outputs, so that the layer that
 # knows positions does not learn a hundred times faster than the filters
 QUICK_SCENE_DESCRIPTOR = replace(SCENE_DESCRIPTOR, outputs=5, average_pixels=True)
 QUICK_SCENE_GENERATOR = replace(

@@ -64,10 +64,10 @@ QUOTED = tuple(
     for measure, value in zip(("PSNR", "SSIM"), values, strict=True)
 )
 _COLUMNS = (
-    Column("PSNR", "PSNR", ".2f"),
-    Column("SSIM", "SSIM"),
     Column("matched PSNR", "PSNR at matched variance", ".2f"),
     Column("matched SSIM", "SSIM at matched variance"),
+    Column("PSNR", "PSNR", ".2f"),
+    Column("SSIM", "SSIM"),
     Column("variance", "temporal variance"),
     Column("spectrum", "spectrum, dB"),
     Column("nearest", "nearest stretch"),
