@@ -56,6 +56,19 @@ def test_an_optimiser_has_the_plans_numbers_and_only_what_learns() -> None:
     assert len(group["params"]) == 1 and group["params"][0] is network.weight
 
 
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_after_a_burst_steps_stay_small_only_with_amsgrad(amsgrad: bool) -> None:
+    network = nn.Linear(1, 1, bias=False)
+    optimiser = Adam(0.01, beta1=0.0, beta2=0.5, amsgrad=amsgrad).init(network)
+    for gradient in [100.0] + [1.0] * 40:
+        network.weight.grad = torch.full((1, 1), gradient)
+        before = network.weight.detach().clone()
+        optimiser.step()
+    step = (network.weight.detach() - before).abs().item()
+    largest = 100 * math.sqrt(0.5)  # the average of squares after the burst
+    assert step == pytest.approx(0.01 / largest if amsgrad else 0.01, rel=1e-3)
+
+
 def test_the_rate_reaches_every_group() -> None:
     a, b = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
     optimiser = torch.optim.SGD([{"params": [a], "lr": 1.0}, {"params": [b], "lr": 2.0}])

@@ -22,7 +22,9 @@ class Adam:
     """Adam, with the learning rate γ_t of iteration t.
 
     ``lr`` at the start; with ``lr_final`` it falls to that along half a cosine over the plan's
-    iterations, and without it stays. ``beta1`` is .5 in the authors' code.
+    iterations, and without it stays. ``beta1`` is .5 in the authors' code. With ``amsgrad`` steps are divided by
+    the largest average of squares so far and not by the present one, so they do not grow again after a burst of large
+    gradients (S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR 2018).
 
     Raises ``InputError`` for rates that are not positive.
     """
@@ -31,6 +33,7 @@ class Adam:
     lr_final: float | None = None
     beta1: float = 0.5
     beta2: float = 0.999
+    amsgrad: bool = False
 
     def __post_init__(self) -> None:
         _check_rates(self.lr, self.lr_final)
@@ -39,7 +42,7 @@ class Adam:
     def init(self, network: nn.Module) -> torch.optim.Adam:
         """An optimiser with empty moments, over the parameters that learn."""
         learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        return torch.optim.Adam(learning, lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
+        return torch.optim.Adam(learning, lr=self.lr, betas=(self.beta1, self.beta2), amsgrad=self.amsgrad, fused=True)
 
     def rate(self, iteration: int, iterations: int) -> float:
         """γ_t: ``lr`` at iteration 0, ``lr_final`` (where given) from ``iterations`` on."""
