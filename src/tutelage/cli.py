@@ -29,7 +29,7 @@ from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
-from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5, table6
+from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5, table6, textures
 from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
@@ -438,6 +438,7 @@ def reproduce(
                 "fig7",
                 "fig8",
                 "fig9",
+                "igm-textures",
                 "igm-semisupervised",
                 "igm-outliers",
             ]
@@ -446,8 +447,8 @@ def reproduce(
             metavar="NAME",
             help="CoopNets: table1, scenes from few images; table2, likelihood of digits; table3, CIFAR-10; table5, "
             "completed faces; table6, dynamic textures (--data: a clip, or a folder of clips); fig7, objects from few "
-            "images. IGM: fig8, faces; fig9, house numbers; igm-semisupervised, features; igm-outliers, digits against "
-            "other images",
+            "images. IGM: fig8, faces; fig9, house numbers; igm-textures, beside other methods (--data: a picture, or "
+            "a folder of them); igm-semisupervised, features; igm-outliers, digits against other images",
         ),
     ],
     budget: Annotated[float, arg(metavar="MINUTES", help="training time of each model")],
@@ -483,6 +484,8 @@ def reproduce(
             entries = table5.table5(bench, data, only=only)
         case "table6":
             entries = table6.table6(bench, data, only=only)
+        case "igm-textures":
+            entries = textures.igm_textures(bench, data, only=only)
         case "igm-outliers":
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":

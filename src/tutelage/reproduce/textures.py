@@ -1,0 +1,218 @@
+"""Textures by introspection beside other methods (IGM Figs 2 and 6): bricks, pebbles, whatever pictures are given.
+
+Every model that learns gets the budget, and so does every method that descends an energy instead: as long for all its
+pictures as a model learns. All see the picture with its shorter side at 160 pixels, whole or in crops, and every method
+makes pictures of as large an area.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from .. import data
+from ..baselines import descent, gram, portilla_simoncelli
+from ..baselines.descent import Progress, Record
+from ..baselines.texture_maps import RandomFilters, VggMaps
+from ..checks import InputError
+from ..data import Splits
+from ..metrics import vgg
+from ..recipes import by_name
+from ..rng import stream
+from ..run import pictures
+from ..run.evaluate import measure_beside, measure_models
+from ..run.measures import Measure, statistics_measure, texture_measure
+from ..run.results import Entry, result
+from ..types import Images
+from .bench import Bench, about, trained
+from .categories import named
+from .cells import Cells, tabulate
+from .contest import Contender, chosen
+from .page import Column, Table
+
+
+class Method(Protocol):
+    """What makes ``n`` textures like ``texture`` (``[C, H, W]``) of ``size`` without having learned: ``[n, C, *size]``.
+
+    It descends from noise several times, and passes the records of each descent through ``progress``.
+    """
+
+    def __call__(
+        self, texture: Tensor, size: tuple[int, int], *, rng: torch.Generator, n: int, progress: Progress
+    ) -> Images: ...
+
+
+_QUICK = by_name("coopnets/texture-quick")
+CONTENDERS = (
+    Contender(by_name("igm/texture")),
+    Contender(by_name("igm/texture-single")),
+    Contender(_QUICK),
+    Contender(by_name("texture-nets/quick")),
+    Contender(replace(by_name("dcgan/scene64"), name="dcgan/texture-quick", data=_QUICK.data)),
+)
+_LONG = descent.Plan(steps=100_000)  # the clock ends it
+_VGG = "Gram matrices, VGG-16"
+METHODS: Mapping[str, tuple[Method, int]] = {
+    "Gram matrices, random filters": (partial(gram.synthesise, maps=RandomFilters(count=32), plan=_LONG), 1),
+    _VGG: (partial(gram.synthesise, maps=VggMaps(), plan=_LONG), 1),
+    "Portilla-Simoncelli": (partial(portilla_simoncelli.synthesise, plan=_LONG), 3),
+}
+"""What needs no learning, and how many descents it makes of a picture."""
+_BESIDE = ("real against real", "shuffled pixels", "noise")
+_WORDS = """\
+Each model learned one picture for {minutes:g} minutes: {names}. Methods that learn nothing descended an energy from
+noise for as long, {n} pictures together. patch-SWD is the sliced Wasserstein distance between small patches,
+Portilla-Simoncelli the distance between the statistics of that name; less is better in both, and each method that
+minimises a statistic is at home in its own. They compare {n} pictures of {height}x{width} (of smaller models, as many
+as have that area) with the whole picture. The floor is the picture's left half against its right, the ceilings are its
+pixels shuffled, and noise. One seed, at the last iteration, nothing picked."""
+
+
+def igm_textures(
+    bench: Bench,
+    path: Path | None = None,
+    contenders: Sequence[Contender] = CONTENDERS,
+    only: Sequence[str] = (),
+    methods: Mapping[str, tuple[Method, int]] = METHODS,
+    n: int = 3,
+) -> Iterator[Entry]:
+    """Train what is not trained yet, measure what is not measured yet, and write ``igm-textures.md`` (.json, .svg).
+
+    Args:
+        bench: the terms.
+        path: a picture of a texture, or a folder of them, as `textures_of` takes it.
+        contenders: the models, the first of whole pictures, which all are compared with.
+        only: names of recipes; where some are given, the other models are not run, and no method without learning is.
+        methods: those, by name. One that needs weights which are not installed is not run.
+        n: pictures of the first model's size that are made of each texture.
+
+    Yields each number as it is known. Raises as `textures_of` and `tutelage.reproduce.cells.filled` do, and
+    ``InputError`` where plenoptic is not installed.
+    """
+    running, whole = chosen(contenders, only), contenders[0].recipe.data
+    textures = {name: (place, data.load(whole, place)) for name, place in textures_of(path).items()}
+    height, width = whole.size
+    words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
+    columns = [
+        Column(measure.name, measure.name)
+        for name, (_, splits) in textures.items()
+        for measure in _measures(bench, splits, name, n)
+    ]
+    learned = tuple(row for contender in contenders for row in contender.rows)
+    table = Table("Textures (IGM, Figs 2 and 6)", words, (*learned, *methods), _BESIDE, tuple(columns))
+    at_hand = {} if only else dict(methods)
+    if find_spec(vgg.PACKAGE) is None:
+        at_hand.pop(_VGG, None)
+    return tabulate(bench, "igm-textures", table, _cells(bench, running, at_hand, textures, n))
+
+
+def textures_of(path: Path | None) -> dict[str, Path]:
+    """Each picture by its name without ending: the one at ``path``, or all files of the folder ``path`` not hidden.
+
+    Raises ``InputError`` for a folder of nothing, and pictures of one name.
+    """
+    place = path if path is not None and path.is_dir() else data.find("image", path)
+    places = sorted(p for p in place.iterdir() if p.is_file() and p.name[0] != ".") if place.is_dir() else [place]
+    names = [p.stem for p in places]
+    if not places or len(set(names)) < len(names):
+        raise InputError(f"{place} has {', '.join(names) or 'no pictures'}; give a folder of pictures of other names")
+    return dict(zip(names, places, strict=True))
+
+
+def _measures(bench: Bench, splits: Splits, texture: str, n: int) -> list[Measure[Any]]:
+    both = (texture_measure, statistics_measure)
+    made = [measure(splits, n, bench.seed, bench.device) for measure in both]
+    return [named(measure, f"{measure.name} of {texture}", {}) for measure in made]
+
+
+def _cells(
+    bench: Bench,
+    contenders: Sequence[Contender],
+    methods: Mapping[str, tuple[Method, int]],
+    textures: Mapping[str, tuple[Path, Splits]],
+    n: int,
+) -> Iterator[Cells]:
+    for name, (place, splits) in textures.items():
+        measures = _measures(bench, splits, name, n)
+        yield Cells(
+            [f"{row} {measure.name}" for measure in measures for row in measure.beside],
+            partial(_beside, bench, measures, splits),
+        )
+        for contender in contenders:
+            rows = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
+            yield Cells(rows, partial(_learned, bench, contender, place, splits, name, n))
+        for row, (method, descents) in methods.items():
+            limited = partial(method, n=n, progress=for_seconds(60 * bench.minutes / (n * descents)))
+            yield Cells(
+                [f"{row} {measure.name}" for measure in measures],
+                partial(_descended, bench, row, limited, splits, name, measures),
+            )
+
+
+def _beside(bench: Bench, measures: Sequence[Measure[Any]], splits: Splits) -> Iterator[Entry]:
+    for measure in measures:
+        for entry, _ in measure_beside(measure, splits, bench.seed, bench.command, bench.device):
+            yield entry
+
+
+def _learned(bench: Bench, contender: Contender, place: Path, splits: Splits, texture: str, n: int) -> Iterator[Entry]:
+    recipe = replace(contender.recipe, name=f"{contender.recipe.name}-{texture}")
+    own = data.load(recipe.data, place)
+    run = trained(bench, recipe, own.train)
+    as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
+    measures = _measures(bench, splits, texture, as_many)
+    for entry, _ in measure_models(
+        run, own, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
+    ):
+        yield {**entry, **about(run)}
+
+
+def _descended(
+    bench: Bench,
+    row: str,
+    method: Callable[..., Images],
+    splits: Splits,
+    texture: str,
+    measures: Sequence[Measure[Any]],
+) -> Iterator[Entry]:
+    picture = splits.train.batch(slice(0, 1), bench.device)[0].to(torch.float32)
+    began = time.perf_counter()
+    made = method(picture, tuple(picture.shape[1:]), rng=stream(bench.seed, row, texture, device=bench.device))
+    seconds = time.perf_counter() - began
+    kept = f"igm-textures_{texture}_{row.replace(', ', '_').replace(' ', '_')}.png"
+    pictures.save(pictures.grid(made, columns=len(made)), bench.out / kept)
+    for measure in measures:
+        yield {
+            **result(
+                f"{row} {measure.name}",
+                **measure.fields(measure.score(made)),
+                seed=bench.seed,
+                command=bench.command,
+                wall_seconds=seconds,
+                data_sha256=splits.train.sha256,
+                device=bench.device,
+            ),
+            "picture": kept,
+        }
+
+
+def for_seconds(seconds: float) -> Progress:
+    """The records of a descent until ``seconds`` have passed, one or more: the last is what it has come to by then."""
+
+    def some(records: Iterable[Record]) -> Iterator[Record]:
+        began = time.perf_counter()
+        for record in records:
+            yield record
+            if time.perf_counter() - began >= seconds:
+                return
+
+    return some

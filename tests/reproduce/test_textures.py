@@ -1,0 +1,118 @@
+"""Textures of several methods at toy size: pictures of 64x128, the smallest that have statistics and halves."""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tiny_recipes import tiny
+from tutelage.baselines import descent, gram
+from tutelage.baselines.descent import Record
+from tutelage.baselines.texture_maps import RandomFilters
+from tutelage.checks import InputError
+from tutelage.reproduce import bench as benches
+from tutelage.reproduce import textures
+from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.contest import Contender
+from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures, textures_of
+
+METHOD = partial(gram.synthesise, maps=RandomFilters(sizes=(3,), count=4), plan=descent.Plan(steps=20))
+MEASURES = ("patch-SWD", "Portilla-Simoncelli")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
+    return Bench(tmp_path / "out", 1.0, 0, torch.device("cpu"), "reproduce it")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "pictures"
+    place.mkdir()
+    (place / ".hidden").write_text("not a picture")
+    for seed, name in enumerate(("bark", "sand")):
+        rng = np.random.default_rng(seed)
+        rows = rng.integers(0, 200, (16, 1, 3), np.uint8).repeat(4, 0)
+        pixels = rows + rng.integers(0, 50, (64, 128, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{name}.png")
+    return place
+
+
+def models() -> list[Contender]:
+    whole = {"data.kind": "image", "data.size": [64, 128], "data.channels": 3}
+    cascade = tiny("igm/texture", {**whole, "classifier.shape": [3, 8, 8], "plan.rounds": 1})
+    crops = {**whole, "data.size": [64, 64], "data.crops": 4, "generator.shape": [3, 64, 64]}
+    return [Contender(cascade), Contender(tiny("texture-nets/quick", crops))]
+
+
+def test_every_method_is_measured_on_every_texture(bench: Bench, folder: Path) -> None:
+    entries = list(igm_textures(bench, folder, models(), methods={"Gram": (METHOD, 1)}, n=2))
+    found = {entry["name"]: entry for entry in entries}
+    rows = ("IGM", "Texture net", "Gram", "real against real", "shuffled pixels", "noise")
+    assert set(found) == {f"{row} {m} of {texture}" for row in rows for m in MEASURES for texture in ("bark", "sand")}
+    assert found["IGM patch-SWD of bark"]["run"] == "igm-texture-bark-1min-seed0"
+    # a picture of 64x128 is as large as two of 64x64
+    assert (found["IGM patch-SWD of bark"]["n"], found["Texture net patch-SWD of bark"]["n"]) == (2, 4)
+    assert found["Gram patch-SWD of bark"]["value"] != found["Gram patch-SWD of sand"]["value"]
+    # noise of the same histogram is what the method makes, and what the picture is
+    assert found["Gram patch-SWD of bark"]["value"] < found["noise patch-SWD of bark"]["value"] + 0.01
+    page = (bench.out / "igm-textures.md").read_text()
+    assert "| Gram | " in page and "not run" not in page and "(igm-textures_bark_Gram.png)" in page
+    with Image.open(bench.out / "igm-textures_sand_Gram.png") as picture:
+        assert picture.size == (2 * (128 + 2) + 2, 64 + 4)
+    kept = json.loads((bench.out / "igm-textures.json").read_text())
+    assert {entry["name"] for entry in kept} == set(found)
+    assert list(igm_textures(bench, folder, models(), methods={"Gram": (METHOD, 1)}, n=2)) == entries
+
+
+def test_what_is_not_asked_for_or_not_at_hand_says_not_run(
+    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder / "bark.png"
+    named = list(igm_textures(bench, place, models(), ["igm/texture"], methods={"Gram": (METHOD, 1)}, n=1))
+    assert not any(entry["name"].startswith(("Texture net", "Gram")) for entry in named)
+    assert "| Texture net | not run | not run |" in (bench.out / "igm-textures.md").read_text()
+    monkeypatch.setattr(textures, "find_spec", lambda _: None)
+    some = {"Gram": (METHOD, 1), "Gram matrices, VGG-16": (METHOD, 1)}
+    every = {entry["name"] for entry in igm_textures(bench, place, models(), methods=some, n=1)}
+    assert "Gram patch-SWD of bark" in every and "Gram matrices, VGG-16 patch-SWD of bark" not in every
+    assert "| Gram matrices, VGG-16 | not run | not run |" in (bench.out / "igm-textures.md").read_text()
+
+
+def test_a_descent_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(textures.time, "perf_counter", lambda: now[0])
+
+    def records() -> Iterator[Record]:
+        for steps in range(100):
+            now[0] += 2
+            yield Record(steps, 1.0, torch.zeros(1))
+
+    def steps(seen: Iterable[Record]) -> list[int]:
+        return [record.steps for record in seen]
+
+    assert steps(for_seconds(5)(records())) == [0, 1, 2]
+    assert steps(for_seconds(0)(records())) == [0]
+    assert steps(for_seconds(1_000)(records())) == list(range(100))
+
+
+def test_a_folder_of_nothing_and_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pictures; give a folder"):
+        textures_of(tmp_path)
+    for ending in ("png", "jpg"):
+        (tmp_path / f"bark.{ending}").touch()
+    with pytest.raises(InputError, match="bark, bark; give a folder of pictures of other names"):
+        textures_of(tmp_path)
+
+
+def test_all_see_the_picture_at_one_scale() -> None:
+    whole = CONTENDERS[0].recipe.data
+    assert whole.size == (160, 160)
+    assert all(c.recipe.data.size == whole.size or c.recipe.data.shorter == min(whole.size) for c in CONTENDERS)
+    assert len({c.recipe.name for c in CONTENDERS}) == len(CONTENDERS) and all(n > 0 for _, n in METHODS.values())
