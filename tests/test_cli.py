@@ -105,6 +105,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(root, root / "mnist", root / "images.npy", *(root / name for name in (*names, "on_array")))
 
 
+@pytest.mark.parametrize("values", [2**50, 2**62])
+def test_memory_that_does_not_suffice_is_one_sentence(
+    tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    monkeypatch.setattr(cli.pictures, "grid", lambda *_, **__: torch.empty(values))
+    said = tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "the memory does not hold what was asked for; ask for less: a smaller --size, fewer images" in said.err
+    assert not (world.root / "large.png").exists()
+
+
+def test_other_errors_of_torch_are_not_taken_for_it(
+    tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.pictures, "grid", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
+
+
 # --- what it prints and makes
 
 

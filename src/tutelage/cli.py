@@ -543,10 +543,22 @@ def main() -> None:
     except OSError as error:
         print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not _memory_ran_out(error):
+            raise
+        advice = "ask for less: a smaller --size, fewer images or chains, or a smaller batch"
+        print(f"tutelage: the memory does not hold what was asked for; {advice}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("tutelage: interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(code or 0)
+
+
+def _memory_ran_out(error: Exception) -> bool:
+    """Whether an allocation failed; on a CPU torch says so in words only."""
+    words = ("can't allocate memory", "Storage size calculation overflowed")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in str(error) for some in words)
 
 
 def _run() -> int | None:

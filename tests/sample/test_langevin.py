@@ -15,6 +15,7 @@ from tutelage.sample import Langevin
         ({"step_size": -0.1}, "step_size above 0, not -0.1"),
         ({"step_size": float("nan")}, "step_size above 0, not nan"),
         ({"step_size": float("inf")}, "step_size above 0, not inf"),
+        ({"step_size": 1e30}, "step_size of 1e\\+19 or less, not 1e\\+30"),
         ({"step_size": 0.1, "temperature": -1.0}, "temperature of 0 or more, not -1.0"),
         ({"step_size": 0.1, "temperature": float("nan")}, "temperature of 0 or more, not nan"),
         ({"step_size": 0.1, "temperature": 0.0, "metropolis": True}, "temperature 0.*metropolis=False"),

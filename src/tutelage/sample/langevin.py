@@ -21,6 +21,9 @@ from ..gradient import prepared
 from ..types import Energy, Evaluation, Preparable, Scores
 
 
+_LARGEST = 1e19
+
+
 class LangevinState(NamedTuple):
     """Where the chains are, ``[B, ...]``. Nothing derived from an energy is kept."""
 
@@ -46,8 +49,8 @@ class Langevin:
     zero-temperature limit of CoopNets §2.1); 1 samples ``exp(−E)``. ``metropolis`` accepts or rejects
     each step, each chain by itself, so that ``exp(−E/temperature)`` is left invariant exactly.
 
-    Raises ``InputError`` where ``step_size`` is not positive, ``temperature`` is negative, or
-    ``metropolis`` is asked for at temperature 0.
+    Raises ``InputError`` where ``step_size`` is not positive or its square is no float32, ``temperature`` is negative,
+    or ``metropolis`` is asked for at temperature 0.
     """
 
     step_size: float
@@ -57,6 +60,10 @@ class Langevin:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.step_size) and self.step_size > 0):
             raise InputError(f"Langevin needs a step_size above 0, not {self.step_size}")
+        if self.step_size > _LARGEST:
+            raise InputError(
+                f"Langevin needs a step_size of {_LARGEST:.0e} or less, not {self.step_size}: δ²/2 is to be a float32"
+            )
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise InputError(f"Langevin needs a temperature of 0 or more, not {self.temperature}")
         if self.metropolis and self.temperature == 0:
