@@ -20,7 +20,6 @@ from ..checks import InputError
 from ..gradient import prepared
 from ..types import Energy, Evaluation, Preparable, Scores
 
-
 _LARGEST = 1e19
 
 
