@@ -20,7 +20,7 @@ DESCRIPTORS = {
     "MNIST_DESCRIPTOR_PAPER": (MNIST_D, (256, 4, 4)),
     "TEXTURE_DESCRIPTOR": ((100 * 3 * 225 + 100) + (70 * 100 * 81 + 70) + (30 * 70 * 49 + 30), (30, 75, 75)),
     "SCENE_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 16 * 16 + 100, (256, 16, 16)),
-    "QUICK_SCENE_DESCRIPTOR": (SCENE_CONVS + 5 * 256 * 16 * 16 + 5, (256, 16, 16)),
+    "QUICK_SCENE_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
     "SMALL_OBJECT_DESCRIPTOR": ((64 * 3 * 16 + 64) + (128 * 64 * 4 + 128) + 2 * 128 * 32 * 32 + 2, (128, 32, 32)),
     "SMALL_OBJECT_DESCRIPTOR_PAPER": ((100 * 48 + 100) + (64 * 100 * 4 + 64) + 64 * 32 * 32 + 1, (64, 32, 32)),
     "CIFAR10_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 8 * 8 + 100, (256, 8, 8)),
@@ -50,11 +50,12 @@ GENERATORS = {
     "TEXTURE_GENERATOR": ((1 * 512 * 25 + 512) + DCGAN_DECONVS, (1, 7, 7), (3, 224, 224)),
     "SCENE_GENERATOR": (DCGAN, (100,), (3, 64, 64)),
     "QUICK_SCENE_GENERATOR": (
-        (100 * 512 * 4 * 4 + 512)
-        + (512 * 256 * 9 + 256)
+        (100 * 256 * 4 * 4 + 256)
         + (256 * 128 * 9 + 128)
         + (128 * 64 * 9 + 64)
-        + (64 * 3 * 9 + 3),
+        + (64 * 32 * 9 + 32)
+        + (32 * 24 * 9 + 24)
+        + (24 * 3 * 9 + 3),
         (100,),
         (3, 64, 64),
     ),

@@ -27,7 +27,7 @@ COUNTS = {
     "coopnets/small-objects": {"descriptor": 298_178, "generator": 4_322_947},
     "coopnets/object64": {"descriptor": 6_927_588, "generator": DCGAN},
     "coopnets/scene64": {"descriptor": 6_927_588, "generator": DCGAN},
-    "coopnets/scene-quick": {"descriptor": 701_573, "generator": 2_370_179},
+    "coopnets/scene-quick": {"descriptor": 390_273, "generator": 804_739},
     "coopnets/cifar10": {"descriptor": 2_012_388, "generator": 1_438_851},
     "coopnets/celeba128": {"descriptor": 26_588_388, "generator": DCGAN},
     "coopnets/lsun256": {"descriptor": 6_994_058, "generator": 17_413_763},
