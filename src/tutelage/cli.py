@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -546,8 +547,11 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not _memory_ran_out(error):
             raise
-        advice = "ask for less: a smaller --size, fewer images or chains, or a smaller batch"
-        print(f"tutelage: the memory does not hold what was asked for; {advice}", file=sys.stderr)
+        tried = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
+        what = f"the memory does not hold what was asked for{f' ({tried[1]} at once)' if tried else ''}"
+        print(
+            f"tutelage: {what}; ask for less: smaller or fewer images, fewer chains, a smaller batch", file=sys.stderr
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("tutelage: interrupted", file=sys.stderr)
@@ -556,9 +560,9 @@ def main() -> None:
 
 
 def _memory_ran_out(error: Exception) -> bool:
-    """Whether an allocation failed; on a CPU torch says so in words only."""
-    words = ("can't allocate memory", "Storage size calculation overflowed")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(some in str(error) for some in words)
+    """Whether an allocation failed; torch says so in words only, and differently for each device."""
+    words = ("can't allocate memory", "Storage size calculation overflowed", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(some in str(error) for some in words)
 
 
 def _run() -> int | None:

@@ -20,6 +20,7 @@ from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures, textures_of
+from tutelage.rng import stream
 
 METHOD = partial(gram.synthesise, maps=RandomFilters(sizes=(3,), count=4), plan=descent.Plan(steps=20))
 MEASURES = ("patch-SWD", "Portilla-Simoncelli")
@@ -56,7 +57,7 @@ def test_every_method_is_measured_on_every_texture(bench: Bench, folder: Path) -
     found = {entry["name"]: entry for entry in entries}
     rows = ("IGM", "Texture net", "Gram", "real against real", "shuffled pixels", "noise")
     assert set(found) == {f"{row} {m} of {texture}" for row in rows for m in MEASURES for texture in ("bark", "sand")}
-    assert found["IGM patch-SWD of bark"]["run"] == "igm-texture-bark-1min-seed0"
+    assert found["IGM patch-SWD of bark"]["run"] == "igm-texture-of-bark-1min-seed0"
     # a picture of 64x128 is as large as two of 64x64
     assert (found["IGM patch-SWD of bark"]["n"], found["Texture net patch-SWD of bark"]["n"]) == (2, 4)
     assert found["Gram patch-SWD of bark"]["value"] != found["Gram patch-SWD of sand"]["value"]
@@ -85,21 +86,63 @@ def test_what_is_not_asked_for_or_not_at_hand_says_not_run(
     assert "| Gram matrices, VGG-16 | not run | not run |" in (bench.out / "igm-textures.md").read_text()
 
 
-def test_a_descent_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that have passed, for whoever asks `textures`."""
     now = [0.0]
     monkeypatch.setattr(textures.time, "perf_counter", lambda: now[0])
+    return now
 
-    def records() -> Iterator[Record]:
-        for steps in range(100):
-            now[0] += 2
-            yield Record(steps, 1.0, torch.zeros(1))
 
-    def steps(seen: Iterable[Record]) -> list[int]:
-        return [record.steps for record in seen]
+def records(clock: list[float], seconds: float, most: int = 1_000) -> Iterator[Record]:
+    """A descent whose records come every ``seconds``."""
+    for steps in range(most):
+        clock[0] += seconds
+        yield Record(steps, 1.0, torch.zeros(1))
 
-    assert steps(for_seconds(5)(records())) == [0, 1, 2]
-    assert steps(for_seconds(0)(records())) == [0]
-    assert steps(for_seconds(1_000)(records())) == list(range(100))
+
+def test_descents_end_with_their_time(clock: list[float]) -> None:
+    def count(seen: Iterable[Record]) -> int:
+        return len(list(seen))
+
+    assert count(for_seconds(5, 1)(records(clock, 2))) == 3
+    assert count(for_seconds(0, 1)(records(clock, 2))) == 1
+    assert count(for_seconds(1_000, 1)(records(clock, 2, most=9))) == 9
+    several = for_seconds(30, 3)
+    assert count(several(records(clock, 1))) == 10
+    assert count(several(records(clock, 1, most=2))) == 2  # it is at its minimum; the last has the rest
+    assert count(several(records(clock, 1))) == 18
+
+
+def test_a_method_gets_the_budget_for_all_its_pictures(bench: Bench, folder: Path, clock: list[float]) -> None:
+    seen = []
+
+    def method(texture: torch.Tensor, size: tuple[int, int], *, rng, n: int, progress) -> torch.Tensor:
+        seen.extend(len(list(progress(records(clock, 1)))) for _ in range(2 * n))
+        return texture.expand(n, *texture.shape)
+
+    place = folder / "bark.png"
+    entries = list(igm_textures(bench, place, models()[:1], methods={"Copies": (method, 2)}, n=3))
+    found = {entry["name"]: entry for entry in entries}
+    assert seen == [10] * 6  # a minute
+    copies = found["Copies patch-SWD of bark"]
+    assert copies["value"] < 1e-4 and copies["wall_seconds"] == 60 and copies["method"] == "Copies of bark"
+    assert "| Copies of bark | 1 min 00 s | | |" in (bench.out / "igm-textures.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if "VGG" not in name])
+def test_methods_make_as_many_descents_as_they_say(name: str) -> None:
+    method, descents = METHODS[name]
+    seen = []
+
+    def once(some: Iterable[Record]) -> Iterator[Record]:
+        seen.append(1)
+        yield next(iter(some))
+
+    texture = torch.rand(3, 144, 144, generator=stream(0)) * 2 - 1
+    small = partial(method.func, **{**method.keywords, "plan": descent.Plan(steps=1)})  # type: ignore[attr-defined]
+    made = small(texture, (144, 144), rng=stream(1), n=1, progress=once)
+    assert made.shape == (1, 3, 144, 144) and len(seen) == descents
 
 
 def test_a_folder_of_nothing_and_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -109,6 +152,34 @@ def test_a_folder_of_nothing_and_pictures_of_one_name_are_refused(tmp_path: Path
         (tmp_path / f"bark.{ending}").touch()
     with pytest.raises(InputError, match="bark, bark; give a folder of pictures of other names"):
         textures_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "grey", "message"),
+    [
+        ((32, 64), False, "32"),
+        ((64, 192), False, "is 192x64, and all are to learn the same 128x64; cut it to that shape"),
+        ((64, 128), True, "has no colours to compare .*; give a texture in colours"),
+    ],
+)
+def test_pictures_that_cannot_be_compared_are_refused_before_anything_learns(
+    bench: Bench, tmp_path: Path, shape: tuple[int, int], grey: bool, message: str
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    place = tmp_path / "given.png"
+    Image.fromarray(pixels[..., :1].repeat(3, 2) if grey else pixels).save(place)
+    with pytest.raises(InputError, match=message):
+        igm_textures(bench, place, models(), methods={}, n=1)
+    assert not bench.out.exists()
+
+
+def test_numbers_of_another_picture_of_that_name_are_refused(bench: Bench, folder: Path) -> None:
+    place = folder / "bark.png"
+    for _ in zip(range(6), igm_textures(bench, place, models(), methods={}, n=1), strict=False):
+        pass  # what no model is behind
+    (folder / "sand.png").replace(place)
+    with pytest.raises(InputError, match="numbers of another picture called bark"):
+        igm_textures(bench, place, models(), methods={}, n=1)
 
 
 def test_all_see_the_picture_at_one_scale() -> None:

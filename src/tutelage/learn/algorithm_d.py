@@ -87,6 +87,7 @@ def check_step_size(step_size: float, reference_std: float | None) -> None:
     """Refuse δ ≥ 2s, with which Langevin dynamics diverges on the reference alone. Raises ``InputError``."""
     if not (math.isfinite(step_size) and step_size > 0):
         raise InputError(f"step_size is {step_size}; it needs to be above 0")
+    Langevin(step_size)  # which refuses what is too large
     if reference_std is None:
         return
     if not (math.isfinite(reference_std) and reference_std > 0):

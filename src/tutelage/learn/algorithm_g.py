@@ -53,6 +53,7 @@ class Plan:
 def check_generator_plan(plan: Any) -> None:
     """Refuse what no generator can learn with. Raises ``InputError``."""
     check_positive(plan, ("noise_std", "latent_step_size"))
+    Langevin(plan.latent_step_size)  # which refuses what is too large
     check_average(plan)
 
 

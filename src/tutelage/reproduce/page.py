@@ -165,14 +165,17 @@ def _sources(quoted: Sequence[Quoted]) -> list[str]:
 
 
 def _time(entries: Iterable[Entry]) -> list[str]:
-    """How each run's time was spent."""
+    """How each run's time was spent, and that of each method which learns nothing."""
+    entries = list(entries)
     runs = {entry["run"]: entry for entry in entries if "run" in entry}
-    if not runs:
+    methods = {entry["method"]: entry for entry in entries if "method" in entry}
+    if not runs and not methods:
         return []
     lines = [
         f"| {run} | {duration(entry['wall_seconds'])} | {entry['iteration']:,} | {entry['parameters']:,} |"
         for run, entry in runs.items()
     ]
+    lines += [f"| {method} | {duration(entry['wall_seconds'])} | | |" for method, entry in methods.items()]
     return [
         "## How the time was spent",
         "",

@@ -1,13 +1,14 @@
 """Textures by introspection beside other methods (IGM Figs 2 and 6): bricks, pebbles, whatever pictures are given.
 
 Every model that learns gets the budget, and so does every method that descends an energy instead: as long for all its
-pictures as a model learns. All see the picture with its shorter side at 160 pixels, whole or in crops, and every method
-makes pictures of as large an area.
+pictures as a model learns. All see the same square picture at 160x160 pixels, whole or in crops, and every method makes
+pictures of as large an area.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .. import data
@@ -24,8 +26,9 @@ from ..baselines import descent, gram, portilla_simoncelli
 from ..baselines.descent import Progress, Record
 from ..baselines.texture_maps import RandomFilters, VggMaps
 from ..checks import InputError
-from ..data import Splits
+from ..data import DataSpec, Splits
 from ..metrics import vgg
+from ..metrics.portilla_simoncelli import principal_axes
 from ..recipes import by_name
 from ..rng import stream
 from ..run import pictures
@@ -35,7 +38,7 @@ from ..run.results import Entry, result
 from ..types import Images
 from .bench import Bench, about, trained
 from .categories import named
-from .cells import Cells, tabulate
+from .cells import Cells, read, tabulate
 from .contest import Contender, chosen
 from .page import Column, Table
 
@@ -51,13 +54,22 @@ class Method(Protocol):
     ) -> Images: ...
 
 
+NAME = "igm-textures"
 _QUICK = by_name("coopnets/texture-quick")
+_SCENE = by_name("dcgan/scene64")
+_DCGAN = replace(
+    _SCENE,
+    name="dcgan/texture-quick",
+    data=_QUICK.data,
+    generator=replace(_QUICK.generator, init_std=_SCENE.generator.init_std),
+    sources={**_SCENE.sources, **dict.fromkeys(("data", "generator", "generator.slope"), "as coopnets/texture-quick")},
+)
 CONTENDERS = (
     Contender(by_name("igm/texture")),
     Contender(by_name("igm/texture-single")),
     Contender(_QUICK),
     Contender(by_name("texture-nets/quick")),
-    Contender(replace(by_name("dcgan/scene64"), name="dcgan/texture-quick", data=_QUICK.data)),
+    Contender(_DCGAN),
 )
 _LONG = descent.Plan(steps=100_000)  # the clock ends it
 _VGG = "Gram matrices, VGG-16"
@@ -73,8 +85,8 @@ Each model learned one picture for {minutes:g} minutes: {names}. Methods that le
 noise for as long, {n} pictures together. patch-SWD is the sliced Wasserstein distance between small patches,
 Portilla-Simoncelli the distance between the statistics of that name; less is better in both, and each method that
 minimises a statistic is at home in its own. They compare {n} pictures of {height}x{width} (of smaller models, as many
-as have that area) with the whole picture. The floor is the picture's left half against its right, the ceilings are its
-pixels shuffled, and noise. One seed, at the last iteration, nothing picked."""
+as have that area) with the whole picture at that size. The floor is the picture's left half against its right, the
+ceilings are its pixels shuffled, and noise. One seed, at the last iteration, nothing picked."""
 
 
 def igm_textures(
@@ -96,10 +108,12 @@ def igm_textures(
         n: pictures of the first model's size that are made of each texture.
 
     Yields each number as it is known. Raises as `textures_of` and `tutelage.reproduce.cells.filled` do, and
-    ``InputError`` where plenoptic is not installed.
+    ``InputError`` for a picture that is not square, smaller than the first model's, or of colours that do not vary, for
+    numbers of another picture of that name in the table that is there, and where plenoptic is not installed.
     """
     running, whole = chosen(contenders, only), contenders[0].recipe.data
-    textures = {name: (place, data.load(whole, place)) for name, place in textures_of(path).items()}
+    textures = {name: (place, _whole(whole, place)) for name, place in textures_of(path).items()}
+    _check_same(bench, textures)
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
     columns = [
@@ -112,15 +126,45 @@ def igm_textures(
     at_hand = {} if only else dict(methods)
     if find_spec(vgg.PACKAGE) is None:
         at_hand.pop(_VGG, None)
-    return tabulate(bench, "igm-textures", table, _cells(bench, running, at_hand, textures, n))
+    return tabulate(bench, NAME, table, _cells(bench, running, at_hand, textures, n))
+
+
+def _whole(spec: DataSpec, place: Path) -> Splits:
+    """The picture as it is compared with, refused before anything learns from it."""
+    splits = data.load(replace(spec, enlarge=False), place)
+    with Image.open(place) as picture:
+        width, height = picture.size
+    if width * spec.size[0] != height * spec.size[1]:
+        raise InputError(
+            f"{place} is {width}x{height}, and all are to learn the same {spec.size[1]}x{spec.size[0]}; cut it to that "
+            "shape"
+        )
+    try:
+        principal_axes(splits.train.batch(slice(None)))
+    except InputError as error:
+        raise InputError(f"{place} has no colours to compare ({error}); give a texture in colours") from None
+    return splits
+
+
+def _check_same(bench: Bench, textures: Mapping[str, tuple[Path, Splits]]) -> None:
+    known = read(bench.out / f"{NAME}.json", bench)
+    for name, (place, splits) in textures.items():
+        was = known.get(f"noise patch-SWD of {name}", {}).get("data_sha256", splits.train.sha256)
+        if was != splits.train.sha256:
+            raise InputError(
+                f"{bench.out / f'{NAME}.json'} has numbers of another picture called {name} than {place}; name another "
+                "--out, or call the picture something else"
+            )
 
 
 def textures_of(path: Path | None) -> dict[str, Path]:
     """Each picture by its name without ending: the one at ``path``, or all files of the folder ``path`` not hidden.
 
-    Raises ``InputError`` for a folder of nothing, and pictures of one name.
+    ``path`` None is what ``TUTELAGE_DATA`` names. Raises ``InputError`` for a folder of nothing, and pictures of one
+    name.
     """
-    place = path if path is not None and path.is_dir() else data.find("image", path)
+    named = path if path is not None else Path(os.environ.get("TUTELAGE_DATA", ""))
+    place = named if str(named) != "." and named.is_dir() else data.find("image", path)
     places = sorted(p for p in place.iterdir() if p.is_file() and p.name[0] != ".") if place.is_dir() else [place]
     names = [p.stem for p in places]
     if not places or len(set(names)) < len(names):
@@ -151,10 +195,9 @@ def _cells(
             rows = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
             yield Cells(rows, partial(_learned, bench, contender, place, splits, name, n))
         for row, (method, descents) in methods.items():
-            limited = partial(method, n=n, progress=for_seconds(60 * bench.minutes / (n * descents)))
             yield Cells(
                 [f"{row} {measure.name}" for measure in measures],
-                partial(_descended, bench, row, limited, splits, name, measures),
+                partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures),
             )
 
 
@@ -165,7 +208,7 @@ def _beside(bench: Bench, measures: Sequence[Measure[Any]], splits: Splits) -> I
 
 
 def _learned(bench: Bench, contender: Contender, place: Path, splits: Splits, texture: str, n: int) -> Iterator[Entry]:
-    recipe = replace(contender.recipe, name=f"{contender.recipe.name}-{texture}")
+    recipe = replace(contender.recipe, name=f"{contender.recipe.name}-of-{texture}")
     own = data.load(recipe.data, place)
     run = trained(bench, recipe, own.train)
     as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
@@ -180,15 +223,17 @@ def _descended(
     bench: Bench,
     row: str,
     method: Callable[..., Images],
+    descents: int,
     splits: Splits,
     texture: str,
     measures: Sequence[Measure[Any]],
 ) -> Iterator[Entry]:
     picture = splits.train.batch(slice(0, 1), bench.device)[0].to(torch.float32)
+    rng, progress = stream(bench.seed, row, texture, device=bench.device), for_seconds(60 * bench.minutes, descents)
     began = time.perf_counter()
-    made = method(picture, tuple(picture.shape[1:]), rng=stream(bench.seed, row, texture, device=bench.device))
+    made = method(picture, tuple(picture.shape[1:]), rng=rng, progress=progress)
     seconds = time.perf_counter() - began
-    kept = f"igm-textures_{texture}_{row.replace(', ', '_').replace(' ', '_')}.png"
+    kept = f"{NAME}_{texture}_{row.replace(', ', '_').replace(' ', '_')}.png"
     pictures.save(pictures.grid(made, columns=len(made)), bench.out / kept)
     for measure in measures:
         yield {
@@ -201,18 +246,26 @@ def _descended(
                 data_sha256=splits.train.sha256,
                 device=bench.device,
             ),
+            "method": f"{row} of {texture}",
             "picture": kept,
         }
 
 
-def for_seconds(seconds: float) -> Progress:
-    """The records of a descent until ``seconds`` have passed, one or more: the last is what it has come to by then."""
+def for_seconds(seconds: float, descents: int) -> Progress:
+    """The records of so many descents that come one after the other, until together they have taken ``seconds``.
+
+    Each gets an equal part of what is left when it begins, and one record or more; the last record is what it has come
+    to by then. The clock is looked at after each.
+    """
+    ends, left = time.perf_counter() + seconds, descents
 
     def some(records: Iterable[Record]) -> Iterator[Record]:
-        began = time.perf_counter()
+        nonlocal left
+        now = time.perf_counter()
+        until, left = now + (ends - now) / max(1, left), left - 1
         for record in records:
             yield record
-            if time.perf_counter() - began >= seconds:
+            if time.perf_counter() >= until:
                 return
 
     return some
