@@ -76,7 +76,7 @@ SCENE_QUICK = replace(
     generator=presets.QUICK_SCENE_GENERATOR,
     plan=replace(
         SCENE64.plan,
-        iterations=6_000,
+        iterations=5_400,
         batch_size=32,
         chains=32,
         revision_steps=5,
