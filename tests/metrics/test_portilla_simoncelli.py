@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.metrics.portilla_simoncelli import SMALLEST, portilla_simoncelli, principal_axes
+from tutelage.metrics.portilla_simoncelli import SMALLEST, Statistics, portilla_simoncelli, principal_axes
 from tutelage.rng import stream
 from tutelage.types import Images
 
@@ -66,10 +66,16 @@ def test_colours_are_uncorrelated_along_the_axes_with_variance_1() -> None:
     torch.testing.assert_close(rotated.T @ rotated / len(rotated), torch.eye(3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("statistics", [Statistics(), Statistics(4, 4, 9), Statistics(2, 4, 5)])
+def test_pictures_of_the_smallest_size_have_statistics(statistics: Statistics) -> None:
+    side = statistics.smallest
+    assert statistics(torch.rand(1, 1, side, side, generator=stream(0))).isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (torch.zeros(1, 3, SMALLEST - 1, 64), stripes(64, 0), r"55, 64\]; they need .* 56 pixels or more each way"),
+        (torch.zeros(1, 3, SMALLEST - 1, 64), stripes(64, 0), r"63, 64\]; they need .* 64 pixels or more each way"),
         (stripes(64, 0), torch.zeros(3, 64, 64), r"asked of \[3, 64, 64\]; they need \[N, C, H, W\]"),
         (stripes(64, 0, channels=1), stripes(64, 0), "of 1 and of 3 channels cannot be compared; convert"),
         (stripes(64, 0), torch.zeros(1, 3, 64, 64), "colours do not vary in every direction"),

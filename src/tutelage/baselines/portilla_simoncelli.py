@@ -21,7 +21,7 @@ from .descent import Plan, Progress, from_noise
 from .gram import check_texture
 
 PAPER = Statistics(scales=4, orientations=4, places=9)
-"""What the paper uses for pictures of 128 pixels a side; these need 144."""
+"""What the paper uses for pictures of 128 pixels a side; these need 160."""
 
 
 class StatisticsEnergy:

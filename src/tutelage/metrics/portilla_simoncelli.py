@@ -54,8 +54,8 @@ class Statistics:
 
     @property
     def smallest(self) -> int:
-        """Height and width that the coarsest scale needs, in pixels."""
-        return self.places * self.step
+        """Height and width that the coarsest scale needs, in pixels: one more there than places, for plenoptic."""
+        return (self.places + 1) * self.step
 
     def __call__(self, images: Images) -> Tensor:
         """S of each channel of each picture. Raises ``InputError`` where plenoptic is not installed."""
@@ -73,7 +73,7 @@ def portilla_simoncelli(a: Images, b: Images) -> float:
 
     A few rows and columns at the end are left out where a size is no multiple of 8.
 
-    Raises ``InputError`` for sets of different channels, pictures below 56 pixels, colours of the reference that do
+    Raises ``InputError`` for sets of different channels, pictures below 64 pixels, colours of the reference that do
     not vary, and where plenoptic is not installed.
     """
     for images in (a, b):
