@@ -61,6 +61,7 @@ COUNTS |= {
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
+    "dcgan/texture-quick": {"generator": 1_131_651, "discriminator": 4_315_649},
     "texture-nets/quick": {"generator": 71_203},
     "video/dynamic-texture": {
         "descriptor": (120 * 3 * 125 + 120) + (30 * 120 * 5 * 64**2 + 30) + (10 * 30 * 5 + 10),

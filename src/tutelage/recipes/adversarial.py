@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from ..baselines import adversarial
 from ..learn.updates import Adam, RMSprop
-from ..nets import ClassifierSpec, presets
+from ..nets import ClassifierSpec, GeneratorSpec, presets
 from .benchmarks import CIFAR10
 from .mnist import COOPNETS_MNIST
 from .objects import SCENE64
 from .recipe import Recipe
+from .texture import TEXTURE_QUICK
 
 _INIT = 0.02  # DCGAN §4: all weights from N(0, .02²)
 _GENERATOR = replace(presets.MNIST_GENERATOR, init_std=_INIT)
@@ -101,6 +102,22 @@ DCGAN_SCENE64 = replace(
         "generator.slope": "as coopnets/scene64: leaky ReLU .2 (DCGAN: ReLU)",
         "classifier": "DCGAN: 64, 128, 256, 512 filters of 5x5, sub-sampling 2; one logit",
         "plan.iterations": "as coopnets/scene64",
+    },
+)
+
+_TEXTURE_GENERATOR = TEXTURE_QUICK.generator
+assert isinstance(_TEXTURE_GENERATOR, GeneratorSpec)
+DCGAN_TEXTURE = replace(
+    DCGAN_SCENE64,
+    name="dcgan/texture-quick",
+    data=TEXTURE_QUICK.data,
+    generator=replace(_TEXTURE_GENERATOR, init_std=_INIT),
+    plan=replace(DCGAN_SCENE64.plan, ema_decay=0.99),
+    sources={
+        **DCGAN_SCENE64.sources,
+        "data": "as coopnets/texture-quick: crops of one picture",
+        "generator": "as coopnets/texture-quick",
+        "generator.slope": "as coopnets/texture-quick: leaky ReLU .2 (DCGAN: ReLU)",
     },
 )
 
@@ -246,5 +263,6 @@ ADVERSARIAL: tuple[Recipe, ...] = (
     DCGAN_CIFAR10,
     WGAN_GP_CIFAR10,
     DCGAN_SCENE64,
+    DCGAN_TEXTURE,
 )
 """Every recipe of this kind."""

@@ -55,21 +55,12 @@ class Method(Protocol):
 
 
 NAME = "igm-textures"
-_QUICK = by_name("coopnets/texture-quick")
-_SCENE = by_name("dcgan/scene64")
-_DCGAN = replace(
-    _SCENE,
-    name="dcgan/texture-quick",
-    data=_QUICK.data,
-    generator=replace(_QUICK.generator, init_std=_SCENE.generator.init_std),
-    sources={**_SCENE.sources, **dict.fromkeys(("data", "generator", "generator.slope"), "as coopnets/texture-quick")},
-)
 CONTENDERS = (
     Contender(by_name("igm/texture")),
     Contender(by_name("igm/texture-single")),
-    Contender(_QUICK),
+    Contender(by_name("coopnets/texture-quick")),
     Contender(by_name("texture-nets/quick")),
-    Contender(_DCGAN),
+    Contender(by_name("dcgan/texture-quick")),
 )
 _LONG = descent.Plan(steps=100_000)  # the clock ends it
 _VGG = "Gram matrices, VGG-16"
