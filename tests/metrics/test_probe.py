@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from tutelage.checks import InputError
-from tutelage.metrics.probe import choose_c, probe
+from tutelage.metrics.probe import _fits, choose_c, probe
 from tutelage.rng import stream
 
 
@@ -52,8 +51,8 @@ def test_each_repeat_is_a_fit_to_images_drawn_afresh(classes: int, d: int) -> No
     rng, errors, drawn = stream(5), [], []
     for _ in range(4):
         chosen = torch.randperm(80, generator=rng)[:40]
-        seed = int(torch.randint(2**31 - 1, (), generator=rng))
-        by_hand = make_pipeline(StandardScaler(), LinearSVC(loss="squared_hinge", C=0.01, random_state=seed))
+        svm = LinearSVC(loss="squared_hinge", C=0.01, tol=1e-8, max_iter=100_000, random_state=0)
+        by_hand = make_pipeline(StandardScaler(), svm)
         by_hand.fit(x[chosen].double().numpy(), y[chosen].numpy())
         errors.append(float(np.mean(by_hand.predict(test.double().numpy()) != truth.numpy())))
         drawn.append(frozenset(chosen.tolist()))
@@ -62,6 +61,34 @@ def test_each_repeat_is_a_fit_to_images_drawn_afresh(classes: int, d: int) -> No
     assert score.error == pytest.approx(statistics.fmean(errors), abs=1e-12)
     assert score.std == pytest.approx(statistics.stdev(errors), abs=1e-12)
     assert score.stderr == pytest.approx(statistics.stdev(errors) / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 100)])  # in d equations, and in n
+@pytest.mark.parametrize("c", [1e-4, 0.01, 1.0])
+def test_weights_are_those_of_scikit_learn(n: int, d: int, c: float) -> None:
+    x, y = blobs(n, d, 3, 3.0, "train")
+    x[:, 1] = 7.25  # a feature that does not vary
+    (machine,) = _fits(x, y, [c])
+    svm = LinearSVC(C=c, tol=1e-10, max_iter=1_000_000, dual=d > n, random_state=0)
+    standard = StandardScaler()
+    svm.fit(standard.fit_transform(x.double().numpy()), y.numpy())
+    weights = torch.from_numpy(svm.coef_ / standard.scale_)
+    biases = torch.from_numpy(svm.intercept_) - weights @ torch.from_numpy(standard.mean_)
+    assert machine.converged
+    torch.testing.assert_close(machine.weights, weights, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(machine.biases, biases, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_vanishes_at_the_minimum() -> None:
+    x, y = blobs(50, 200, 2, 5.0, "train")
+    (machine,) = _fits(x, y, [0.3])
+    standard = (x.double() - x.double().mean(0)) / x.double().std(0, correction=0)
+    w, sign = machine.weights[1] * x.double().std(0, correction=0), 2.0 * y - 1
+    bias = machine.biases[1] + machine.weights[1] @ x.double().mean(0)
+    short = (1 - sign * (standard @ w + bias)).clamp(min=0)
+    assert (short > 0).any()
+    torch.testing.assert_close(w, 0.6 * (short * sign) @ standard, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(bias, 0.6 * (short * sign).sum(), rtol=1e-8, atol=1e-10)
 
 
 def test_the_number_of_test_images_looked_at_together_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,9 +175,3 @@ def test_grids_that_cannot_be_searched_are_refused(grid: tuple[float, ...]) -> N
 def test_held_out_images_are_called_that() -> None:
     with pytest.raises(InputError, match=r"held-out labels are torch.int64 \[3\] for 12 images"):
         choose_c(X, Y, X, Y[:3], 9, stream(0))
-
-
-def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.svm", None)
-    with pytest.raises(InputError, match=r"pip install tutelage\[probe\]"):
-        run()

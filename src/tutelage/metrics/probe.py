@@ -5,24 +5,28 @@ An L2-SVM, one class against the rest, is fitted to the features of a few labell
     min_w  ½ |w|² + C Σ_i max(0, 1 − y_i ⟨w, x_i⟩)²,      y_i = ±1
 
 and the class of a test image is the one whose ⟨w, x⟩ is largest. x is a feature vector in which each feature has mean
-0 and variance 1 over the labelled images, and a 1 for the intercept, which is shrunk like any other weight
-(scikit-learn's ``LinearSVC``). §4.5: 1000 labelled images taken at random, the test error averaged over 100 such sets;
+0 and variance 1 over the labelled images, and a 1 for the intercept, which is shrunk like any other weight (as in
+scikit-learn's ``LinearSVC``). §4.5: 1000 labelled images taken at random, the test error averaged over 100 such sets;
 C is chosen on images held out of training, `choose_c`, never on the test images.
 
 The spread over repeats tells how much the labelled images matter. It knows nothing of how another training of the same
 network would do, nor of the finite test set.
 
-Where d is larger than n the same machine is had from n features: w lies in the span of the labelled images X, and with
-an orthonormal basis Q of it X = (X Q) Qᵀ, so that a fit to X Q gives the same ⟨w, x⟩. For n = 1000 and d = 6272 that
-takes half the time for one C, and a fraction of it for every further one.
+The loss is quadratic in w as long as the same images S have y_i ⟨w, x_i⟩ < 1, so its minimum is found by Newton's
+method on S (Chapelle, "Training a Support Vector Machine in the Primal", Neural Computation 2007):
+
+    w = Σ_S β_i x_i,   (K_SS + I / 2C) β_S = y_S,   K_ij = ⟨x_i, x_j⟩,   then S anew, until it stays
+
+with steps halved where the objective would rise. K is the same for all classes and every C, and where d is small the
+same w is had from d equations instead. For 1000 images of 6272 features that takes a tenth of the time of coordinate
+descent, and ends at the minimum.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,7 +37,9 @@ GRID: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """The default grid of C. For d standardised features |x|² is about d, and where d is large C matters around 1/(2 d)."""
 
 _ROWS = 1000  # images looked at together
-_SOLVER_STEPS = 1000
+_SOLVER_STEPS = 100  # of Newton's method; ten are usual
+_HALVINGS = 30
+_STILL = 1e-12  # a fall of the objective, relative to it, that is none
 
 
 class ProbeScore(NamedTuple):
@@ -95,7 +101,7 @@ def choose_c(
         raise InputError(f"the grid of C is {list(grid)}; it needs one or more numbers above 0, in rising order")
     classes = _classes(features, labels, held_out_features, held_out_labels, "held-out")
     draws = _draws(labels, classes, labelled, repeats, rng)
-    machines = [machine for draw, seed in draws for machine in _fits(features[draw], labels[draw], grid, seed)]
+    machines = [machine for draw in draws for machine in _fits(features[draw], labels[draw], grid)]
     rates = _error_rates(machines, classes, held_out_features, held_out_labels)
     errors = rates.view(repeats, len(grid)).mean(0)
     best = int((errors == errors.min()).nonzero()[0])
@@ -128,8 +134,7 @@ def probe(
 
     Raises:
         InputError: features or labels of another shape or kind, numbers that are not finite, fewer images than
-            ``labelled``, classes that are missing in the training images or in a draw of them, or scikit-learn is
-            not installed.
+            ``labelled``, or classes that are missing in the training images or in a draw of them.
     """
     if not (c > 0 and math.isfinite(c)):
         raise InputError(f"C is {c}; it needs to be a number above 0: choose_c finds one")
@@ -137,9 +142,7 @@ def probe(
         raise InputError(f"repeats is {repeats}; the spread of the error rate needs 2 or more")
     classes = _classes(train_features, train_labels, test_features, test_labels, "test")
     draws = _draws(train_labels, classes, labelled, repeats, rng)
-    machines = [
-        machine for draw, seed in draws for machine in _fits(train_features[draw], train_labels[draw], [c], seed)
-    ]
+    machines = [machine for draw in draws for machine in _fits(train_features[draw], train_labels[draw], [c])]
     errors = _error_rates(machines, classes, test_features, test_labels)
     std = float(errors.std())
     return ProbeScore(
@@ -154,10 +157,8 @@ def probe(
     )
 
 
-def _draws(
-    labels: Tensor, classes: Tensor, labelled: int, repeats: int, rng: torch.Generator
-) -> list[tuple[Tensor, int]]:
-    """For each repeat, which images are labelled, and a seed for the solver. Raises ``InputError`` as `probe` does."""
+def _draws(labels: Tensor, classes: Tensor, labelled: int, repeats: int, rng: torch.Generator) -> list[Tensor]:
+    """For each repeat, which images are labelled. Raises ``InputError`` as `probe` does."""
     if repeats < 1 or not len(classes) <= labelled <= len(labels):
         raise InputError(
             f"{repeats} sets of {labelled} labelled images were asked for among {len(labels)} of {len(classes)} "
@@ -173,35 +174,74 @@ def _draws(
                 f"{labelled} images taken at random have none of the classes {sorted(missing)}, so that no machine can "
                 "know them; take more labelled images"
             )
-        draws.append((draw.cpu(), int(torch.randint(2**31 - 1, (), generator=rng, device=rng.device))))
+        draws.append(draw.cpu())
     return draws
 
 
-def _fits(features: Tensor, labels: Tensor, grid: Sequence[float], seed: int) -> list[_Machine]:
+def _fits(features: Tensor, labels: Tensor, grid: Sequence[float]) -> list[_Machine]:
     """The L2-SVM of labelled images ``[n, d]`` for each C of ``grid``."""
-    sklearn = _sklearn()
-    scaler = sklearn.preprocessing.StandardScaler()
-    x = torch.from_numpy(scaler.fit_transform(features.to("cpu", torch.float64).numpy()))  # which the solver works in
-    basis = None
-    if x.shape[1] > len(x):
-        basis, triangle = torch.linalg.qr(x.T)
-        x = triangle.T
+    x = features.to("cpu", torch.float64)
+    mean, scale = x.mean(0), x.std(0, correction=0)
+    scale = torch.where(scale > 10 * torch.finfo(x.dtype).eps * x.abs().amax(0), scale, 1.0)  # constant features
+    x = torch.cat([(x - mean) / scale, x.new_ones(len(x), 1)], 1)
+    classes = labels.unique().cpu()
+    signs = torch.where(labels.cpu()[:, None] == classes, 1.0, -1.0).double()
+    gram = x @ x.T if len(x) <= 2 * x.shape[1] else None
     machines = []
     for c in grid:
-        machine = sklearn.svm.LinearSVC(
-            penalty="l2", loss="squared_hinge", C=c, dual=basis is not None, max_iter=_SOLVER_STEPS, random_state=seed
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)  # they are counted
-            machine.fit(x.numpy(), labels.cpu().numpy())
-        weights, biases = machine.coef_, machine.intercept_
-        if len(weights) == 1:  # two classes are one machine, positive for the second
-            weights, biases = weights * [[-1], [1]], biases * [-1, 1]
-        weights = (weights if basis is None else weights @ basis.T.numpy()) / scaler.scale_
-        biases = biases - weights @ scaler.mean_
-        converged = bool(machine.n_iter_ < _SOLVER_STEPS)
-        machines.append(_Machine(torch.from_numpy(weights), torch.from_numpy(biases), converged))
+        found = [_minimum(x, gram, y, c) for y in signs.T]
+        whole = torch.stack([w for w, _ in found])
+        weights = whole[:, :-1] / scale
+        machines.append(_Machine(weights, whole[:, -1] - weights @ mean, all(done for _, done in found)))
     return machines
+
+
+def _minimum(x: Tensor, gram: Tensor | None, y: Tensor, c: float) -> tuple[Tensor, bool]:
+    """w of smallest ½ |w|² + C Σ max(0, 1 − y_i ⟨w, x_i⟩)², ``[d]``, and whether Newton's method got there.
+
+    With ``gram`` = x xᵀ in n coefficients β of w = Σ β_i x_i, without it in w itself.
+    """
+
+    def solved(inside: Tensor) -> tuple[Tensor, Tensor]:
+        """The minimum if those ``inside`` the margin are as now: the coefficients, and ⟨w, x_i⟩."""
+        if gram is None:
+            some = x[inside]
+            w = _solve(some.T @ some, some.T @ y[inside], c)
+            return w, x @ w
+        beta = torch.zeros_like(y)
+        beta[inside] = _solve(gram[inside][:, inside], y[inside], c)
+        return beta, gram @ beta
+
+    def objective(coefficients: Tensor, values: Tensor) -> Tensor:
+        size = coefficients @ (coefficients if gram is None else values)
+        return size / 2 + c * (1 - y * values).clamp(min=0).square().sum()
+
+    coefficients, values = (torch.zeros_like(x[0] if gram is None else y), torch.zeros_like(y))
+    before, now, done = None, objective(coefficients, values), False
+    for _ in range(_SOLVER_STEPS):
+        inside = y * values < 1
+        done = before is not None and torch.equal(inside, before)
+        if done:
+            break
+        aim, at_aim = solved(inside)
+        step = 1.0
+        for _ in range(_HALVINGS):
+            there, values_there = torch.lerp(coefficients, aim, step), torch.lerp(values, at_aim, step)
+            if (value := objective(there, values_there)) < now:
+                break
+            step /= 2
+        done = bool(now - value <= _STILL * now)
+        if done:
+            break
+        coefficients, values, now = there, values_there, value
+        before = inside if step == 1 else None
+    return coefficients if gram is None else x.T @ coefficients, done
+
+
+def _solve(matrix: Tensor, right: Tensor, c: float) -> Tensor:
+    """(matrix + I / 2C)⁻¹ right."""
+    shrunk = matrix + torch.eye(len(matrix), dtype=matrix.dtype) / (2 * c)
+    return torch.cholesky_solve(right[:, None], torch.linalg.cholesky(shrunk))[:, 0]
 
 
 def _error_rates(machines: Sequence[_Machine], classes: Tensor, features: Tensor, labels: Tensor) -> Tensor:
@@ -242,13 +282,3 @@ def _classes(features: Tensor, labels: Tensor, others: Tensor, other_labels: Ten
             "needs 2 classes or more, all of them among the training images: give training images of each"
         )
     return classes
-
-
-def _sklearn() -> Any:
-    try:
-        import sklearn.exceptions
-        import sklearn.preprocessing
-        import sklearn.svm
-    except ImportError as error:
-        raise InputError("the probe needs scikit-learn, which is not installed; pip install tutelage[probe]") from error
-    return sklearn
