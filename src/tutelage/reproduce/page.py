@@ -139,7 +139,8 @@ def _cell(entry: Entry | None, column: Column, missing: str) -> str:
         return missing
     if entry["value"] is None:
         return "diverged"
-    spread = "" if entry.get("stderr") is None else f" ± {entry['stderr']:.2g}"
+    digits = ".2%" if column.digits.endswith("%") else ".2g"
+    spread = "" if entry.get("stderr") is None else f" ± {entry['stderr']:{digits}}"
     return f"{entry['value']:{column.digits}}{spread}"
 
 
