@@ -32,14 +32,13 @@ from ..metrics.portilla_simoncelli import principal_axes
 from ..recipes import by_name
 from ..rng import stream
 from ..run import pictures
-from ..run.evaluate import measure_beside, measure_models
 from ..run.measures import Measure, statistics_measure, texture_measure
 from ..run.results import Entry, result
 from ..types import Images
-from .bench import Bench, about, trained
-from .categories import named
+from .bench import Bench
+from .categories import alone, named
 from .cells import Cells, read, tabulate
-from .contest import Contender, chosen
+from .contest import Contender, chosen, contest
 from .page import Column, Table
 
 
@@ -178,36 +177,18 @@ def _cells(
 ) -> Iterator[Cells]:
     for name, (place, splits) in textures.items():
         measures = _measures(bench, splits, name, n)
-        yield Cells(
-            [f"{row} {measure.name}" for measure in measures for row in measure.beside],
-            partial(_beside, bench, measures, splits),
-        )
+        yield from contest(bench, [], splits, measures)
         for contender in contenders:
-            rows = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
-            yield Cells(rows, partial(_learned, bench, contender, place, splits, name, n))
+            recipe = replace(contender.recipe, name=f"{contender.recipe.name}-of-{name}")
+            own = data.load(recipe.data, place)
+            as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
+            of_models = [alone(measure) for measure in _measures(bench, splits, name, as_many)]
+            yield from contest(bench, [replace(contender, recipe=recipe)], own, of_models)
         for row, (method, descents) in methods.items():
             yield Cells(
                 [f"{row} {measure.name}" for measure in measures],
                 partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures),
             )
-
-
-def _beside(bench: Bench, measures: Sequence[Measure[Any]], splits: Splits) -> Iterator[Entry]:
-    for measure in measures:
-        for entry, _ in measure_beside(measure, splits, bench.seed, bench.command, bench.device):
-            yield entry
-
-
-def _learned(bench: Bench, contender: Contender, place: Path, splits: Splits, texture: str, n: int) -> Iterator[Entry]:
-    recipe = replace(contender.recipe, name=f"{contender.recipe.name}-of-{texture}")
-    own = data.load(recipe.data, place)
-    run = trained(bench, recipe, own.train)
-    as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
-    measures = _measures(bench, splits, texture, as_many)
-    for entry, _ in measure_models(
-        run, own, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
-    ):
-        yield {**entry, **about(run)}
 
 
 def _descended(
