@@ -32,6 +32,12 @@ ENTRIES = [
 ]
 
 
+def test_an_error_rate_and_its_spread_are_both_percentages(tmp_path: Path) -> None:
+    table = Table("Errors", "Words.", ("Ours",), (), (Column("error", "error", ".2%"),))
+    write(tmp_path / "errors.md", table, [entry("Ours error", 0.0627, 0.0003)])
+    assert "| Ours | 6.27% ± 0.03% |" in (tmp_path / "errors.md").read_text()
+
+
 def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> None:
     write(tmp_path / "numbers.md", TABLE, ENTRIES)
     page = (tmp_path / "numbers.md").read_text()

@@ -18,8 +18,8 @@ method on S (Chapelle, "Training a Support Vector Machine in the Primal", Neural
     w = Σ_S β_i x_i,   (K_SS + I / 2C) β_S = y_S,   K_ij = ⟨x_i, x_j⟩,   then S anew, until it stays
 
 with steps halved where the objective would rise. K is the same for all classes and every C, and where d is small the
-same w is had from d equations instead. For 1000 images of 6272 features that takes a tenth of the time of coordinate
-descent, and ends at the minimum.
+same w is had from d equations instead. How long that takes depends on n and d alone. Coordinate descent is faster where
+features are nearly independent, and slower where they are not, as those that a network has learned.
 """
 
 from __future__ import annotations
