@@ -11,7 +11,9 @@ from torch import Tensor
 
 from tutelage.checks import InputError
 from tutelage.nets.blocks import (
+    Precision,
     activation,
+    arithmetic,
     compute_dtype,
     same_conv,
     same_conv_transpose,
@@ -121,3 +123,35 @@ def test_precisions() -> None:
     assert (compute_dtype("float32"), compute_dtype("bfloat16")) == (torch.float32, torch.bfloat16)
     with pytest.raises(InputError, match=r"'float16'.*one of float32, bfloat16"):
         compute_dtype("float16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "capabilities", "library", "expected"),
+    [
+        ("bfloat16", "cpu", {"avx512_bf16": True}, True, "bfloat16"),
+        ("bfloat16", "cpu", {"avx512_bf16": False, "amx_bf16": True}, True, "bfloat16"),
+        ("bfloat16", "cpu", {"bf16": True, "neon": True}, True, "bfloat16"),
+        ("bfloat16", "cpu", {"avx512_f": True, "avx2": True, "avx512_bf16": False}, True, "float32"),
+        ("bfloat16", "cpu", {}, True, "float32"),
+        ("bfloat16", "cpu", {"bf16": True}, False, "float32"),
+        ("bfloat16", "cuda", {}, False, "bfloat16"),
+        ("float32", "cpu", {"avx512_bf16": True}, True, "float32"),
+        ("float32", "cuda", {}, True, "float32"),
+    ],
+)
+def test_arithmetic_follows_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+    precision: Precision,
+    device: str,
+    capabilities: dict[str, bool],
+    library: bool,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: library)
+    assert arithmetic(precision, device) == arithmetic(precision, torch.device(device)) == expected
+
+
+def test_arithmetic_of_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="'float16'"):
+        arithmetic("float16", "cpu")  # type: ignore[arg-type]

@@ -107,6 +107,7 @@ def test_codes_that_do_not_fit_the_latents_are_refused() -> None:
         build(tiny("infogan/mnist", {"plan.objective.numbers": 2}), 7)
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_weights_follow_the_seed_and_nothing_else() -> None:
     def weights(**changes: Any) -> dict[str, Any]:
         learner: Any = build(tiny("coopnets/mnist", changes), 7)
@@ -120,10 +121,19 @@ def test_weights_follow_the_seed_and_nothing_else() -> None:
     assert same(alone.generator.state_dict(), weights()["generator"])
 
 
+def dtypes_of(precision: str) -> set[torch.dtype]:
+    learner: Any = build(tiny("coopnets/mnist", {"precision": precision}), 7)
+    return {learner.descriptor.dtype_of_convs, learner.generator.dtype_of_convs}
+
+
+@pytest.mark.usefixtures("bfloat16")
 def test_the_precision_reaches_both_networks() -> None:
-    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        learner: Any = build(tiny("coopnets/mnist", {"precision": precision}), 7)
-        assert learner.descriptor.dtype_of_convs == learner.generator.dtype_of_convs == dtype
+    assert (dtypes_of("float32"), dtypes_of("bfloat16")) == ({torch.float32}, {torch.bfloat16})
+
+
+def test_a_processor_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
+    assert dtypes_of("bfloat16") == {torch.float32}
 
 
 def test_parameters_are_counted() -> None:

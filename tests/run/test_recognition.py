@@ -78,6 +78,7 @@ def test_history_measures_every_checkpoint(run: RunFolder) -> None:
     assert [entry["iteration"] for entry in json.loads(run.results.read_text())] == [60]
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_stop_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
     recipe, whole, parted = tiny("classifier/mnist", {"precision": precision}), tmp_path / "whole", tmp_path / "parted"

@@ -109,6 +109,7 @@ def whole_and_parted(
     return whole, parted
 
 
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_stop_changes_nothing(tmp_path: Path, interrupt_at: Interrupt, case: str, precision: str) -> None:

@@ -112,8 +112,46 @@ def test_a_start_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_time_may_run_out(tmp_path: Path) -> None:
     assert train.train(tiny("descriptor/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0) == "time"
     assert len(numbers(tmp_path)) == 1 and saved_state(tmp_path)["learner"]["iteration"] == 1
-    assert journal.read(tmp_path / "journal.jsonl")[-1]["event"] == "interrupt"
+    last = journal.read(tmp_path / "journal.jsonl")[-1]
+    assert last["event"] == "interrupt" and last["reason"].startswith("Its time was up. ")
     assert "interrupted at iteration 1" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["coopnets/mnist", "vae/mnist"])
+def test_a_run_whose_time_is_up_shows_what_it_would_make_and_learns_on_as_if_it_had_not(
+    tmp_path: Path, name: str
+) -> None:
+    recipe, observed, timed = tiny(name, {"plan.iterations": 3}), tiny_images(), tmp_path / "timed"
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {}) == "done"
+    whole = sorted(path.name for path in (tmp_path / "whole" / "pictures").glob("final_*"))
+    assert train.train(recipe, observed, timed, CPU, {}, minutes=0) == "time"
+    early = {path.name: path.read_bytes() for path in (timed / "pictures").glob("final_*")}
+    assert sorted(early) == whole != []
+    assert ", final" in (timed / "report.html").read_text()
+    assert train.resume(open_run(timed), observed, CPU) == "done"
+    assert same(saved_state(timed), saved_state(tmp_path / "whole"))
+    for name, content in early.items():
+        assert (timed / "pictures" / name).read_bytes() != content
+
+
+def test_final_pictures_of_a_run_that_goes_on_are_removed_when_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, observed = tiny("coopnets/mnist", {"plan.iterations": 3}), tiny_images()
+    assert train.train(recipe, observed, tmp_path, CPU, {}, minutes=0) == "time"
+    assert {path.name for path in (tmp_path / "pictures").glob("[fn][ie]*")} == {
+        "final_descriptor.png",
+        "final_generator.png",
+        "nearest.png",
+    }
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "measured", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.resume(open_run(tmp_path), observed, CPU)
+    assert not [*(tmp_path / "pictures").glob("final_*"), *(tmp_path / "pictures").glob("nearest.png")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

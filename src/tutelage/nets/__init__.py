@@ -1,5 +1,6 @@
 """Networks: the only things that own parameters. Each is built from a frozen Spec."""
 
+from .blocks import arithmetic
 from .classifier import Classifier, ClassifierSpec
 from .descriptor import Conv, Descriptor, DescriptorSpec
 from .encoder import Encoder
@@ -36,4 +37,5 @@ __all__ = [
     "VideoDescriptorSpec",
     "VideoGenerator",
     "VideoGeneratorSpec",
+    "arithmetic",
 ]

@@ -16,6 +16,8 @@ from torch import Tensor
 from ..checks import InputError
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
+_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""What processors with arithmetic in bfloat16 call it: the first two of x86, the others of ARM."""
 
 
 def compute_dtype(precision: Precision) -> torch.dtype:
@@ -27,6 +29,21 @@ def compute_dtype(precision: Precision) -> torch.dtype:
     if precision not in known:
         raise InputError(f"precision is {precision!r}; it needs to be one of {', '.join(known)}")
     return known[precision]
+
+
+def arithmetic(precision: Precision, device: torch.device | str) -> Precision:
+    """What layers best compute in on ``device`` where ``precision`` is wished for.
+
+    That is ``precision``, but float32 instead of bfloat16 on a processor that has to emulate it (of x86 any without
+    AVX-512 BF16 or AMX): a convolution takes some twenty times as long there as in float32.
+
+    Raises ``InputError`` for a name that is not known.
+    """
+    if compute_dtype(precision) == torch.float32 or torch.device(device).type != "cpu":
+        return precision
+    known = torch.cpu.get_capabilities()
+    native = torch.backends.mkldnn.is_available() and any(known.get(name, False) for name in _BFLOAT16)
+    return precision if native else "float32"
 
 
 def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) -> None:

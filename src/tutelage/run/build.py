@@ -31,6 +31,7 @@ from ..nets import (
     VideoGenerator,
     VideoGeneratorSpec,
 )
+from ..nets.blocks import Precision, arithmetic
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Learner
@@ -52,21 +53,20 @@ def build(
     with them (None: it is not gone on with). Weights are drawn on the CPU from the recipe's seed, so that they are the
     same on every device.
 
+    Layers compute in what `tutelage.nets.arithmetic` says of the recipe's precision.
+
     Raises ``InputError`` where the recipe lacks a network, or ``initial`` or ``labels`` do not fit.
     """
+    precision = arithmetic(recipe.precision, device)
     descriptor = generator = classifier = recogniser = None
     if recipe.descriptor is not None:
-        descriptor = _descriptor(recipe.descriptor, recipe).to(device)
+        descriptor = _descriptor(recipe.descriptor, recipe.seed, precision).to(device)
     if recipe.generator is not None:
-        generator = _generator(recipe.generator, recipe).to(device)
+        generator = _generator(recipe.generator, recipe.seed, precision).to(device)
     if recipe.classifier is not None:
-        classifier = Classifier(recipe.classifier, stream(recipe.seed, "init", "classifier"), recipe.precision).to(
-            device
-        )
+        classifier = Classifier(recipe.classifier, stream(recipe.seed, "init", "classifier"), precision).to(device)
     if recipe.recogniser is not None:
-        recogniser = Recogniser(recipe.recogniser, stream(recipe.seed, "init", "recogniser"), recipe.precision).to(
-            device
-        )
+        recogniser = Recogniser(recipe.recogniser, stream(recipe.seed, "init", "recogniser"), precision).to(device)
     match recipe.plan, descriptor, generator, classifier:
         case coopnets.Plan() as plan, Descriptor() | VideoDescriptor(), Generator() | VideoGenerator(), _:
             return coopnets.CoopNets(plan, descriptor, generator, generator.spec.latent_shape)
@@ -83,13 +83,13 @@ def build(
                 supervised.check_labels(labels, observations, recogniser.spec.classes)
             return supervised.Supervised(plan, recogniser, labels)
         case vae.Plan() as plan, _, Generator(), _ if recipe.encoder is not None:
-            encoder = Encoder(recipe.encoder, stream(recipe.seed, "init", "encoder"), recipe.precision).to(device)
+            encoder = Encoder(recipe.encoder, stream(recipe.seed, "init", "encoder"), precision).to(device)
             return vae.Vae(plan, encoder, generator, generator.spec.latent_shape)
         case flow_matching.Plan() as plan, _, _, _ if recipe.velocity is not None:
-            velocity = Velocity(recipe.velocity, stream(recipe.seed, "init", "velocity"), recipe.precision).to(device)
+            velocity = Velocity(recipe.velocity, stream(recipe.seed, "init", "velocity"), precision).to(device)
             return flow_matching.FlowMatching(plan, velocity, velocity.spec.shape)
         case deep_directed.Plan() as plan, _, Generator(), _ if isinstance(recipe.descriptor, DescriptorSpec):
-            experts = Experts(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), recipe.precision)
+            experts = Experts(recipe.descriptor, stream(recipe.seed, "init", "descriptor"), precision)
             return deep_directed.DeepDirected(plan, experts.to(device), generator, generator.spec.latent_shape)
         case texture_nets.Plan() as plan, _, Generator() | Pyramid(), _:
             return texture_nets.TextureNet(plan, generator, generator.spec.latent_shape)
@@ -98,7 +98,7 @@ def build(
         case adversarial.Plan(objective=adversarial.Wasserstein()) as plan, Descriptor(), Generator(), _:
             return adversarial.Adversarial(plan, descriptor, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.EnergyBased()) as plan, Descriptor(), Generator(), _:
-            decoder = Generator(generator.spec, stream(recipe.seed, "init", "decoder"), recipe.precision)
+            decoder = Generator(generator.spec, stream(recipe.seed, "init", "decoder"), precision)
             values, shape = math.prod(descriptor.spec.top_shape), generator.spec.latent_shape
             autoencoder = Autoencoder(descriptor, decoder, values, shape, stream(recipe.seed, "init", "encoder"))
             return adversarial.Adversarial(plan, autoencoder.to(device), generator, shape)
@@ -111,22 +111,24 @@ def build(
             raise InputError(f"recipe {recipe.name} has no network for its plan; give the networks its algorithm needs")
 
 
-def _descriptor(spec: DescriptorSpec | VideoDescriptorSpec, recipe: Recipe) -> Descriptor | VideoDescriptor:
-    rng = stream(recipe.seed, "init", "descriptor")
+def _descriptor(
+    spec: DescriptorSpec | VideoDescriptorSpec, seed: int, precision: Precision
+) -> Descriptor | VideoDescriptor:
+    rng = stream(seed, "init", "descriptor")
     if isinstance(spec, VideoDescriptorSpec):
-        return VideoDescriptor(spec, rng, recipe.precision)
-    return Descriptor(spec, rng, recipe.precision)
+        return VideoDescriptor(spec, rng, precision)
+    return Descriptor(spec, rng, precision)
 
 
 def _generator(
-    spec: GeneratorSpec | PyramidSpec | VideoGeneratorSpec, recipe: Recipe
+    spec: GeneratorSpec | PyramidSpec | VideoGeneratorSpec, seed: int, precision: Precision
 ) -> Generator | Pyramid | VideoGenerator:
-    rng = stream(recipe.seed, "init", "generator")
+    rng = stream(seed, "init", "generator")
     if isinstance(spec, VideoGeneratorSpec):
-        return VideoGenerator(spec, rng, recipe.precision)
+        return VideoGenerator(spec, rng, precision)
     if isinstance(spec, PyramidSpec):
-        return Pyramid(spec, rng, recipe.precision)
-    return Generator(spec, rng, recipe.precision)
+        return Pyramid(spec, rng, precision)
+    return Generator(spec, rng, precision)
 
 
 _NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity", "discriminator")

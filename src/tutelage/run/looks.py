@@ -62,6 +62,12 @@ def save_final(
     return nearest.sentence + part
 
 
+def remove_final(run: RunFolder) -> None:
+    """Remove what ``save_final`` left: a run that goes on will leave others."""
+    for path in (*run.pictures.glob("final_*"), run.pictures / "rounds.png", run.pictures / "nearest.png"):
+        path.unlink(missing_ok=True)
+
+
 def _most(shape: tuple[int, ...]) -> int:
     least = 2 if len(shape) == 4 else 16  # of videos, 2
     return min(_MOST, max(least, _SHOWN // torch.Size(shape).numel()))

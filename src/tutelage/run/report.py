@@ -23,7 +23,14 @@ from .page import Html
 
 Event = dict[str, Any]
 
-_FACTS = {"seed": "Seed", "device": "Device", "threads": "Threads", "version": "Version", "torch": "PyTorch"}
+_FACTS = {
+    "seed": "Seed",
+    "device": "Device",
+    "arithmetic": "Arithmetic",
+    "threads": "Threads",
+    "version": "Version",
+    "torch": "PyTorch",
+}
 
 
 def write_report(run: str | os.PathLike[str]) -> Path:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..checks import DivergenceError, InputError
 from ..data import Batches, ImageSet
+from ..nets import arithmetic
 from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint, journal, looks, report
@@ -70,6 +71,7 @@ def train(
     facts = {
         **facts,
         **machine(device),
+        "arithmetic": arithmetic(recipe.precision, device),
         "data_sha256": observed.sha256,
         "observations": len(observed),
         "parameters": parameter_counts(recipe),
@@ -204,8 +206,10 @@ def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: tor
         if facts.get("recoveries", 0) == recovered:  # else this checkpoint led to the divergence
             rng = saved_rng
     journal.truncate_after(run.journal, state.iteration)
+    looks.remove_final(run)
     with journal.Journal(run.journal) as log:
-        log.write("resume", iteration=state.iteration, seconds=seconds, **machine(device))
+        where = machine(device) | {"arithmetic": arithmetic(recipe.precision, device)}
+        log.write("resume", iteration=state.iteration, seconds=seconds, **where)
     return Begun(learner, state, rng, seconds)
 
 
@@ -278,8 +282,6 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                 if done or stop or t % recipe.checkpoint_every == 0:
                     save()
                 if stop and not done:
-                    reason = "Its time was up." if ending == "time" else "It was asked to stop."
-                    log.write("interrupt", iteration=t, seconds=seconds(), reason=reason)
                     break
                 at = t + 1
         except DivergenceError as error:
@@ -293,10 +295,16 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                 message=message,
             )
             raise DivergenceError(message, error.numbers, error.smaller) from None
-        if done:
-            found = looks.save_final(run, recipe, learner, state, observed, rng.device)
+        took = seconds()  # pictures are no part of learning
+        if ending == "time":
+            state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
+        found = "" if ending == "interrupt" else looks.save_final(run, recipe, learner, state, observed, rng.device)
+        if ending == "done":
             message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
-            log.write("stop", iteration=state.iteration, seconds=seconds(), message=message)
+            log.write("stop", iteration=state.iteration, seconds=took, message=message)
+        else:
+            reason = {"time": "Its time was up.", "interrupt": "It was asked to stop."}[ending]
+            log.write("interrupt", iteration=state.iteration, seconds=took, reason=f"{reason} {found}".strip())
     report.write_report(run.path)
     return ending
 
