@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: 
         capsys, "table2", "--budget", 1.5, "--out", tmp_path, "--seed", 7, "--only", "vae/mnist", "dcgan/mnist"
     )
     assert code == 0
-    assert out.splitlines() == ["Ours parzen: 12.35", "Theirs parzen: diverged", f"Look at {tmp_path / 'table2.md'}"]
+    assert out.splitlines() == ["Ours parzen: 12.35", "Theirs parzen: failed", f"Look at {tmp_path / 'table2.md'}"]
     (bench, data), more = given[0]
     assert isinstance(bench, Bench) and (bench.out, bench.minutes, bench.seed) == (tmp_path, 1.5, 7)
     assert bench.command.startswith("tutelage reproduce table2 --budget 1.5")
@@ -56,7 +57,22 @@ def test_dynamic_textures_are_handed_their_clips(
     capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
 ) -> None:
     assert call(capsys, "table6", "--budget", 1, "--out", tmp_path, "--data", tmp_path / "clips")[0] == 0
-    assert given[0][0][1] == tmp_path / "clips" and given[0][1] == {"only": []}
+    (_, place), more = given[0]
+    assert place == tmp_path / "clips" and more == {"only": [], "contenders": [*table6.CONTENDERS]}
+
+
+@pytest.mark.parametrize(("flag", "field"), [("--convert", "convert"), ("--skip-bad", "skip_bad")])
+def test_pictures_that_do_not_fit_are_converted_or_left_out_for_all_models(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, flag: str, field: str
+) -> None:
+    terms = ("--budget", 1, "--out", tmp_path, "--extractor", write_network(tmp_path / "weights.npz"), flag)
+    for number, (name, usual) in enumerate((("table1", table1.CONTENDERS), ("fig7", fig7.CONTENDERS))):
+        assert call(capsys, name, *terms)[0] == 0
+        contenders = given[number][1]["contenders"]
+        for contender, before in zip(contenders, usual, strict=True):
+            assert getattr(contender.recipe.data, field) and not getattr(before.recipe.data, field)
+            assert replace(contender.recipe.data, **{field: False}) == before.recipe.data
+            assert (contender.recipe.plan, contender.called) == (before.recipe.plan, before.called)
 
 
 def test_distances_need_an_extractor(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
@@ -75,10 +91,11 @@ def test_few_images_have_their_categories(
     assert code == 0 and out.endswith(f"Look at {tmp_path / name}.md\n")
     more = ("--categories", "lemon=3", "alp", "--training-images", 5, "--only", "vae/scene64", "--data", tmp_path)
     assert call(capsys, *terms, *more)[0] == 0
-    assert given[0][0][2:] == (None, []) and given[0][1] == {"only": [], "sizes": [50, 500]}
+    usual = [*(table1 if name == "table1" else fig7).CONTENDERS]
+    assert given[0][0][2:] == (None, []) and given[0][1] == {"only": [], "sizes": [50, 500], "contenders": usual}
     (_, extractor, data, categories), named = given[1]
     assert (extractor.name, data, categories) == ("mobilenetv2-128", tmp_path, ["lemon=3", "alp"])
-    assert named == {"only": ["vae/scene64"], "sizes": [5]}
+    assert named == {"only": ["vae/scene64"], "sizes": [5], "contenders": usual}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +104,7 @@ def test_few_images_have_their_categories(
         (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        (("table2", "--budget", 1, "--convert"), "table2 is of data in files of their own; leave out --convert and"),
     ],
 )
 def test_what_is_refused(

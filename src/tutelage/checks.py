@@ -17,6 +17,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used. The command line prints the message and exits with code 2."""
 
 
+class UnfinishedError(InputError):
+    """A run has not learned enough yet to make anything."""
+
+
 class DivergenceError(RuntimeError):
     """Learning or sampling left the finite numbers, or its bounds. The message says when, and the likely cause.
 

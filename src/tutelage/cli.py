@@ -132,7 +132,7 @@ def sample(
     ],
     n: Annotated[int, arg(aliases=["-n"], help="how many images")] = 64,
     model: Annotated[
-        Literal["best", "generator", "descriptor", "cascade", "flow"],
+        Literal["best", "generator", "descriptor", "cascade", "classifier", "flow"],
         arg(help="best: the descriptor's revision where there is one, else what the run has"),
     ] = "best",
     revision_steps: Annotated[
@@ -165,7 +165,7 @@ def synthesise(
     n: Annotated[int, arg(aliases=["-n"], help="how many images, or videos")] = 1,
     revision_steps: Annotated[
         int | None,
-        arg(help="Langevin steps of the descriptor on what a generator drafts (default: the recipe's; of videos none)"),
+        arg(help="Langevin steps of the descriptor on what a generator drafts (default: the recipe's)"),
     ] = None,
     seed: int = 0,
     device: Device = "cpu",
@@ -184,7 +184,8 @@ def synthesise(
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
     if frames is not None:
-        videos = dynamics.synthesise(learner, state, frames, n, rng, revision_steps or 0)
+        steps = getattr(opened.recipe().plan, "revision_steps", 0) if revision_steps is None else revision_steps
+        videos = dynamics.synthesise(learner, state, frames, n, rng, steps)
         pictures.write_images(videos, out, opened.frame_rate())
         print(f"{n} x {frames} frames in {time.perf_counter() - began:.1f} s: {out}")
         return
@@ -471,6 +472,8 @@ def reproduce(
     training_images: Annotated[
         list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
     ] = [50, 500],  # noqa: B006
+    skip_bad: Annotated[bool, arg(help="leave out pictures that cannot be used, and say which")] = False,
+    convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
     seed: int = 0,
     device: Device = "cpu",
 ) -> None:
@@ -478,15 +481,22 @@ def reproduce(
     if budget <= 0:
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     bench = Bench(out, budget, seed, _device(device), _command())
+    changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
+    if changes and name not in _OF_PICTURES:
+        raise InputError(f"{name} is of data in files of their own; leave out --convert and --skip-bad")
+    contenders = [
+        dataclasses.replace(contender, recipe=codec.replace_fields(contender.recipe, changes))
+        for contender in _OF_PICTURES.get(name, ())
+    ]
     match name:
         case "table2":
             entries = table2.table2(bench, data, only=only)
         case "table5":
-            entries = table5.table5(bench, data, only=only)
+            entries = table5.table5(bench, data, contenders=contenders, only=only)
         case "table6":
-            entries = table6.table6(bench, data, only=only)
+            entries = table6.table6(bench, data, contenders=contenders, only=only)
         case "igm-textures":
-            entries = textures.igm_textures(bench, data, only=only)
+            entries = textures.igm_textures(bench, data, contenders=contenders, only=only)
         case "igm-outliers":
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":
@@ -500,14 +510,27 @@ def reproduce(
             network = extractor_of(extractor, bench.device)
             if name in ("table1", "fig7"):
                 against = table1.table1 if name == "table1" else objects.fig7
-                entries = against(bench, network, data, categories, only=only, sizes=training_images)
+                few = {"only": only, "sizes": training_images}
+                entries = against(bench, network, data, categories, contenders=contenders, **few)
+            elif name == "fig8":
+                entries = faces.fig8(bench, network, data, contenders=contenders, only=only)
             else:
-                compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
+                compare = {"table3": table3.table3, "fig9": house_numbers.fig9}[name]
                 entries = compare(bench, network, data, only=only)
     for entry in entries:
-        value = "diverged" if entry["value"] is None else f"{entry['value']:.4g}"
+        value = "failed" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
     print(f"Look at {out / f'{name}.md'}")
+
+
+_OF_PICTURES = {
+    "table1": table1.CONTENDERS,
+    "table5": table5.CONTENDERS,
+    "table6": table6.CONTENDERS,
+    "fig7": objects.CONTENDERS,
+    "fig8": faces.CONTENDERS,
+    "igm-textures": textures.CONTENDERS,
+}
 
 
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:

@@ -74,7 +74,7 @@ CASES = {
     ),
     "IGM": Case("igm/texture", _SYNTHESIS, {"negatives"}, {"cascade"}, steps=19, settled=120),
     "IGM-single": Case(
-        "igm/texture", _SYNTHESIS, {"negatives"}, {"cascade"}, {"plan.single": True}, steps=19, settled=120
+        "igm/texture", _SYNTHESIS, {"negatives"}, {"classifier"}, {"plan.single": True}, steps=19, settled=120
     ),
     "DCGAN": Case("dcgan/mnist", _BOTH, {"made"}, {"generator"}),
     "DCGAN, two for one": Case("dcgan/mnist", _BOTH, {"made"}, {"generator"}, {"plan.generator_updates": 2}),

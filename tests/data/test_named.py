@@ -12,7 +12,7 @@ from PIL import Image
 
 from idx_files import write_mnist
 from tutelage.checks import InputError
-from tutelage.data import DataSpec, class_folders, find, load
+from tutelage.data import DataSpec, class_folders, find, find_each, load
 
 MNIST = DataSpec("mnist", (6, 6), 1)
 
@@ -183,6 +183,33 @@ def test_a_folder_or_file_is_missing(tmp_path, kind, needed):
 def test_a_folder_given_for_a_picture_is_helped(tmp_path):
     with pytest.raises(InputError, match=r"is no such thing; .*or read this folder with --set data.kind=folder"):
         find("image", tmp_path)
+
+
+@pytest.mark.parametrize("named", ["path", "environment"])
+@pytest.mark.parametrize(("kind", "found"), [("image", ["a", "b"]), ("video", ["a", "b", "frames"])])
+def test_each_of_a_folder_is_found_by_its_name(tmp_path, monkeypatch, named, kind, found):
+    for name in ("b.png", "a.jpg", ".hidden.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "frames").mkdir()
+    monkeypatch.setenv("TUTELAGE_DATA", str(tmp_path if named == "environment" else tmp_path / "wrong"))
+    each = find_each(kind, tmp_path if named == "path" else None)
+    assert [*each] == found and each["b"] == tmp_path / "b.png"
+    assert find_each(kind, str(tmp_path / "a.jpg")) == {"a": tmp_path / "a.jpg"}
+
+
+@pytest.mark.parametrize(("kind", "many"), [("image", "pictures"), ("video", "clips")])
+def test_a_folder_of_nothing_or_of_two_of_one_name_is_refused(tmp_path, monkeypatch, kind, many):
+    with pytest.raises(InputError, match=f"has no {many}; give a folder of {many} of different names"):
+        find_each(kind, tmp_path)
+    for ending in ("png", "jpg"):
+        (tmp_path / f"bark.{ending}").touch()
+    with pytest.raises(InputError, match=f"has bark, bark; give a folder of {many} of different names"):
+        find_each(kind, tmp_path)
+    with pytest.raises(InputError, match="does not exist; give a"):
+        find_each(kind, tmp_path / "nowhere")
+    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+    with pytest.raises(InputError, match="no data were named; give a"):
+        find_each(kind)
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])

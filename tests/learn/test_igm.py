@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutelage.checks import DivergenceError, InputError
+from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import from_uint8, to_uint8
 from tutelage.learn import igm
 from tutelage.learn.negatives import InMemory
@@ -275,7 +275,7 @@ def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence(monkeypat
 
 def test_nothing_is_made_before_a_round_is_finished():
     model = learner()
-    with pytest.raises(InputError, match="has finished no round"):
+    with pytest.raises(UnfinishedError, match="has finished no round"):
         model.sample(model.init(stream(0, "learn")), 2, stream(0, "s"))
 
 

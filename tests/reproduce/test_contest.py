@@ -1,16 +1,14 @@
 """Contests: every model under every measure, kept as they are made, and told apart by budget and seed."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from tiny_recipes import tiny, tiny_images
-from tutelage.checks import DivergenceError, InputError
+from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import Splits
-from tutelage.reproduce import bench as benches
 from tutelage.reproduce import contest as contests
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import filled, tabulate
@@ -34,9 +32,9 @@ MEASURES = [of("brightness"), of("light")]
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
-    return Bench(tmp_path, 2.0, 0, CPU, "reproduce it")
+def bench(bench: Bench) -> Bench:
+    bench.out.mkdir()
+    return bench
 
 
 def values(entries: list[Any]) -> dict[str, Any]:
@@ -50,9 +48,9 @@ def test_every_model_is_measured_and_what_stands_beside(bench: Bench, monkeypatc
     assert list(values(found)) == ["white brightness", "white light"] + [
         f"{row} {measure}" for row in rows for measure in ("brightness", "light")
     ]
-    assert all(entry["budget_minutes"] == 2 and entry["seed"] == 0 for entry in found)
+    assert all(entry["budget_minutes"] == 1 and entry["seed"] == 0 for entry in found)
     vae = found[-1]
-    assert (vae["run"], vae["iteration"], vae["command"]) == ("vae-mnist-2min-seed0", 6, "reproduce it && reproduce it")
+    assert (vae["run"], vae["iteration"], vae["command"]) == ("vae-mnist-1min-seed0", 6, "reproduce it && reproduce it")
     assert vae["parameters"] > 100
     assert json.loads(results.read_text()) == found
 
@@ -83,16 +81,19 @@ def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.Mo
 def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
     results = bench.out / "some.json"
     list(filled(bench, results, contest(bench, [], SPLITS, MEASURES)))
-    for other in (Bench(bench.out, 3.0, 0, CPU, ""), Bench(bench.out, 2.0, 1, CPU, "")):
-        with pytest.raises(InputError, match=r"made within 2 minutes a model, seed 0, and .* name another --out"):
+    for other in (Bench(bench.out, 3.0, 0, CPU, ""), Bench(bench.out, 1.0, 1, CPU, "")):
+        with pytest.raises(InputError, match=r"made within 1 minutes a model, seed 0, and .* name another --out"):
             list(filled(other, results, contest(other, [], SPLITS, MEASURES)))
 
 
-def test_a_model_that_diverges_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverge(*_: Any, **__: Any) -> None:
-        raise DivergenceError("It grew.", {}, ())
+@pytest.mark.parametrize("why", [DivergenceError("It grew."), UnfinishedError("It grew.")])
+def test_a_model_that_diverges_or_learned_too_little_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, why: Exception
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise why
 
-    monkeypatch.setattr(contests, "trained", diverge)
+    monkeypatch.setattr(contests, "trained", fail)
     found = list(filled(bench, bench.out / "some.json", contest(bench, [VAE], SPLITS, MEASURES[:1])))
     assert values(found) == {"white brightness": 1.0, "Autoencoder brightness": None}
     assert found[-1]["failed"] == "It grew."
@@ -112,7 +113,7 @@ def test_a_table_is_written_even_when_it_is_stopped(bench: Bench) -> None:
     assert "not run" not in page
     names = [entry["name"] for entry in json.loads((bench.out / "light.json").read_text())]
     assert "GAN brightness (quoted)" in names and "Autoencoder brightness" in names
-    for picture in ("models/vae-mnist-2min-seed0/pictures/final_generator.png", "light.svg"):
+    for picture in ("models/vae-mnist-1min-seed0/pictures/final_generator.png", "light.svg"):
         assert f"({picture})" in page and (bench.out / picture).exists()
 
 

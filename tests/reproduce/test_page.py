@@ -45,7 +45,7 @@ def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> Non
         "# Numbers",
         "| | log-likelihood | FD-x |",
         "| Ours | 12.3 ± 0.68 | 0.0123 |",
-        "| Theirs | diverged | not run |",
+        "| Theirs | failed | not run |",
         "| Third | not run | not run |",
         "| real images | 30.0 ± 1 |  |",
         "| GAN (quoted) | 225.0 ± 2 |  |",

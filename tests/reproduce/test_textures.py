@@ -15,21 +15,14 @@ from tutelage.baselines import descent, gram
 from tutelage.baselines.descent import Record
 from tutelage.baselines.texture_maps import RandomFilters
 from tutelage.checks import InputError
-from tutelage.reproduce import bench as benches
 from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
-from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures, textures_of
+from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures
 from tutelage.rng import stream
 
 METHOD = partial(gram.synthesise, maps=RandomFilters(sizes=(3,), count=4), plan=descent.Plan(steps=20))
 MEASURES = ("patch-SWD", "Portilla-Simoncelli")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(benches, "within", lambda seconds, recipe, *_: recipe)
-    return Bench(tmp_path / "out", 1.0, 0, torch.device("cpu"), "reproduce it")
 
 
 @pytest.fixture
@@ -143,15 +136,6 @@ def test_methods_make_as_many_descents_as_they_say(name: str) -> None:
     small = partial(method.func, **{**method.keywords, "plan": descent.Plan(steps=1)})  # type: ignore[attr-defined]
     made = small(texture, (160, 160), rng=stream(1), n=1, progress=once)
     assert made.shape == (1, 3, 160, 160) and len(seen) == descents
-
-
-def test_a_folder_of_nothing_and_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no pictures; give a folder"):
-        textures_of(tmp_path)
-    for ending in ("png", "jpg"):
-        (tmp_path / f"bark.{ending}").touch()
-    with pytest.raises(InputError, match="bark, bark; give a folder of pictures of other names"):
-        textures_of(tmp_path)
 
 
 @pytest.mark.parametrize(

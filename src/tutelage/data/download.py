@@ -32,7 +32,7 @@ MNIST_FILES = {
 """SHA-256 of the four gzipped files as they were published."""
 
 _CHUNK = 1 << 16
-_ELSEWHERE = "try again, name another address, or get the file yourself and use --data"
+_ELSEWHERE = "try again, or get the file yourself and use --data"
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):

@@ -122,7 +122,7 @@ def idx_file(folder: Path, name: str) -> Path:
     for spelling in _spellings(name):
         if (folder / spelling).is_file():
             return folder / spelling
-    raise InputError(f"no file {name} or {name}.gz in {folder}; copy MNIST's four files there, or use --download")
+    raise InputError(f"no file {name} or {name}.gz in {folder}; copy MNIST's four files there")
 
 
 def _spellings(name: str) -> tuple[str, ...]:

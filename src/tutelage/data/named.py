@@ -232,8 +232,7 @@ def find(
     Raises:
         InputError: it is nowhere; the message says where was looked and how to get it.
     """
-    named = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
-    root = None if named is None else Path(named)
+    root = _root(path)
     match kind:
         case "mnist":
             return _find_mnist(root, cache, download)
@@ -257,6 +256,31 @@ def find(
         hint = ", or read this folder with --set data.kind=folder" if kind == "image" and root.is_dir() else ""
         raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")
     return root
+
+
+def find_each(kind: Literal["image", "video"], path: Path | str | None = None) -> dict[str, Path]:
+    """Pictures, or clips, by their names without endings: the one that ``find`` finds, or all of a folder, in order.
+
+    What is hidden is left out, and of pictures so are folders; a folder among clips is one, of frames.
+
+    Raises:
+        InputError: nothing is there, or two have one name.
+    """
+    root = _root(path)
+    if root is None or not root.is_dir():
+        place = find(kind, path)
+        return {place.stem: place}
+    there = (p for p in root.iterdir() if not p.name.startswith(".") and (kind == "video" or p.is_file()))
+    places = sorted(there)
+    names, many = [p.stem for p in places], {"image": "pictures", "video": "clips"}[kind]
+    if not places or len(set(names)) < len(names):
+        raise InputError(f"{root} has {', '.join(names) or f'no {many}'}; give a folder of {many} of different names")
+    return dict(zip(names, places, strict=True))
+
+
+def _root(path: Path | str | None) -> Path | None:
+    named = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
+    return None if named is None else Path(named)
 
 
 _NEEDED = {
@@ -294,7 +318,7 @@ def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> 
     looked = ", ".join(str(place) for place in places)
     raise InputError(
         f"MNIST was not found (looked in: {looked}); name its folder with --data FOLDER or TUTELAGE_DATA, "
-        "or fetch it with --download"
+        "or fetch it with `tutelage train coopnets/mnist --download --out RUN`"
     )
 
 

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import DivergenceError, InputError
+from ..checks import DivergenceError, InputError, UnfinishedError
 from ..data import from_uint8, to_uint8
 from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
 from ..gradient import Fixed, prepared
@@ -487,15 +487,16 @@ class Igm:
         return images
 
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
-        """``n`` images of the size learned from: noise through the saved cascade.
+        """``n`` images of the size learned from: noise through the saved cascade, or the one classifier.
 
-        Raises ``InputError`` where no round is finished yet.
+        Raises ``UnfinishedError`` where no round is finished yet.
         """
         check_learned(state)
         chunk = self.plan.synthesis_batch
         sizes = [chunk] * (n // chunk) + ([n % chunk] if n % chunk else [])
         noise = [initial_noise((size, *self.shape), self.plan.reference_std, rng) for size in sizes]
-        return {"cascade": torch.cat([self.synthesise(state, part, rng) for part in noise])}
+        name = "classifier" if self.plan.single else "cascade"
+        return {name: torch.cat([self.synthesise(state, part, rng) for part in noise])}
 
     def development(self, state: State, images: int, moments: int) -> Images:
         """How the first pseudo-negatives came about (Fig. 1): ``[images, moments, C, *space]``.
@@ -551,9 +552,11 @@ def snapshot(classifier: nn.Module) -> nn.Module:
 
 
 def check_learned(state: State) -> None:
-    """Refuse a state from which nothing can be made yet. Raises ``InputError``."""
+    """Refuse a state from which nothing can be made yet. Raises ``UnfinishedError``."""
     if not state.round:
-        raise InputError("this run has finished no round yet, so it makes nothing; let it train longer, or train again")
+        raise UnfinishedError(
+            "this run has finished no round yet, so it makes nothing; let it train longer, or train again"
+        )
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:

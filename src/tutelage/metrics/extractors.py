@@ -103,7 +103,7 @@ class Extractor:
         if self.head is None:
             raise InputError(
                 f"the extractor {self.name} is no classifier, so it has no classes; use inception-2015, "
-                "efficientnet-lite0, mobilenetv2 or a run of classifier/mnist"
+                "efficientnet-lite0, the .npz of a MobileNetV2, or a run of classifier/mnist"
             )
         with torch.inference_mode():
             return self.head(features)

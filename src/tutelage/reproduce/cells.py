@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..checks import DivergenceError, InputError
+from ..checks import DivergenceError, InputError, UnfinishedError
 from ..run.results import Entry, write_results
 from .bench import Bench
 from .page import Table, write
@@ -38,10 +38,11 @@ def tabulate(bench: Bench, name: str, table: Table, groups: Iterable[Cells]) -> 
 def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Entry]:
     """Each entry of each group, as it is made and kept in ``results``; what is there already is taken from there.
 
-    A model that diverged has entries without a value, which say so in ``failed``.
+    A model that diverged, or cannot make anything by the end of its budget, has entries without a value, which say so
+    in ``failed``.
 
     Raises ``InputError`` where ``results`` was made within another budget or from another seed, and what making raises,
-    but for divergence.
+    but for these two.
     """
     known = read(results, bench)
     for names, make in groups:
@@ -73,5 +74,5 @@ def read(results: Path, bench: Bench) -> dict[str, Entry]:
 def _made(names: Sequence[str], make: Callable[[], Iterable[Entry]]) -> Iterator[Entry]:
     try:
         yield from make()
-    except DivergenceError as error:
+    except (DivergenceError, UnfinishedError) as error:
         yield from ({"name": name, "value": None, "stderr": None, "failed": str(error)} for name in names)

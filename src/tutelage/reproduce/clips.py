@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .. import data
-from ..checks import InputError
 from ..data import DataSpec, ImageSet
 from ..run import pictures
 
@@ -19,17 +18,9 @@ _LETTERS, _MARGIN = 14, 150
 
 
 def clips_of(spec: DataSpec, path: Path | None) -> dict[str, ImageSet]:
-    """Each clip by its name without ending: the one at ``path``, or all that the folder ``path`` has, in their order.
-
-    In a folder every file that is not hidden is a clip, and so is every folder, of frames. Raises ``InputError`` for a
-    folder of nothing, clips of one name, and clips that are refused.
-    """
-    place = data.find("video", path)
-    places = sorted(p for p in place.iterdir() if not p.name.startswith(".")) if place.is_dir() else [place]
-    names = [p.stem for p in places]
-    if not places or len(set(names)) < len(names):
-        raise InputError(f"{place} has {', '.join(names) or 'no clips'}; give a folder of clips of different names")
-    return {p.stem: data.load(spec, p).train for p in places}
+    """The clips that `tutelage.data.find_each` finds at ``path``, which raises ``InputError``, as clips that cannot be
+    read do."""
+    return {name: data.load(spec, place).train for name, place in data.find_each("video", path).items()}
 
 
 def save_strip(folder: Path, name: str, title: str, clip: Tensor) -> None:

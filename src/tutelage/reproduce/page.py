@@ -63,8 +63,9 @@ class Quoted:
 class Table:
     """What a page shows but for the numbers.
 
-    ``rows`` are of models: a cell without a number says "not run", one of a model that diverged "diverged". ``beside``
-    are rows of what no model is behind, where such a cell is empty. ``curves`` are drawn instead of the first column.
+    ``rows`` are of models: a cell without a number says "not run", and "failed" where the model diverged, or has
+    learned too little to make anything. ``beside`` are rows of what no model is behind, where such a cell is empty.
+    ``curves`` are drawn instead of the first column.
     """
 
     title: str
@@ -138,7 +139,7 @@ def _cell(entry: Entry | None, column: Column, missing: str) -> str:
     if entry is None:
         return missing
     if entry["value"] is None:
-        return "diverged"
+        return "failed"
     digits = ".2%" if column.digits.endswith("%") else ".2g"
     spread = "" if entry.get("stderr") is None else f" ± {entry['stderr']:{digits}}"
     return f"{entry['value']:{column.digits}}{spread}"

@@ -8,7 +8,6 @@ pictures of as large an area.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -91,18 +90,18 @@ def igm_textures(
 
     Args:
         bench: the terms.
-        path: a picture of a texture, or a folder of them, as `textures_of` takes it.
+        path: a picture of a texture, or a folder of them, as `tutelage.data.find_each` takes it.
         contenders: the models, the first of whole pictures, which all are compared with.
         only: names of recipes; where some are given, the other models are not run, and no method without learning is.
         methods: those, by name. One that needs weights which are not installed is not run.
         n: pictures of the first model's size that are made of each texture.
 
-    Yields each number as it is known. Raises as `textures_of` and `tutelage.reproduce.cells.filled` do, and
+    Yields each number as it is known. Raises as `find_each` and `tutelage.reproduce.cells.filled` do, and
     ``InputError`` for a picture that is not square, smaller than the first model's, or of colours that do not vary, for
     numbers of another picture of that name in the table that is there, and where plenoptic is not installed.
     """
     running, whole = chosen(contenders, only), contenders[0].recipe.data
-    textures = {name: (place, _whole(whole, place)) for name, place in textures_of(path).items()}
+    textures = {name: (place, _whole(whole, place)) for name, place in data.find_each("image", path).items()}
     _check_same(bench, textures)
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
@@ -145,21 +144,6 @@ def _check_same(bench: Bench, textures: Mapping[str, tuple[Path, Splits]]) -> No
                 f"{bench.out / f'{NAME}.json'} has numbers of another picture called {name} than {place}; name another "
                 "--out, or call the picture something else"
             )
-
-
-def textures_of(path: Path | None) -> dict[str, Path]:
-    """Each picture by its name without ending: the one at ``path``, or all files of the folder ``path`` not hidden.
-
-    ``path`` None is what ``TUTELAGE_DATA`` names. Raises ``InputError`` for a folder of nothing, and pictures of one
-    name.
-    """
-    named = path if path is not None else Path(os.environ.get("TUTELAGE_DATA", ""))
-    place = named if str(named) != "." and named.is_dir() else data.find("image", path)
-    places = sorted(p for p in place.iterdir() if p.is_file() and p.name[0] != ".") if place.is_dir() else [place]
-    names = [p.stem for p in places]
-    if not places or len(set(names)) < len(names):
-        raise InputError(f"{place} has {', '.join(names) or 'no pictures'}; give a folder of pictures of other names")
-    return dict(zip(names, places, strict=True))
 
 
 def _measures(bench: Bench, splits: Splits, texture: str, n: int) -> list[Measure[Any]]:

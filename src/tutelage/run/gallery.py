@@ -43,6 +43,7 @@ CAPTIONS = {
         "What the newest finished round made, for the next classifier to tell from the data.",
     ),
     "final_cascade": ("Cascade, final", "Noise through all rounds that were learned, not picked."),
+    "final_classifier": ("Classifier, final", "Noise that climbed what the one classifier prefers, not picked."),
     "rounds": ("How they came about", "Each row is one pseudo-negative, from noise (left) to the last round."),
     "nearest": (
         "Learned by heart?",
