@@ -407,7 +407,14 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "resume of no run": (["resume", "{root}/empty"], r"empty is no run folder.*give the --out of an earlier"),
     "resume of nothing": (["resume", "{root}/absent"], r"absent is no run folder"),
-    "resume without a checkpoint": (["resume", "{root}/fresh"], "fresh has no checkpoint yet"),
+    "samples without a checkpoint": (
+        ["sample", "{root}/fresh", "--out", "{root}/new.png"],
+        "fresh has no checkpoint yet; let `tutelage resume` bring it to its first",
+    ),
+    "samples into a folder in use": (
+        ["sample", "{root}/truncated", "--out", "{root}/fresh"],
+        "fresh is a folder that holds something already; name another",
+    ),
     "resume from a truncated checkpoint": (["resume", "{root}/truncated"], "0000006 is damaged: state.safetensors"),
     "resume with other data": (
         ["resume", "{root}/on_array", "--data", "{root}/other.npy"],

@@ -292,6 +292,28 @@ def test_a_walk_of_one_frame_is_refused_before_the_projection(tutelage, root: Pa
     assert not (tmp_path / "new").exists()
 
 
+def test_two_pictures_of_one_name_are_told_apart(tutelage, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.png").write_bytes((root / "in" / "b.png").read_bytes())
+    images = root / "in" / "a.png", tmp_path / "other" / "a.png"
+    said = tutelage("project", root / "generator", *images, "--out", tmp_path / "out", "--steps", 2)
+    names = [entry["name"] for entry in json.loads((tmp_path / "out" / "results.json").read_text())]
+    assert said.code == 0 and [name.partition("residual, ")[2] for name in names] == ["0 a.png", "1 a.png"]
+
+
+@pytest.mark.parametrize("name", ["vae/mnist", "dcgan/mnist", "flow-matching/mnist"])
+def test_latents_of_what_others_generate_are_not_inferred(tutelage, root: Path, tmp_path: Path, name: str) -> None:
+    assert train.train(tiny(name, {"plan.iterations": 1}), tiny_images(), tmp_path / "run", CPU, {}) == "done"
+    arguments = [root / "in" / "a.png", "--out", tmp_path / "out"]
+    refused(tutelage("complete", tmp_path / "run", *arguments, "--mask", "square:3"), "has no generator to infer")
+    refused(tutelage("project", tmp_path / "run", *arguments), "run has no generator to infer latents of")
+    said = tutelage("interpolate", tmp_path / "run", "--out", tmp_path / "walk.png")
+    if name.startswith("flow"):
+        refused(said, "this run has no generator, so there are no latents to walk between")
+    else:
+        assert said.code == 0 and (tmp_path / "walk.png").exists()
+
+
 def test_a_run_of_patches_has_no_latents(tutelage, root: Path, tmp_path: Path) -> None:
     assert train.train(tiny("igm/texture", {"plan.rounds": 1}), tiny_texture(), tmp_path / "igm", CPU, {}) == "done"
     arguments = ["complete", tmp_path / "igm", root / "in", "--mask", "square:3", "--out", tmp_path / "out"]

@@ -94,6 +94,21 @@ def test_negatives_of_ones_own(tutelage, root: Path, tmp_path: Path) -> None:
     assert tutelage(*train, *TINY, "plan.rounds=1").code == 0
     kept = np.load(out / "negatives" / "0000000.npy")
     assert np.array_equal(kept[5:], pictures.transpose(0, 3, 1, 2))  # after the noise of the first chains
+    faint = tmp_path / "faint"
+    faint.mkdir()
+    Image.fromarray((100 + pictures[0] // 8).astype(np.uint8)).save(faint / "0.png")
+    train = [
+        "train",
+        "igm/texture",
+        "--image",
+        root / "bricks.png",
+        "--out",
+        tmp_path / "faint run",
+        "--negatives",
+        faint,
+    ]
+    assert tutelage(*train, *TINY, "plan.rounds=1", "data.scaling=per-image").code == 0
+    assert np.ptp(np.load(tmp_path / "faint run" / "negatives" / "0000000.npy")[5:]) == 255  # as the data are
     np.save(tmp_path / "images.npy", pictures[:, :8, :8, 0])
     other = ["train", "coopnets/mnist", "--data", tmp_path / "images.npy", "--out", tmp_path / "no"]
     said = tutelage(*other, "--negatives", tmp_path / "fakes", *settings("coopnets/mnist"))

@@ -104,6 +104,7 @@ def test_few_images_have_their_categories(
         (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        (("table6", "--budget", 1, "--skip-bad"), "table6 has a part for each file that it is given; leave out --skip"),
         (("table2", "--budget", 1, "--convert"), "table2 is of data in files of their own; leave out --convert and"),
     ],
 )

@@ -25,7 +25,7 @@ from tyro.conf import Positional, arg
 from . import __version__, data
 from .apps import any_size, dynamics, inference, interpolation, style
 from .checks import DivergenceError, InputError
-from .data import class_labels, from_uint8
+from .data import class_labels, from_uint8, to_uint8
 from .learn import algorithm_g, coopnets, igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
@@ -293,8 +293,8 @@ def complete(
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
+    completing.check_generator(run, recipe)
     learner, state = _trained(opened, where, revision_steps or None)
-    completing.check_generator(run, state)
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
@@ -328,8 +328,8 @@ def project(
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
+    completing.check_generator(run, recipe)
     learner, state = _trained(opened, where)
-    completing.check_generator(run, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     done = projecting.project_images(learner, state, found.images, plan, rng, frames, _WALKS[path])
@@ -484,6 +484,8 @@ def reproduce(
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     if changes and name not in _OF_PICTURES:
         raise InputError(f"{name} is of data in files of their own; leave out --convert and --skip-bad")
+    if skip_bad and name in ("table6", "igm-textures"):
+        raise InputError(f"{name} has a part for each file that it is given; leave out --skip-bad, and the bad file")
     contenders = [
         dataclasses.replace(contender, recipe=codec.replace_fields(contender.recipe, changes))
         for contender in _OF_PICTURES.get(name, ())
@@ -630,7 +632,9 @@ def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
     spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
-    return torch.tensor(data.load(spec, path).train.pixels)
+    images = data.load(spec, path).train
+    chunks = (slice(start, start + 1_000) for start in range(0, len(images), 1_000))
+    return torch.cat([to_uint8(images.batch(chunk)) for chunk in chunks])  # stretched as the recipe says
 
 
 def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
@@ -709,7 +713,7 @@ def _interpolation(
     for target in targets:
         if target.suffix not in (".png", ".gif"):
             raise InputError(f"--out {target} ends in {target.suffix!r}; give a .png or a .gif")
-    if not hasattr(state, "average"):
+    if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
         raise InputError(
             "this run has no generator, so there are no latents to walk between; use a coopnets or generator run"
         )
@@ -733,7 +737,7 @@ def _estimate(recipe: Recipe, path: Path | None, device: torch.device) -> None:
         observations, note = len(_load(recipe, path).train), ""
     except InputError as error:
         observations, note = 0, f" (not counting the data: {error})"
-    needed = estimated_bytes(recipe, observations) / 1e6
+    needed = estimated_bytes(recipe, observations, device) / 1e6
     print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
     seconds = estimated_seconds(recipe, device)
     whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")

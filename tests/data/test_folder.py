@@ -13,6 +13,7 @@ from PIL import Image
 from tutelage.checks import InputError
 from tutelage.data import Fit, folder_images, folder_splits
 from tutelage.data.files import Files
+from tutelage.data.folder import picture_files
 
 GREY, RGB = Fit((4, 4), 1), Fit((4, 4), 3)
 
@@ -43,6 +44,20 @@ def test_every_format_in_the_order_of_the_paths(tmp_path):
     assert images.shape == (1, 8, 8) and images.name == "pictures" and isinstance(images.pixels, np.memmap)
     means = images.pixels.mean((1, 2, 3))
     assert np.abs(means - sorted(values.values())).max() <= 2  # webp and jpeg lose a little
+
+
+def test_links_to_folders_are_followed_and_circles_are_not(tmp_path):
+    source = tmp_path / "pictures"
+    for name in ("cats/1.png", "cats/more/2.png"):
+        save(source / name)
+    save(tmp_path / "elsewhere" / "3.png")
+    (source / "dogs").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (source / "wolves").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (source / "cats" / "more" / "again").symlink_to(source, target_is_directory=True)
+    (source / "gone").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    images = folder_images(source, RGB, cache=tmp_path / "cache")
+    assert len(images) == 4
+    assert [*picture_files(source).stats] == ["cats/1.png", "cats/more/2.png", "dogs/3.png", "wolves/3.png"]
 
 
 def test_decoded_once(tmp_path, monkeypatch):

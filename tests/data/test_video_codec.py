@@ -91,6 +91,17 @@ def test_an_avi_tells_only_how_frames_are_stored(tmp_path, codec):
     assert clip.fps == 25.0 and len(clip.frames) == 12
 
 
+def test_an_mpeg_stream_tells_the_times_of_some_frames_only(tmp_path):
+    with av.open(tmp_path / "a.mpg", "w", format="mpeg") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        for frame in noise(12, 8, 8).repeat(8, axis=1).repeat(8, axis=2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    clip = video.read(tmp_path / "a.mpg")
+    assert clip.fps == 25.0 and len(clip.frames) == 12
+
+
 def test_a_camera_held_upright(tmp_path):
     frames = noise(3, 16, 32)
     straight = video.read(contained(tmp_path / "a.mov", frames, codec="qtrle", pixels="rgb24"))

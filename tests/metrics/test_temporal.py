@@ -178,6 +178,23 @@ def test_a_clip_is_compared_with_its_other_windows() -> None:
 
 STILL = CLIP[:, :1].expand(-1, 9, -1, -1)
 ONE_CLIP = [temporal_variance, lambda clip: spectrum(clip, 4), lambda clip: own_nearest_windows(clip, 2)]
+
+
+def test_what_is_matched_within_a_range_has_the_variance_all_the_same() -> None:
+    wanted = torch.rand(3, 6, 4, 5, generator=stream(0), dtype=torch.float64) * 2 - 1
+    faint = 0.9 + 0.02 * torch.randn(3, 6, 4, 5, generator=stream(1), dtype=torch.float64)
+    found = matched(faint, wanted, limit=1.0)
+    assert found.abs().max() == 1 and temporal_variance(matched(faint, wanted).clamp(-1, 1)) < 0.8 * temporal_variance(
+        wanted
+    )
+    assert temporal_variance(found) == pytest.approx(temporal_variance(wanted), rel=1e-6)
+    # one frame of six that differs cannot vary as much as one in two
+    blinking = torch.tensor([1.0, -1.0] * 3).view(1, 6, 1, 1).expand(1, 6, 2, 2)
+    once = torch.tensor([0.9, 1.0, 1.0, 1.0, 1.0, 1.0]).view(1, 6, 1, 1).expand(1, 6, 2, 2)
+    most = matched(once, blinking, limit=1.0)
+    assert temporal_variance(most) < 0.6 and set(most.flatten().tolist()) == {-1.0, 1.0}
+
+
 TWO_CLIPS = [fidelity, matched, lambda a, b: nearest_windows(a, b, 2)]
 
 

@@ -32,10 +32,36 @@ def iterations(seconds: float, monkeypatch: pytest.MonkeyPatch, tick: float = 0.
 
 
 def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    # one look at the clock an iteration, and one after the last of 12: 11 intervals + 1 for 11 iterations
+    # one look at the clock an iteration, until 20 s are over, and one more: 81 intervals + 1 for 81 iterations
     recipe = iterations(1000.0, monkeypatch)
-    assert recipe.plan.iterations == int(1000 / (0.25 * 12 / 11))
-    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (366, 366, None)
+    assert recipe.plan.iterations == int(1000 / (0.25 * 82 / 81)) == 3951
+    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (395, 395, None)
+
+
+def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = iterations(100.0, monkeypatch)  # 2 s would be 9
+    assert recipe.plan.iterations == int(100 / (0.25 * 12 / 11))
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "decay", "every"),
+    [("coopnets/mnist", 100.0, 0.999, 1), ("coopnets/mnist", 1000.0, 0.9, 1), ("wgan/mnist", 1000.0, 0.999, 2)],
+)
+def test_an_average_forgets_in_a_twentieth_of_what_the_budget_holds(
+    monkeypatch: pytest.MonkeyPatch, name: str, seconds: float, decay: float, every: int
+) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
+    made = within(seconds, tiny(name, {"plan.ema_decay": decay}), IMAGES, CPU).plan
+    assert made.ema_decay == min(decay, 1 - 20 / (made.iterations // every))
+    assert (made.ema_decay == decay) == (decay == 0.9)
+
+
+def test_without_an_average_there_is_none_in_the_budget_either() -> None:
+    recipe = tiny("coopnets/mnist")
+    without = replace(recipe, plan=replace(recipe.plan, ema_decay=None))
+    assert within(1e-6, without, IMAGES, CPU).plan.ema_decay is None
+    assert within(1e-6, recipe, IMAGES, CPU).plan.ema_decay == 0  # one iteration is all there is to average
 
 
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,4 +143,4 @@ def test_rounds_are_stopped_by_the_clock(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:
     run = trained(bench_at(tmp_path), tiny("vae/mnist"), IMAGES, own_length=True)
-    assert (run.path.name, run.recipe().plan.iterations) == ("vae-mnist", 6)
+    assert (run.path.name, run.recipe().plan.iterations) == ("vae-mnist-seed3", 6)

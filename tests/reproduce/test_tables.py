@@ -61,7 +61,7 @@ def test_table2(bench: Bench) -> None:
     list(table2(bench, None, contenders, (), judge, samples=30, near=10))
     page = (bench.out / "table2.md").read_text()
     assert "not run" not in page and "| Persistent CD | " in page
-    assert (bench.out / "models" / "classifier-mnist").is_dir()
+    assert (bench.out / "models" / "classifier-mnist-seed0").is_dir()
 
 
 def test_fig8(bench: Bench) -> None:
@@ -142,6 +142,8 @@ def test_table5(bench: Bench) -> None:
     assert set(found) == {f"{row} {what} M{size}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
     assert 0 < found["inter-4 error M3"]["value"] < 0.5 and found["inter-4 error M3"]["n"] == 6
     assert found["CoopNets error M4"]["run"] == "coopnets-mnist-1min-seed0"
+    assert found["CoopNets error M4"]["latent_step_size"] in (0.3, 0.1, 0.03, 0.01)
+    assert found["CoopNets error M4"]["residual"] > 0
     page = (bench.out / "table5.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "| inter-3 (paper) |" in page
     for entry in entries:

@@ -76,6 +76,18 @@ def test_memory_of_an_introspective_model_grows_with_its_chains_and_patches() ->
     assert needed(patches=100) - needed(patches=75) == needed(patches=75) - one > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"), [("coopnets/mnist", {"plan.chains": 500, "plan.batch_size": 500}), ("igm/texture", {})]
+)
+def test_memory_is_that_of_the_arithmetic_on_the_device(
+    monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, int]
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    exact, low = (tiny(name, {"precision": precision, **changes}) for precision in ("float32", "bfloat16"))
+    assert estimated_bytes(low, 1) == estimated_bytes(exact, 1) == estimated_bytes(exact, 1, "cuda")
+    assert estimated_bytes(low, 1, "cuda") < estimated_bytes(exact, 1)
+
+
 def test_time_of_an_introspective_model_grows_with_its_patches(monkeypatch) -> None:
     clock = Slow()
     monkeypatch.setattr("tutelage.run.estimate.time", clock)

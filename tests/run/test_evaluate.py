@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from tiny_recipes import tiny, tiny_images
-from tutelage.checks import InputError
+from tutelage.checks import InputError, UnfinishedError
 from tutelage.data import Splits
+from tutelage.learn.coopnets import CoopNets
 from tutelage.metrics.extractors import Extractor
 from tutelage.recipes import by_name
 from tutelage.rng import stream
@@ -127,6 +128,23 @@ def test_history_measures_every_checkpoint(run: RunFolder) -> None:
     assert [(entry["name"], entry["iteration"]) for entry, _ in found[:4]] == over_time
     assert [(entry["name"], entry["iteration"]) for entry in read(run.path / "history.json")] == over_time
     assert read(run.results) == [entry for entry, _ in found[2:]]
+
+
+def test_history_passes_over_checkpoints_that_make_nothing_yet(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = CoopNets.sample
+
+    def from_4(self: CoopNets, state: Any, n: int, rng: torch.Generator) -> Any:
+        if state.iteration < least:
+            raise UnfinishedError("nothing yet")
+        return sample(self, state, n, rng)
+
+    monkeypatch.setattr(CoopNets, "sample", from_4)
+    least = 4
+    found = list(evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU, history=True))
+    assert {entry["iteration"] for entry, _ in found if "iteration" in entry} == {4}
+    least = 5
+    with pytest.raises(UnfinishedError):
+        list(evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU, history=True))
 
 
 def test_a_run_without_checkpoint_is_refused(run: RunFolder, tmp_path: Path) -> None:

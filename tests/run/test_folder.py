@@ -72,7 +72,7 @@ def test_damaged_descriptions_are_refused(tmp_path: Path, name: str, content: by
 
 def test_the_newest_checkpoint(tmp_path: Path) -> None:
     run = folder.create(tmp_path, RECIPE, FACTS)
-    with pytest.raises(InputError, match=r"has no checkpoint yet; let it train to its first one, or train again"):
+    with pytest.raises(InputError, match=r"has no checkpoint yet; let `tutelage resume` bring it to its first"):
         run.latest()
     for name in ("0000010", "0000002", ".0000011.tmp-1"):
         (run.checkpoints / name).mkdir()

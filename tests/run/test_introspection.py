@@ -107,6 +107,34 @@ def test_a_run_leaves_its_rounds_pictures_and_why_it_ended(whole: Path) -> None:
     assert "All rounds are done." in page and "Classification step" in page and "Synthesis step" in page
 
 
+def die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_run_killed_before_its_first_checkpoint_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    more = (torch.arange(2 * 16 * 16, dtype=torch.uint8).view(2, 1, 16, 16),) if given else ()
+    of = (tiny("igm/texture"), tiny_texture())
+    assert train.train(*of, tmp_path / "whole", CPU, {}, None, False, *more) == "done"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoint, "save", die)
+        train.train(*of, tmp_path / "run", CPU, {}, None, False, *more)
+    assert train.resume(RunFolder(tmp_path / "run"), tiny_texture(), CPU) == "done"
+    assert same(saved_state(tmp_path / "run"), saved_state(tmp_path / "whole"))
+    assert same(kept(tmp_path / "run"), kept(tmp_path / "whole"))
+
+
+def test_negatives_that_were_not_kept_yet_are_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train, "measured", die)
+        train.train(tiny("igm/texture"), tiny_texture(), tmp_path / "run", CPU, {}, None, False, given)
+    with pytest.raises(InputError, match="killed before it had kept the negatives that it was given; remove it, train"):
+        train.resume(RunFolder(tmp_path / "run"), tiny_texture(), CPU)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_at_any_moment_leads_to_the_same_cascade(tmp_path: Path, whole: Path, moment: str) -> None:

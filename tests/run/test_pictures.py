@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from tutelage.checks import InputError
+from tutelage.data import video
 from tutelage.run import pictures
 
 
@@ -53,6 +54,20 @@ def test_labelled_row_keeps_every_panel() -> None:
     assert (found == (10, 10, 10)).all(axis=1).sum() >= 40 * 30
     with pytest.raises(InputError, match="at least one"):
         pictures.labelled_row([])
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is a folder that holds something already; name another"):
+        pictures.write_images(torch.zeros(1, 3, 4, 4), tmp_path)
+    (tmp_path / "empty").mkdir()
+    pictures.write_images(torch.zeros(2, 3, 4, 4), tmp_path / "empty")
+    assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["00000.png", "00001.png"]
+
+
+def test_videos_in_a_folder_are_as_fast_as_a_gif_can_be(tmp_path: Path) -> None:
+    pictures.write_images(torch.rand(1, 3, 5, 8, 8) * 2 - 1, tmp_path / "each", fps=60)
+    assert video.read(tmp_path / "each" / "00000.gif").fps == 50
 
 
 def test_png_keeps_every_pixel(tmp_path: Path) -> None:

@@ -179,6 +179,45 @@ def test_a_kill_after_the_checkpoint_repeats_what_was_lost(tmp_path: Path, inter
     assert same(saved_state(run), saved_state(tmp_path / "whole"))
 
 
+def killed_before_a_checkpoint(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoint, "save", die)
+        train.train(*arguments)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_run_killed_before_its_first_checkpoint_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    recipe, run = tiny(name, {"checkpoint_every": 4}), tmp_path / "run"
+    observed = tiny_clip() if recipe.data.frames else tiny_images(10)
+    assert train.train(recipe, observed, tmp_path / "whole", CPU, {}) == "done"
+    killed_before_a_checkpoint(monkeypatch, recipe, observed, run, CPU, {})
+    assert not checkpoint.available(run / "checkpoints") and len(numbers(run)) == 4
+    assert train.resume(RunFolder(run), observed, CPU) == "done"
+    assert numbers(run) == numbers(tmp_path / "whole")
+    assert same(saved_state(run), saved_state(tmp_path / "whole"))
+
+
+def test_resuming_removes_the_pictures_of_what_is_learned_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, run = tiny("coopnets/mnist", {"checkpoint_every": 4, "picture_every": 1}), tmp_path / "run"
+    killed_before_a_checkpoint(monkeypatch, recipe, tiny_images(10), run, CPU, {})
+    assert (run / "pictures" / "revised_0000003.png").exists()
+    (run / "pictures" / "mine.png").write_bytes(b"")
+    assert train.resume(RunFolder(run), tiny_images(10), CPU, minutes=0) == "time"
+    assert sorted(path.name for path in (run / "pictures").glob("[rm]*")) == [
+        "mine.png",
+        "real.png",
+        "reconstructed_0000001.png",
+        "revised_0000001.png",
+    ]
+
+
 def test_resuming_a_finished_run_leaves_its_state(tmp_path: Path) -> None:
     recipe, observed = tiny("generator/mnist"), tiny_images()
     train.train(recipe, observed, tmp_path, CPU, {})

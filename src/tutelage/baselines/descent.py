@@ -95,7 +95,7 @@ def descend(energy: Energy, start: Tensor, plan: Plan) -> Iterator[Record]:
     while done < plan.steps:
         group = optimiser.param_groups[0]
         group["max_iter"] = min(_AT_ONCE, plan.steps - done)
-        group["max_eval"] = 30 * group["max_iter"]  # a line search has 25 at most
+        group["max_eval"] = 30 * group["max_iter"]  # a line search has what is left of them, at most
         optimiser.step(value)  # type: ignore[arg-type]
         now = float(energy(position.detach()).sum())
         steps = int(optimiser.state[position].get("n_iter", 0))

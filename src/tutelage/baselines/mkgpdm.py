@@ -178,7 +178,13 @@ def negative_log_likelihood(parameters: Parameters, y: Tensor) -> Tensor:
 def _optimised(begun: Parameters, y: Tensor, iterations: int) -> Parameters:
     """Parameters after so many iterations of L-BFGS from ``begun``."""
     leaves = Parameters(*(tensor.clone().requires_grad_(True) for tensor in begun))
-    optimiser = torch.optim.LBFGS(list(leaves), max_iter=iterations, history_size=20, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        list(leaves),
+        max_iter=iterations,
+        max_eval=30 * iterations,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()

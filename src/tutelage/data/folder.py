@@ -87,9 +87,16 @@ def picture_files(folder: Path) -> Files:
 
 
 def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Relative name, and length and times of change, of every image file below ``folder``."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """Relative name, and length and times of change, of every image file below ``folder``.
+
+    Links to folders are followed; a folder that is met again inside itself is passed over.
+    """
+    above: dict[str, frozenset[tuple[int, int]]] = {}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = os.stat(place)
+        met = above.pop(place, frozenset()) | {(here.st_dev, here.st_ino)}
+        folders[:] = [name for name in folders if not name.startswith(".") and _identity(place, name) not in met]
+        above |= {os.path.join(place, name): met for name in folders}
         inside = Path(place).relative_to(folder).as_posix()
         start = "" if inside == "." else f"{inside}/"
         for name in names:
@@ -97,6 +104,11 @@ def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
             if is_picture(start + name) and os.path.isfile(path):
                 found = os.stat(path)
                 yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _identity(place: str, name: str) -> tuple[int, int]:
+    found = os.stat(os.path.join(place, name))
+    return found.st_dev, found.st_ino
 
 
 def _name(folder: Path) -> str:

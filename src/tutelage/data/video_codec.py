@@ -51,15 +51,16 @@ def decode(path: Path, convert: bool, first: int | None) -> tuple[np.ndarray, fl
             if stream is None or stream.codec_context is None:
                 raise Refused("has no pictures that can be decoded", "give another file")
             stream.codec_context.options = {"err_detect": "explode"}
-            times: list[int] = []
+            times: list[int | None] = []
             pixels = gathered(_frames(container, stream, convert, times), first)
-            if len(times) < 2:
+            shown = [time for time in times if time is not None]
+            if len(shown) < max(2, len(times)):  # an MPEG program stream may tell the times of some frames only
                 return pixels, float(stream.average_rate or 0) or None
             # frames come in the order they are shown in; an old AVI tells only in which order they are stored
-            return pixels, steady_rate(sorted(times), stream.time_base, stream.average_rate)
+            return pixels, steady_rate(sorted(shown), stream.time_base, stream.average_rate)
 
 
-def _frames(container: Any, stream: Any, convert: bool, times: list[int]) -> Iterator[tuple[str, np.ndarray]]:
+def _frames(container: Any, stream: Any, convert: bool, times: list[int | None]) -> Iterator[tuple[str, np.ndarray]]:
     """Every frame; ``times`` receives when it is shown."""
     av, packets, packet = _av(), 0, None
     try:

@@ -83,16 +83,31 @@ def temporal_variance(clip: Tensor) -> float:
     return clip.double().var(1, correction=0).mean().item()
 
 
-def matched(synthesised: Tensor, clip: Tensor) -> Tensor:
+def matched(synthesised: Tensor, clip: Tensor, limit: float | None = None) -> Tensor:
     """``synthesised`` ``[C, T, H, W]`` with the temporal variance of ``clip`` ``[C, T', H, W]``.
 
-    It may leave the range of images. Raises ``InputError`` for what are no such clips, differ in size, or do not move.
+    What moves about each pixel's mean is multiplied by one gain. The result may leave the range of images; with a
+    ``limit`` it is clamped to ±``limit``, and the gain is the one by which it has the clip's variance nevertheless, or,
+    where none of up to a thousand times the first does, the largest.
+
+    Raises ``InputError`` for what are no such clips, differ in size, or do not move.
     """
     _check_both(synthesised, clip, "matching of temporal variance", moving=True)
-    gain = (temporal_variance(clip) / temporal_variance(synthesised)) ** 0.5
-    y = synthesised.double()
+    wanted, y = temporal_variance(clip), synthesised.double()
     mean = y.mean(1, keepdim=True)
-    return (mean + (y - mean) * gain).to(synthesised.dtype)
+
+    def multiplied(gain: float) -> Tensor:
+        made = mean + (y - mean) * gain
+        return made if limit is None else made.clamp(-limit, limit)
+
+    low = (wanted / temporal_variance(synthesised)) ** 0.5
+    if limit is None:
+        return multiplied(low).to(synthesised.dtype)
+    high = 1000 * low
+    for _ in range(50):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if temporal_variance(multiplied(middle)) < wanted else (low, middle)
+    return multiplied(high).to(synthesised.dtype)
 
 
 def spectrum(clip: Tensor, window: int = 32) -> Spectrum:

@@ -19,7 +19,10 @@ from ..run.build import build
 from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
 
-_TRIAL = 12  # iterations that are timed, the first of them apart
+_TRIAL = 12  # iterations that are timed at least, the first of them apart
+_SLICE = 50  # part of the budget for which they are timed, and a tenth at most
+_MOST = 100_000
+_MEMORY = 20  # how often the memory of an average of weights fits into learning, at least
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def trained(
     `tutelage.run.train.train` raises.
     """
     stem = recipe.name.replace("/", "-")
-    path = bench.out / "models" / (stem if own_length else f"{stem}-{bench.minutes:g}min-seed{bench.seed}")
+    of = f"seed{bench.seed}" if own_length else f"{bench.minutes:g}min-seed{bench.seed}"
+    path = bench.out / "models" / f"{stem}-{of}"
     introspective = isinstance(recipe.plan, igm.Plan)
     if not (path / "recipe.json").exists():
         chosen = replace(recipe, seed=bench.seed)
@@ -87,25 +91,34 @@ def within(
 ) -> Recipe:
     """``recipe`` with as many iterations as fit into ``seconds``, 1 or more, and ten checkpoints and pictures.
 
-    A few iterations are timed, and thrown away.
+    Some are timed, for a fiftieth of the budget, and thrown away. An average of the generator's weights forgets in a
+    twentieth of its iterations what it began with, or faster where the recipe says so: with few iterations, it would
+    still be an average with the weights that nothing was learned by.
     """
-    trial = replace(recipe, plan=replace(recipe.plan, iterations=_TRIAL))
-    learner = build(trial, len(observed), device, labels=labels)
+    learner = build(recipe, len(observed), device, labels=labels)
     rng = stream(recipe.seed, "pace", device=device)
     batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
     state = learner.init(rng)
     for state, _, _ in measured(
-        learner, state, observed, rng, iterations=_TRIAL, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
+        learner, state, observed, rng, iterations=_MOST, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
     ):
         now = time.perf_counter()
         if state.iteration == 1:  # what is slow once
             began, first = now, now - began
-        elif now - began + first > seconds / 10:
+            continue
+        enough = state.iteration >= _TRIAL and now - began > seconds / _SLICE
+        if enough or now - began + first > seconds / 10:
             break
     each = (time.perf_counter() - began) / max(1, state.iteration - 1)
     iterations = max(1, int(seconds / each))
     tenth = max(1, iterations // 10)
-    plan = replace(recipe.plan, iterations=iterations)
+    changes: dict[str, Any] = {"iterations": iterations}
+    decay = getattr(recipe.plan, "ema_decay", None)
+    moves = iterations // getattr(recipe.plan, "generator_every", 1)
+    most = max(0.0, 1 - _MEMORY / max(1, moves))
+    if decay is not None and decay > most:
+        changes["ema_decay"] = most
+    plan = replace(recipe.plan, **changes)
     return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
 
 

@@ -1,4 +1,7 @@
-"""Faces of 64x64 pixels: IGM's Fig. 8, by a cascade, a single classifier and DCGAN, and CoopNets'."""
+"""Faces of 64x64 pixels: IGM's Fig. 8, by a cascade, a single classifier and DCGAN, and CoopNets'.
+
+DCGAN moves both its networks once an iteration; IGM's authors moved the generator twice.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ Of a synthesis y of as many frames as the clip, clamped to its range:
 
 `PSNR`, `SSIM`   of each frame with the clip's frame at the same time, the mean over frames, as in CoopNets Table 6.
                  Both prefer what stands still.
-`matched PSNR`, `matched SSIM`   the same of y at the clip's temporal variance (`tutelage.metrics.temporal.matched`).
+`matched PSNR`, `matched SSIM`   the same of y at the clip's temporal variance, which it has in the range of images
+                 (`tutelage.metrics.temporal.matched`).
 `variance`       y's temporal variance, of that of the clip: 1 moves as much, 0 not at all.
 `spectrum`       decibels between the spectra of differences of frames, over windows of half the clip.
 `nearest`        how far stretches of y at matched variance are from the nearest stretch of the clip, at any lag: a
@@ -55,9 +56,9 @@ def measures(moves: bool = True) -> tuple[str, ...]:
 def _of_one(y: Tensor, clip: Tensor, moves: bool) -> dict[str, float]:
     plain = fidelity(y, clip)
     found = {"PSNR": plain.psnr.value, "SSIM": plain.ssim.value}
-    equal = matched(y, clip) if moves else y
+    equal = matched(y, clip, limit=1.0) if moves else y
     if moves:
-        at_variance = fidelity(equal.clamp(-1, 1), clip)
+        at_variance = fidelity(equal, clip)
         found |= {"matched PSNR": at_variance.psnr.value, "matched SSIM": at_variance.ssim.value}
     window = clip.shape[1] // 2
     found["variance"] = temporal_variance(y) / temporal_variance(clip)

@@ -190,7 +190,14 @@ def _time(entries: Iterable[Entry]) -> list[str]:
 
 def _failures(entries: Iterable[Entry]) -> list[str]:
     failed = {entry["failed"]: entry["name"] for entry in entries if "failed" in entry}
-    return [line for message, name in failed.items() for line in (f"{name}: {message}", "")]
+    edges = {
+        f"{entry['name']} has its width at the edge of the grid that was tried."
+        for entry in entries
+        if entry.get("at_edge")
+    }
+    return [
+        line for said in (*(f"{name}: {why}" for why, name in failed.items()), *sorted(edges)) for line in (said, "")
+    ]
 
 
 def _terms(entries: Iterable[Entry]) -> list[str]:

@@ -40,7 +40,8 @@ Log-likelihood is that of the test images under Gaussian windows on the samples 
 width chosen on the validation images; more is better, but more than real training images get is smoothness, not
 quality. It can be fooled, so beside it stand the Fréchet distance in the features of a small classifier of digits (less
 is better), and precision and recall in the same features: how many samples lie among real test images, and how many
-test images among the samples."""
+test images among the samples. Persistent CD draws by going on with its chains, which move slowly: many of its samples
+are nearly alike."""
 
 
 def table2(

@@ -45,6 +45,7 @@ def build(
     path: Path | None = None,
     initial: torch.Tensor | None = None,
     labels: torch.Tensor | None = None,
+    precision: Precision | None = None,
 ) -> Learner[Any]:
     """The learner of ``recipe`` on a data set of ``observations`` images, its networks on ``device``.
 
@@ -53,11 +54,11 @@ def build(
     with them (None: it is not gone on with). Weights are drawn on the CPU from the recipe's seed, so that they are the
     same on every device.
 
-    Layers compute in what `tutelage.nets.arithmetic` says of the recipe's precision.
+    Layers compute in ``precision`` (None: what `tutelage.nets.arithmetic` says of the recipe's).
 
     Raises ``InputError`` where the recipe lacks a network, or ``initial`` or ``labels`` do not fit.
     """
-    precision = arithmetic(recipe.precision, device)
+    precision = precision or arithmetic(recipe.precision, device)
     descriptor = generator = classifier = recogniser = None
     if recipe.descriptor is not None:
         descriptor = _descriptor(recipe.descriptor, recipe.seed, precision).to(device)

@@ -18,6 +18,7 @@ from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
 from ..energy import Tilt
+from ..learn import algorithm_g, coopnets
 from ..learn.algorithm_d import reference_energy, revision_kernel
 from ..learn.chunks import images_per_chunk
 from ..metrics.pixel import recovery_scores
@@ -132,9 +133,9 @@ def write_completion(
     return entries
 
 
-def check_generator(run: Path, state: Any) -> None:
-    """Raises ``InputError`` where a run has no generator."""
-    if not hasattr(state, "average"):
+def check_generator(run: Path, recipe: Recipe) -> None:
+    """Raises ``InputError`` where a run has no generator that latents are inferred of, with a noise σ."""
+    if not isinstance(recipe.plan, coopnets.Plan | algorithm_g.Plan):
         raise InputError(f"run {run} has no generator to infer latents of; give a coopnets or a generator run")
 
 

@@ -11,14 +11,15 @@ import torch
 
 from ..energy.patches import CHUNK
 from ..learn import coopnets, igm
+from ..nets import arithmetic
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Batch
 from .build import build
 
 
-def estimated_bytes(recipe: Recipe, observations: int) -> int:
-    """Peak memory of learning from ``observations`` images, estimated.
+def estimated_bytes(recipe: Recipe, observations: int, device: torch.device | str = "cpu") -> int:
+    """Peak memory of learning from ``observations`` images on ``device``, estimated without it.
 
     On top of it come the interpreter and its libraries, about 300 MB. The state is counted, with two moments
     and a gradient for each parameter, and twice more while a checkpoint is written. What automatic
@@ -27,8 +28,8 @@ def estimated_bytes(recipe: Recipe, observations: int) -> int:
     once. The images are counted as bytes, memory-mapped.
     """
     if isinstance(recipe.plan, igm.Plan):
-        return _introspective_bytes(recipe, recipe.plan, observations)
-    learner = build(recipe, observations)
+        return _introspective_bytes(recipe, recipe.plan, observations, device)
+    learner = build(recipe, observations, precision=arithmetic(recipe.precision, device))
     rng = stream(recipe.seed, "estimate")
     state = learner.init(rng)
     batch = recipe.plan.batch_size
@@ -49,11 +50,11 @@ def estimated_bytes(recipe: Recipe, observations: int) -> int:
     return pixels + kept + gradients + max(at_once, 2 * kept)
 
 
-def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int) -> int:
+def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int, device: torch.device | str) -> int:
     """The classifier with its gradient, momentum and snapshot; what differentiation keeps of the patches of an update
     or of a step of synthesis, whichever are more; chains with Adam's moments; and the images, as bytes.
     """
-    learner = build(recipe, observations)
+    learner = build(recipe, observations, precision=arithmetic(recipe.precision, device))
     assert isinstance(learner, igm.Igm)
     parameters = _bytes_of(list(learner.classifier.parameters()))
     few, more = (

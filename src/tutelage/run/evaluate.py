@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
+from ..checks import UnfinishedError
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
@@ -167,7 +168,12 @@ def measure_models(
     most = max(measure.samples for measure in measures)
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
-        drawn = learner.sample(state, most, stream(seed, measures[0].name, device=device))
+        try:
+            drawn = learner.sample(state, most, stream(seed, measures[0].name, device=device))
+        except UnfinishedError:
+            if path == newest:
+                raise
+            continue
         seen = epochs(recipe, len(splits.train), state.iteration)
         at = {"iteration": state.iteration} | ({"epochs": seen["epoch"]} if seen else {})
         # one tensor for each number of samples, so that measures of the same images can share what they compute

@@ -82,16 +82,16 @@ def kernel_measure(
     splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device
 ) -> Measure[KernelDistance]:
     """The kernel distance of n samples to n held-out images; n, the images and what stands beside are those of
-    `frechet_measure`. Subsets are of 1 000 images, or of n if fewer.
+    `frechet_measure`. Subsets are of 1 000 images, or of n / 2 if fewer.
 
-    Raises ``InputError`` where the data hold no images out, and for n below 2.
+    Raises ``InputError`` where the data hold no images out, and for n below 4.
     """
     held_out, n = _held_out(splits, samples, "a kernel distance")
     sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
 
     def score(features: Tensor) -> KernelDistance:
         rng = stream(seed, "subsets", device=device)
-        return kernel_distance(features, sets.reference, rng, size=min(1000, sets.n))
+        return kernel_distance(features, sets.reference, rng, size=min(1000, sets.n // 2))
 
     def fields(score: KernelDistance) -> dict[str, Any]:
         more = {"std_of_subsets": score.std, "subsets": score.subsets, "subset_size": score.size}
@@ -130,7 +130,7 @@ def inception_measure(
     splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device
 ) -> Measure[InceptionScore]:
     """The Inception Score of n samples in 10 parts (fewer where n is below 20); ``stderr`` is the spread over the
-    parts, as papers give it, divided by √parts.
+    parts, as papers give it (over all of them), divided by √(parts − 1).
 
     n is ``samples``, or as many training images as there are, if fewer: the score depends on n. Beside the models stand
     ``real images``, n training images drawn by ``seed``, and ``noise``. It needs no images that were held out.
@@ -143,8 +143,8 @@ def inception_measure(
         return inception_score(extractor.logits(features), min(10, len(features) // 2))
 
     def fields(score: InceptionScore) -> dict[str, Any]:
-        more = {"std_of_parts": score.std, "parts": score.splits}
-        return {"value": score.value, "stderr": score.std / score.splits**0.5, "n": score.n, **more, **sets.facts}
+        more = {"std_of_parts": score.std, "parts": score.splits, **sets.facts}
+        return {"value": score.value, "stderr": score.std / (score.splits - 1) ** 0.5, "n": score.n, **more}
 
     return sets.measure("IS" if extractor.published else f"IS-{extractor.name}", score, fields, "real images")
 

@@ -68,7 +68,7 @@ class RunFolder:
         """The newest whole checkpoint. Raises ``InputError`` where there is none."""
         found = checkpoint.available(self.checkpoints)
         if not found:
-            raise InputError(f"run {self.path} has no checkpoint yet; let it train to its first one, or train again")
+            raise InputError(f"run {self.path} has no checkpoint yet; let `tutelage resume` bring it to its first")
         return found[-1]
 
 

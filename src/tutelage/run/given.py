@@ -34,7 +34,8 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
     A path is a picture, a folder of pictures (in the order of their relative paths), or a ``.npy`` as `tutelage sample`
     writes it. ``convert`` brings pictures of another size, colours or depth to those of ``spec``, as learning does.
 
-    Raises ``InputError`` where there is nothing, or something that cannot be used.
+    Names are those of files, numbered where two are alike. Raises ``InputError`` where there is nothing, or something
+    that cannot be used.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -46,6 +47,8 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
         files = [path / name for name in picture_files(path).stats] if path.is_dir() else [path]
         parts += [_picture(file, spec, convert)[None] for file in files[:most]]
         names += [str(file.relative_to(path)) if path.is_dir() else file.name for file in files[:most]]
+    if len(set(names)) < len(names):  # of several paths
+        names = [f"{i} {name}" for i, name in enumerate(names)]
     pixels = np.concatenate(parts)[:most]
     images = from_array(pixels, ", ".join(path.name for path in paths), layout="NCHW")
     return Given(names[:most], stretched(images) if spec.scaling == "per-image" else images)

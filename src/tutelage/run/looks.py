@@ -11,7 +11,7 @@ from ..learn import supervised
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Images
-from . import pictures
+from . import gallery, pictures
 from .folder import RunFolder
 from .neighbours import nearest_picture
 
@@ -62,9 +62,11 @@ def save_final(
     return nearest.sentence + part
 
 
-def remove_final(run: RunFolder) -> None:
-    """Remove what ``save_final`` left: a run that goes on will leave others."""
-    for path in (*run.pictures.glob("final_*"), run.pictures / "rounds.png", run.pictures / "nearest.png"):
+def remove_after(run: RunFolder, iteration: int) -> None:
+    """Remove pictures that a run which goes on from ``iteration`` leaves again: of later iterations, and the last."""
+    series = gallery.find(run.pictures)[1].values()
+    later = [path for shown in series for at, path in shown.items() if at > iteration]
+    for path in (*later, *run.pictures.glob("final_*"), run.pictures / "rounds.png", run.pictures / "nearest.png"):
         path.unlink(missing_ok=True)
 
 

@@ -136,13 +136,16 @@ def check_target(out: Path, moving: bool = False) -> None:
     forms = (".png", ".npy", *(_MOVING if moving else ()))
     if out.suffix not in ("", *forms):
         raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
+    if not out.suffix and out.is_dir() and any(out.iterdir()):
+        raise InputError(f"--out {out} is a folder that holds something already; name another")
 
 
 def write_images(images: torch.Tensor, out: Path, fps: float = 25.0) -> None:
     """Write images `[B, C, H, W]`: one grid (`.png`), uint8 `[B, H, W, C]` (`.npy`), or a folder of single PNGs.
 
     Videos `[B, C, T, H, W]` become one that moves, of all side by side (`.gif`, `.webp`, `.mp4`), a sheet of frames
-    (`.png`), uint8 `[B, T, H, W, C]` (`.npy`), or a folder of single GIFs; they show `fps` frames per second.
+    (`.png`), uint8 `[B, T, H, W, C]` (`.npy`), or a folder of single GIFs; they show `fps` frames per second (those in
+    a folder as many as a GIF can).
 
     Raises `InputError` for any other ending, or a rate that a format cannot show.
     """
@@ -162,6 +165,6 @@ def write_images(images: torch.Tensor, out: Path, fps: float = 25.0) -> None:
         for i in range(len(images)):
             one = images[i : i + 1]
             if moving:
-                write_moving(one, out / f"{i:05d}.gif", fps)
+                write_moving(one, out / f"{i:05d}.gif", min(fps, video.GIF_FASTEST))
             else:
                 save(grid(one, columns=1, padding=0), out / f"{i:05d}.png")

@@ -75,7 +75,9 @@ def train(
         "data_sha256": observed.sha256,
         "observations": len(observed),
         "parameters": parameter_counts(recipe),
-    } | ({} if observed.fps is None else {"fps": observed.fps})
+    }
+    facts |= {} if observed.fps is None else {"fps": observed.fps}
+    facts |= {} if initial is None else {"negatives": len(initial)}
     state = learner.init(rng)
     with claimed(out) as keep:
         run = create(out, recipe, facts)
@@ -95,6 +97,8 @@ def resume(
     labels: torch.Tensor | None = None,
 ) -> Ending:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped (on a CPU).
+
+    A run that was killed before its first checkpoint starts again.
 
     A run that diverged goes on only with ``recover``, since it would diverge again: from its newest checkpoint, or
     from iteration 0, and with smaller steps.
@@ -192,21 +196,25 @@ def _sit(
 
 
 def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: torch.Tensor | None) -> Begun:
-    """Where a run goes on: its newest checkpoint or, recovered without one, iteration 0. Its journal says so."""
+    """Where a run goes on: its newest checkpoint or, without one, iteration 0. Its journal says so."""
     recipe, recovered = run.recipe(), recoveries(run)
     negatives = _own_negatives(run, recipe)
     learner, seconds = build(recipe, len(observed), device, run.path, negatives, labels), 0.0
-    rng = stream(recipe.seed, "learn", "recovery", recovered, device=device)
-    if recovered and not checkpoint.available(run.checkpoints):
+    rng = stream(recipe.seed, "learn", *(("recovery", recovered) if recovered else ()), device=device)
+    found = checkpoint.available(run.checkpoints)
+    if not found:
+        if negatives is None and run.facts().get("negatives"):
+            raise InputError(
+                f"run {run.path} was killed before it had kept the negatives that it was given; remove it, train again"
+            )
         state = learner.init(rng)
     else:
-        path = run.latest()
-        state, saved_rng, facts = restore(path, learner, device, to_learn=True)
+        state, saved_rng, facts = restore(found[-1], learner, device, to_learn=True)
         seconds = facts["seconds"]
         if facts.get("recoveries", 0) == recovered:  # else this checkpoint led to the divergence
             rng = saved_rng
     journal.truncate_after(run.journal, state.iteration)
-    looks.remove_final(run)
+    looks.remove_after(run, state.iteration)
     with journal.Journal(run.journal) as log:
         where = machine(device) | {"arithmetic": arithmetic(recipe.precision, device)}
         log.write("resume", iteration=state.iteration, seconds=seconds, **where)
@@ -244,67 +252,67 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
     ending: Ending = "done"
     done = over(state, plan.iterations)
     at = state.iteration + 1  # the iteration that a divergence would be in
-    with (
-        journal.Journal(run.journal) as log,
-        board(run.path / "tensorboard", state.iteration) as show,
-        _interruptible() as interrupted,
-        _progress(recipe, state) as bar,
-    ):
-        try:
-            if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
-                state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-                save()
-            for state, record, numbers in measured(
-                learner,
-                state,
-                observed,
-                rng,
-                iterations=plan.iterations,
-                batch_size=plan.batch_size,
-                seed=recipe.seed,
-                flip=recipe.data.flip,
-            ):
-                at = t = state.iteration
-                log.write("iteration", iteration=t, **seen(t), seconds=seconds(), **numbers)
-                show(t, numbers)
-                bar.update(_done(state) - bar.n)
-                if t % 10 == 0:
-                    bar.set_postfix(_short(numbers))
-                done = over(state, plan.iterations)
-                if t % recipe.picture_every == 0 or done:
-                    looks.save_iteration(run, learner.pictures(state, record), t)
-                    log.write("picture", iteration=t, seconds=seconds())
-                time_is_up = deadline is not None and time.perf_counter() > deadline
-                ending = "done" if done else "interrupt" if interrupted() else "time"
-                stop = interrupted() or time_is_up
-                if done:
+    with journal.Journal(run.journal) as log, board(run.path / "tensorboard", state.iteration) as show:
+        with _interruptible() as interrupted, _progress(recipe, state) as bar:
+            try:
+                if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
                     state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-                if done or stop or t % recipe.checkpoint_every == 0:
                     save()
-                if stop and not done:
-                    break
-                at = t + 1
-        except DivergenceError as error:
-            message = f"{error} {_way_on(run)}"
-            log.write(
-                "divergence",
-                iteration=at,
-                seconds=seconds(),
-                numbers=error.numbers,
-                smaller=error.smaller,
-                message=message,
-            )
-            raise DivergenceError(message, error.numbers, error.smaller) from None
-        took = seconds()  # pictures are no part of learning
+                for state, record, numbers in measured(
+                    learner,
+                    state,
+                    observed,
+                    rng,
+                    iterations=plan.iterations,
+                    batch_size=plan.batch_size,
+                    seed=recipe.seed,
+                    flip=recipe.data.flip,
+                ):
+                    at = t = state.iteration
+                    log.write("iteration", iteration=t, **seen(t), seconds=seconds(), **numbers)
+                    show(t, numbers)
+                    bar.update(_done(state) - bar.n)
+                    if t % 10 == 0:
+                        bar.set_postfix(_short(numbers))
+                    done = over(state, plan.iterations)
+                    if t % recipe.picture_every == 0 or done:
+                        looks.save_iteration(run, learner.pictures(state, record), t)
+                        log.write("picture", iteration=t, seconds=seconds())
+                    asked = interrupted()
+                    stop = asked or (deadline is not None and time.perf_counter() > deadline)
+                    ending = "done" if done else "interrupt" if asked else "time"
+                    if done:
+                        state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
+                    if done or stop or t % recipe.checkpoint_every == 0:
+                        save()
+                    if stop and not done:
+                        break
+                    at = t + 1
+            except DivergenceError as error:
+                message = f"{error} {_way_on(run)}"
+                log.write(
+                    "divergence",
+                    iteration=at,
+                    seconds=seconds(),
+                    numbers=error.numbers,
+                    smaller=error.smaller,
+                    message=message,
+                )
+                raise DivergenceError(message, error.numbers, error.smaller) from None
+        took, found = seconds(), ""  # pictures are no part of learning
+        reason = {"done": "", "time": "Its time was up.", "interrupt": "It was asked to stop."}[ending]
+        if reason:
+            log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
+            report.write_report(run.path)
         if ending == "time":
             state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-        found = "" if ending == "interrupt" else looks.save_final(run, recipe, learner, state, observed, rng.device)
+        if ending != "interrupt":
+            found = looks.save_final(run, recipe, learner, state, observed, rng.device)
         if ending == "done":
             message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
             log.write("stop", iteration=state.iteration, seconds=took, message=message)
-        else:
-            reason = {"time": "Its time was up.", "interrupt": "It was asked to stop."}[ending]
-            log.write("interrupt", iteration=state.iteration, seconds=took, reason=f"{reason} {found}".strip())
+        elif found:
+            log.write("interrupt", iteration=state.iteration, seconds=took, reason=f"{reason} {found}")
     report.write_report(run.path)
     return ending
 
