@@ -11,8 +11,21 @@ import pytest
 
 from tiny_weights import write_network
 from tutelage import cli
-from tutelage.reproduce import fig7, house_numbers, table1, table2, table3, table6
+from tutelage.reproduce import (
+    faces,
+    fig7,
+    house_numbers,
+    outliers,
+    semisupervised,
+    table1,
+    table2,
+    table3,
+    table5,
+    table6,
+    textures,
+)
 from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.contest import Contender
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -36,7 +49,16 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(table2, "table2", table)
     monkeypatch.setattr(table3, "table3", table)
     monkeypatch.setattr(table6, "table6", table)
-    for module, name in ((table1, "table1"), (fig7, "fig7"), (house_numbers, "fig9")):
+    for module, name in (
+        (table1, "table1"),
+        (table5, "table5"),
+        (fig7, "fig7"),
+        (faces, "fig8"),
+        (house_numbers, "fig9"),
+        (textures, "igm_textures"),
+        (outliers, "igm_outliers"),
+        (semisupervised, "igm_semisupervised"),
+    ):
         monkeypatch.setattr(module, name, table)
     return found
 
@@ -59,6 +81,31 @@ def test_dynamic_textures_are_handed_their_clips(
     assert call(capsys, "table6", "--budget", 1, "--out", tmp_path, "--data", tmp_path / "clips")[0] == 0
     (_, place), more = given[0]
     assert place == tmp_path / "clips" and more == {"only": [], "contenders": [*table6.CONTENDERS]}
+
+
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [("table5", table5.CONTENDERS), ("fig8", faces.CONTENDERS), ("igm-textures", textures.CONTENDERS)],
+)
+def test_tables_of_ones_own_pictures_are_handed_their_terms(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, name: str, usual: tuple[Contender, ...]
+) -> None:
+    terms = ("--budget", 1, "--out", tmp_path, "--data", tmp_path / "mine", "--only", "x")
+    more = ("--extractor", write_network(tmp_path / "weights.npz")) if name == "fig8" else ()
+    assert call(capsys, name, *terms, *more)[0] == call(capsys, name, *terms, *more, "--convert")[0] == 0
+    (plain, as_given), (_, converted) = given
+    assert plain[-1] == tmp_path / "mine" and as_given == {"only": ["x"], "contenders": [*usual]}
+    assert all(contender.recipe.data.convert for contender in converted["contenders"])
+
+
+def test_outliers_and_features_are_handed_their_terms(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
+) -> None:
+    terms = ("--budget", 1, "--out", tmp_path, "--data", "digits")
+    assert call(capsys, "igm-outliers", *terms, "--outliers", "a", "b")[0] == 0
+    assert given[0][0][1:] == ([Path("a"), Path("b")], Path("digits")) and given[0][1] == {}
+    assert call(capsys, "igm-semisupervised", *terms, "--only", "x")[0] == 0
+    assert given[1][0][1:] == (Path("digits"),) and given[1][1] == {"only": ["x"]}
 
 
 @pytest.mark.parametrize(("flag", "field"), [("--convert", "convert"), ("--skip-bad", "skip_bad")])
@@ -104,6 +151,10 @@ def test_few_images_have_their_categories(
         (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        (
+            ("igm-textures", "--budget", 1, "--skip-bad"),
+            "igm-textures has a part for each file that it is given; leave",
+        ),
         (("table6", "--budget", 1, "--skip-bad"), "table6 has a part for each file that it is given; leave out --skip"),
         (("table2", "--budget", 1, "--convert"), "table2 is of data in files of their own; leave out --convert and"),
     ],

@@ -763,6 +763,8 @@ def _say_trained(out: Path, ending: training.Ending) -> int:
             print(journal.read(out / "journal.jsonl")[-1].get("message", ""))
         print(f"Done. Look at {out / 'report.html'}")
     else:
+        if ending == "time":  # its pictures are drawn
+            print(f"Look at {out / 'report.html'}")
         print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
     return 130 if ending == "interrupt" else 0
 

@@ -199,3 +199,27 @@ def test_chance_comes_from_the_generator_only(case: Case) -> None:
     different, _ = after(twin, twin.init(rng), case, rng, case.steps)
     assert not same(kept(twin, different), kept(model, state))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+UPDATES = {
+    "coopnets/mnist": ("descriptor_update", "generator_update"),
+    "descriptor/mnist": ("update",),
+    "generator/mnist": ("update",),
+    "vae/mnist": ("update",),
+    "flow-matching/mnist": ("update",),
+    "deep-directed/mnist": ("descriptor_update", "generator_update"),
+}
+
+
+@pytest.mark.parametrize(("name", "updates"), UPDATES.items())
+def test_rates_follow_the_iteration(name: str, updates: tuple[str, ...]) -> None:
+    model: Any = build(tiny(name, {f"plan.{update}.lr_final": 1e-6 for update in updates}), 10)
+    rng = stream(0, "learn")
+    state = model.init(rng)
+    state.iteration = 3
+    images = tiny_images(10).batch(slice(0, 4))
+    _, record = model.step(state, Batch(images, torch.arange(4)), rng)
+    found = [rate for number, rate in scalars(record).items() if number == "lr" or number.endswith("_lr")]
+    expected = [getattr(model.plan, update) for update in updates]
+    assert found == pytest.approx([update.rate(3, model.plan.iterations) for update in expected])
+    assert all(rate < update.lr for rate, update in zip(found, expected, strict=True))

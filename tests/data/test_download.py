@@ -135,7 +135,8 @@ def test_a_failure_leaves_everything_as_it_was(server, tmp_path, page, options, 
         assert target.read_bytes() == before
 
 
-def test_nobody_answers(tmp_path):
+def test_nobody_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Server() as gone:
         url = gone.url
     with pytest.raises(InputError, match=r"could not be fetched .*refused"):

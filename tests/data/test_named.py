@@ -12,7 +12,9 @@ from PIL import Image
 
 from idx_files import write_mnist
 from tutelage.checks import InputError
-from tutelage.data import DataSpec, class_folders, find, find_each, load
+from tutelage.data import DataSpec, class_folders, class_labels, find, find_each, labels, load
+from tutelage.data.idx import idx_file
+from tutelage.data.named import VALIDATION
 
 MNIST = DataSpec("mnist", (6, 6), 1)
 
@@ -280,3 +282,12 @@ def test_what_a_kind_does_not_have_is_refused(kind, fields, says):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="'imagenet'; give one of mnist, folder, array, digits"):
         load(DataSpec("imagenet", (4, 4), 1))  # type: ignore[arg-type]
+
+
+def test_labels_are_those_of_the_images(tmp_path):
+    write_mnist(tmp_path, train=VALIDATION + 7, test=5)
+    whole, of_test = (labels(idx_file(tmp_path, f"{part}-labels-idx1-ubyte")) for part in ("train", "t10k"))
+    found = class_labels(DataSpec("mnist", (6, 6), 1), tmp_path)
+    assert found.train.tolist() == whole[:7].tolist()
+    assert found.validation is not None and found.validation.tolist() == whole[7:].tolist()
+    assert found.test is not None and found.test.tolist() == of_test.tolist()

@@ -273,6 +273,25 @@ def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence(monkeypat
     assert it.value.smaller == ("plan.update.lr",)
 
 
+def test_a_classification_step_says_how_well_it_tells(monkeypatch):
+    model, rng = learner(), stream(0, "learn")
+    logits = iter(
+        [
+            (torch.tensor([2.0, -1.0, 3.0]), torch.tensor([-2.0, -1.0, 1.0])),
+            (torch.tensor([1.0, 1.0, 1.0]), torch.tensor([-3.0, -3.0, 3.0])),
+        ]
+    )
+    monkeypatch.setattr(igm, "classification_step", lambda *_: next(logits))
+    state, first = model.step(model.init(rng), next(batches()), rng)
+    assert isinstance(first, igm.ClassificationRecord)
+    assert first.accuracy == pytest.approx(4 / 6) and first.logit_gap == pytest.approx(4 / 3 + 2 / 3)
+    assert first.running_loss == pytest.approx(first.classification_loss.item())
+    _, second = model.step(state, next(batches()), rng)
+    assert isinstance(second, igm.ClassificationRecord) and second.accuracy == pytest.approx(5 / 6)
+    expected = 0.9 * first.classification_loss + 0.1 * second.classification_loss
+    assert second.running_loss == pytest.approx(expected.item())
+
+
 def test_nothing_is_made_before_a_round_is_finished():
     model = learner()
     with pytest.raises(UnfinishedError, match="has finished no round"):

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tutelage.data import video
 from tutelage.metrics.temporal import matched
 from tutelage.reproduce import movement, table6
 from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.clips import clips_of, pixels_of
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.movement import measures, own_nearest, scores
 from tutelage.reproduce.table6 import CONTENDERS, FITS, QUOTED
@@ -39,8 +41,17 @@ def small() -> Contender:
     return Contender(tiny("video/quick", sizes))
 
 
-def test_it_measures_clips_and_their_means(bench: Bench, folder: Path) -> None:
-    models = [small()]
+def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, asked, drafts, really = [small()], [], None, table6.dynamics.synthesise
+
+    def noted(*arguments: Any) -> torch.Tensor:
+        nonlocal drafts
+        asked.append(arguments[-1])
+        made = really(*arguments)
+        drafts = made if len(asked) == 2 else drafts
+        return made
+
+    monkeypatch.setattr(table6.dynamics, "synthesise", noted)
     entries = list(table6.table6(bench, folder, models, sequences=2, fits=LDS))
     found = {entry["name"]: entry for entry in entries}
     rows = ("CoopNets", "CoopNets drafts", "LDS", "LDS, no noise", "mean frame")
@@ -54,6 +65,9 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path) -> None:
     assert found["CoopNets PSNR of a"]["run"] == "video-quick-a-1min-seed0"
     assert found["CoopNets PSNR of a"]["value"] != found["CoopNets drafts PSNR of a"]["value"]
     assert found["LDS, no noise PSNR of a"]["n"] == 1 and found["mean frame variance"]["value"] < 1e-9
+    assert asked == [(2, 0)[i % 2] for i in range(4)] and drafts is not None
+    drafted = found["CoopNets drafts variance of a"]["value"]
+    assert drafted == scores(list(drafts), pixels_of(clips_of(models[0].recipe.data, folder)["a"]))["variance"].value
     page = (bench.out / "table6.md").read_text()
     assert "| CoopNets (paper) |  |  | 19.41 | 0.599 |" in page and "not run" not in page
     assert "(table6_a.png)" in page and (bench.out / "table6_b.png").exists() and (bench.out / "table6.svg").exists()

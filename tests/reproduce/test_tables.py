@@ -12,11 +12,13 @@ from PIL import Image
 from idx_files import write_mnist
 from tiny_recipes import tiny, tiny_images
 from tutelage import data
+from tutelage.apps.density_ratio import log_reference
 from tutelage.apps.masks import squares
 from tutelage.baselines.inpainting import Interpolation
 from tutelage.baselines.mrf import GibbsMrf
 from tutelage.checks import InputError
-from tutelage.data import Splits
+from tutelage.data import Splits, idx
+from tutelage.metrics.auroc import auroc
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.pixel import recovery_scores
 from tutelage.reproduce.bench import Bench
@@ -34,6 +36,7 @@ from tutelage.reproduce.table3 import table3
 from tutelage.reproduce.table5 import CONTENDERS as FACES5
 from tutelage.reproduce.table5 import table5
 from tutelage.rng import stream
+from tutelage.run import completing
 
 CPU = torch.device("cpu")
 DIGITS = {"data.kind": "digits"}
@@ -124,6 +127,10 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     assert entries["ln p0 AUROC against fashion"]["outside_n"] == 10
     assert entries["sum of the logits AUROC against textures"]["outside_n"] == 3
     assert all(0 <= entry["value"] <= 1 for entry in entries.values())
+    digits, others = data.load(model.recipe.data).test, idx.images(idx.idx_file(fashion, idx.TEST_IMAGES), "fashion")
+    assert digits is not None
+    expected = auroc(*(log_reference(model.recipe.plan, some.batch(slice(None))) for some in (digits, others)))
+    assert entries["ln p0 AUROC against fashion"]["value"] == pytest.approx(expected.value)
     page = (bench.out / "igm-outliers.md").read_text()
     assert "| | against fashion | against textures |" in page and "not run" not in page
     with pytest.raises(InputError, match="no outliers were given; name a folder"):
@@ -157,6 +164,26 @@ def test_table5(bench: Bench) -> None:
     filled = torch.stack([Interpolation(4)(image, seen == 0) for image, seen in zip(faces, hole[:, 0], strict=True)])
     expected = recovery_scores(filled.clamp(-1, 1), faces, hole)[0].mean().item()
     assert found["inter-4 error M3"]["value"] == pytest.approx(expected)
+
+
+def test_table5_infers_by_the_steps_that_explain_training_faces_best(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete, seen = completing.complete, []
+
+    def pretended(learner: Any, state: Any, images: Any, mask: Any, plan: Any, *rest: Any) -> completing.Completed:
+        seen.append((images.name, len(images), plan.step_size))
+        done = complete(learner, state, images, mask, plan, *rest)
+        return done._replace(residual=torch.full_like(done.residual, abs(plan.step_size - 0.03)))
+
+    monkeypatch.setattr(completing, "complete", pretended)
+    models = [Contender(tiny("coopnets/mnist", DIGITS))]
+    found = {entry["name"]: entry for entry in table5(bench, None, models, (), 6, 2, (3,), {})}
+    assert found["CoopNets error M3"]["latent_step_size"] == 0.03
+    digits = data.load(models[0].recipe.data)
+    assert digits.test is not None
+    tried = [(digits.train.name, 10, size) for size in (0.3, 0.1, 0.03, 0.01)]
+    assert seen == [*tried, (digits.test.name, 6, 0.03)]
 
 
 def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

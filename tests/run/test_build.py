@@ -131,6 +131,12 @@ def test_the_precision_reaches_both_networks() -> None:
     assert (dtypes_of("float32"), dtypes_of("bfloat16")) == ({torch.float32}, {torch.bfloat16})
 
 
+def test_float32_is_float32_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    dtypes_of("float32")
+    assert torch.backends.cudnn.allow_tf32 is False
+
+
 def test_a_processor_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
     assert dtypes_of("bfloat16") == {torch.float32}

@@ -8,6 +8,7 @@ import torch
 
 from tiny_recipes import tiny, tiny_images
 from tutelage.checks import DivergenceError
+from tutelage.data import flip as flipped
 from tutelage.rng import stream
 from tutelage.run.build import build
 from tutelage.run.loop import iterate, measured, scalars
@@ -160,3 +161,19 @@ def test_the_numbers_come_with_the_records() -> None:
     for _, record, found in measured(learner, learner.init(rng), OBSERVED, rng, **counts):
         assert found.keys() == scalars(record).keys() and "potential" in found
         assert all(type(value) is float for value in found.values())
+
+
+def test_images_are_mirrored_where_that_is_asked_for() -> None:
+    learner, start = MeanLearner(), torch.zeros(1, 8, 8)
+    found = []
+    for flip in (False, True):
+        rng = stream(0, "learn")
+        ((state, record),) = iterate(
+            learner, Mean(0, start), OBSERVED, rng, iterations=1, batch_size=4, seed=3, flip=flip
+        )
+        found.append(state.value)
+    seen = OBSERVED.batch(record.indices)
+    mirrored = flipped(seen, 3, 0)
+    assert not torch.equal(mirrored, seen)
+    torch.testing.assert_close(found[0], 0.1 * seen.mean(0))
+    torch.testing.assert_close(found[1], 0.1 * mirrored.mean(0))

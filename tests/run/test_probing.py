@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from tiny_recipes import tiny, tiny_texture
-from tutelage import data
+from tutelage import cli, data
+from tutelage.apps.features import raw_pixels
 from tutelage.checks import InputError
-from tutelage.data import DataSpec, class_labels
+from tutelage.data import DataSpec, Labels, class_labels
+from tutelage.metrics.probe import Choice
 from tutelage.recipes import by_name, codec
-from tutelage.run import train
+from tutelage.run import probing, train
 from tutelage.run.folder import RunFolder
 from tutelage.run.probing import probe_of_run
 
@@ -83,3 +86,35 @@ def test_labels_come_in_the_order_of_the_images() -> None:
     assert (labels.train[nearest] == labels.test).mean() > 0.9
     with pytest.raises(InputError, match="data of kind 'folder' have no labels"):
         class_labels(DataSpec("folder", (8, 8), 1))
+
+
+def test_without_validation_images_the_last_of_the_training_images_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, torch.Tensor] = {}
+
+    def noted(x: torch.Tensor, y: torch.Tensor, held_x: torch.Tensor, held_y: torch.Tensor, *_: object) -> Choice:
+        seen.update(x=x, y=y, held_x=held_x, held_y=held_y)
+        return Choice(0.01, (), False)
+
+    monkeypatch.setattr(probing, "choose_c", noted)
+    splits, labels = data.load(SPEC), class_labels(SPEC)
+    kept = len(splits.train) - len(splits.train) // 4
+    few = Labels(labels.train, None, labels.test)
+    probing.probed(None, data.Splits(splits.train, None, splits.test), few, 60, 2, 0)
+    pixels = raw_pixels(splits.train)
+    assert torch.equal(seen["x"], pixels[:kept]) and torch.equal(seen["held_x"], pixels[kept:])
+    assert seen["y"].tolist() == labels.train[:kept].tolist()
+    assert seen["held_y"].tolist() == labels.train[kept:].tolist()
+
+
+def test_the_command_hands_on_its_terms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"data.kind": "digits", "classifier.channels": [4, 6, 8], "plan.iterations": 1}
+    run = run_of(tiny("dcgan/mnist", changes), data.load(SPEC).train, tmp_path / "run")
+    terms = ["--labelled", "60", "--repeats", "2", "--seed", "3"]
+    monkeypatch.setattr(sys, "argv", ["tutelage", "probe", str(run.path), *terms])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    entries = json.loads(run.results.read_text())
+    assert len(entries) == 3 and len(capsys.readouterr().out.splitlines()) == 3
+    assert {(entry["labelled"], entry["repeats"], entry["seed"]) for entry in entries} == {(60, 2, 3)}

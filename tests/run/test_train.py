@@ -109,6 +109,17 @@ def test_a_start_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert contents(tmp_path) == before
 
 
+def test_a_recipe_that_mirrors_learns_from_mirrored_images(tmp_path: Path) -> None:
+    first = []
+    for flip in (False, True):
+        recipe = tiny("descriptor/mnist", {"data.flip": flip, "plan.iterations": 1})
+        train.train(recipe, tiny_images(), tmp_path / str(flip), CPU, {})
+        first.append(numbers(tmp_path / str(flip))[0]["value"])
+    assert first[0] != first[1]
+    with pytest.raises(InputError, match=r"Algorithm G keeps latents for each image as it is; set data\.flip=false"):
+        tiny("generator/mnist", {"data.flip": True})
+
+
 def test_time_may_run_out(tmp_path: Path) -> None:
     assert train.train(tiny("descriptor/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0) == "time"
     assert len(numbers(tmp_path)) == 1 and saved_state(tmp_path)["learner"]["iteration"] == 1

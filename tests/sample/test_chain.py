@@ -304,3 +304,9 @@ def test_a_rule_may_not_come_or_go() -> None:
         advance(HALF, Hill(), begin(HALF, x), stream(0), rule)
     with pytest.raises(InputError, match="began with a stop rule and is advanced without one: give"):
         advance(HALF, Hill(), begin(HALF, x, rule), stream(0))
+
+
+def test_no_steps_prepare_nothing() -> None:
+    energy, start = Counting(), torch.randn(3, 2, generator=stream(0))
+    position, info = run(Langevin(0.5), energy, start, 0, stream(0))
+    assert torch.equal(position, start) and info is None and energy.prepared == 0

@@ -99,8 +99,8 @@ def langevin_inference(
 ) -> Latents:
     """Step G1: ``steps`` steps of eq. (15) on the posterior of ``latents`` given ``observed``.
 
-    The generator is used in evaluation mode where it offers ``snapshot()``, so that the chains of a
-    batch do not influence each other. With ``steps`` 0 the latents come back unchanged.
+    The generator is used in evaluation mode, so that the chains of a batch do not influence each other. With
+    ``steps`` 0 the latents come back unchanged.
     """
     return run(Langevin(step_size), Posterior(generator, observed, noise_std), latents, steps, rng)[0]
 
@@ -166,7 +166,7 @@ class AlgorithmG:
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""
-        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng)
+        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, self.plan.batch_size)
         return state
 
     def state_dict(self, state: State) -> dict[str, Any]:

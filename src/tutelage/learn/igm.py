@@ -171,7 +171,7 @@ class ClassificationRecord(NamedTuple):
 
 
 class SynthesisRecord(NamedTuple):
-    """A step of synthesis: numbers, where the chains were before it."""
+    """A step of synthesis of a batch of chains: numbers, the first two where the chains were before it."""
 
     round: int
     synthesis_loss: Tensor
@@ -179,7 +179,7 @@ class SynthesisRecord(NamedTuple):
     probability: Tensor
     """Mean probability of being real."""
     movement: Tensor
-    """rms of what the chains have moved in this round."""
+    """rms of what these chains have moved in this round, with this step."""
 
 
 @dataclass

@@ -31,7 +31,7 @@ VIDEO_GENERATOR = VideoGeneratorSpec(
     init_std=0.005,
 )
 
-# the same layers at half the size and length, with a quarter of the channels where they are fully connected; frames
+# the same layers at half the size and length, with half the channels but for the descriptor's last two layers; frames
 # at the ends are left out, which hear fewer latents
 QUICK_VIDEO_DESCRIPTOR = replace(
     VIDEO_DESCRIPTOR,

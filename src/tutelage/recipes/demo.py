@@ -44,7 +44,7 @@ DEMO = Recipe(
         "data": "bundled: UCI optical digits, 8x8, enlarged to 16x16",
         "descriptor": "§4.4 with half the channels",
         "generator": "§4.4 without its last doubling, a quarter of the channels, half the latents",
-        "plan": "as coopnets/mnist, with smaller batches",
+        "plan": "as coopnets/mnist, with smaller batches, fewer iterations and a shorter average of weights",
     },
     deviations=(
         "A demonstration: small networks, 1 500 training images, a few minutes. No figure of the paper applies.",

@@ -9,7 +9,7 @@ from ..learn import coopnets
 from ..learn.updates import Adam
 from ..nets import presets
 from .recipe import Recipe
-from .sources import COMMON, COMMON_DEVIATIONS
+from .sources import COMMON, COMMON_DEVIATIONS, LEAKY_IN_THE_GENERATOR
 
 _DATA = DataSpec(kind="folder", size=(64, 64), channels=3)
 
@@ -150,7 +150,7 @@ SMALL_OBJECTS = Recipe(
         "plan.step_size": "§4.2: .005",
         "plan.reference_std": "§4.2: .016",
     },
-    deviations=COMMON_DEVIATIONS,
+    deviations=(LEAKY_IN_THE_GENERATOR, *COMMON_DEVIATIONS[1:]),
 )
 
 FACES64 = replace(

@@ -22,6 +22,10 @@ COMMON = {
     "generator.batch_norm": "§4; a shift but no scale, eps 1e-3: authors' code",
 }
 
+LEAKY_IN_THE_GENERATOR = (
+    "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky in the generator: the "
+    "authors' code."
+)
 COMMON_DEVIATIONS = (
     "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky: the authors' code.",
     "Adam (the authors' later code) instead of plain gradient descent at the printed rates.",

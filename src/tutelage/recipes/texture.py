@@ -11,7 +11,7 @@ from ..learn import coopnets
 from ..learn.updates import Adam
 from ..nets import Conv, Deconv, DescriptorSpec, GeneratorSpec, PyramidSpec, presets
 from .recipe import Recipe
-from .sources import COMMON, COMMON_DEVIATIONS
+from .sources import COMMON, COMMON_DEVIATIONS, LEAKY_IN_THE_GENERATOR
 
 TEXTURE224 = Recipe(
     name="coopnets/texture224",
@@ -50,7 +50,7 @@ TEXTURE224 = Recipe(
         "plan.generator_update": "ours: Adam .001 falling to 1/20 (§4.1: 1e-6; code: gradient descent as updates.Sgd)",
     },
     deviations=(
-        *COMMON_DEVIATIONS[:1],
+        LEAKY_IN_THE_GENERATOR,
         "Adam instead of the gradient descent with caps of the authors' texture code (updates.Sgd).",
         *COMMON_DEVIATIONS[3:],
     ),
@@ -106,7 +106,7 @@ TEXTURE_QUICK = replace(
     },
     deviations=(
         "A quick variant: smaller networks on 64x64 crops of the picture. No experiment of the paper is like it.",
-        *COMMON_DEVIATIONS,
+        *(words.replace("ten times", "twenty times") for words in COMMON_DEVIATIONS),
     ),
 )
 

@@ -54,11 +54,13 @@ def build(
     with them (None: it is not gone on with). Weights are drawn on the CPU from the recipe's seed, so that they are the
     same on every device.
 
-    Layers compute in ``precision`` (None: what `tutelage.nets.arithmetic` says of the recipe's).
+    Layers compute in ``precision`` (None: what `tutelage.nets.arithmetic` says of the recipe's); on a GPU this
+    process's convolutions in float32 no longer round to TF32.
 
     Raises ``InputError`` where the recipe lacks a network, or ``initial`` or ``labels`` do not fit.
     """
     precision = precision or arithmetic(recipe.precision, device)
+    torch.backends.cudnn.allow_tf32 = False
     descriptor = generator = classifier = recogniser = None
     if recipe.descriptor is not None:
         descriptor = _descriptor(recipe.descriptor, recipe.seed, precision).to(device)

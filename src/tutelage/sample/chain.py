@@ -59,7 +59,7 @@ def advance(
     Then ``rule`` is asked, about the position the step started from. Chains it stops keep that position, and
     chains that were stopped keep theirs; the rest of the kernel's state goes on for all. A rule that
     answers for the whole batch stops all chains at once. Chance is used for stopped chains too. How many
-    steps to take at most is the caller's affair. No value leaves the device.
+    steps to take at most is the caller's affair. No value leaves the device, unless an energy's draw takes it.
 
     Returns the chains and the kernel's info, which tells of a stopped chain's position as it stays.
 
@@ -93,13 +93,16 @@ def run(
 
     The energy is prepared once, or drawn afresh before each step where it is random. ``position`` is
     not changed. Returns the last position, and the info of the last step (None where ``steps`` is 0).
-    Without a rule no value leaves the device inside the chain. With one it is ``advance``, again and again
-    until all chains have stopped, and one scalar leaves the device each step: whether they have.
+    Without a rule no value leaves the device inside the chain, unless an energy's draw takes it. With one it is
+    ``advance``, again and again until all chains have stopped, and one scalar leaves the device each step: whether
+    they have.
 
     Raises ``InputError`` where ``steps`` is negative.
     """
     if steps < 0:
         raise InputError(f"a chain needs 0 or more steps, not {steps}")
+    if steps == 0:  # an energy may be costly to prepare
+        return kernel.init(position).position, None
     if not isinstance(energy, RandomEnergy):
         energy = Fixed(prepared(energy))
     if rule is None:

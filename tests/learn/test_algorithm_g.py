@@ -1,0 +1,45 @@
+"""Algorithm G's step: latents of each image of its own, inferred, kept and learned from; averaged weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from tutelage.learn.algorithm_g import AlgorithmG, Plan, langevin_inference
+from tutelage.learn.updates import Adam
+from tutelage.nets import Deconv, Generator, GeneratorSpec
+from tutelage.rng import stream
+from tutelage.types import Batch
+
+GENERATOR = GeneratorSpec(3, (6, 2, 2), (Deconv(4, 4, (4, 4)), Deconv(1, 4, (8, 8))), 0.2, True, 0.1)
+PLAN = Plan(
+    iterations=10,
+    batch_size=3,
+    noise_std=0.5,
+    latent_step_size=0.1,
+    inference_steps=2,
+    update=Adam(lr=0.01),
+    ema_decay=0.9,
+    calibration_draws=20,
+)
+
+
+def test_a_step_infers_keeps_and_learns_from_the_latents_of_its_own_images() -> None:
+    learner = AlgorithmG(PLAN, Generator(GENERATOR, stream(0, "generator")), (3,), 5)
+    rng = stream(0, "learn")
+    state = learner.init(rng)
+    indices, kept = torch.tensor([4, 0, 3]), state.latents.clone()
+    images = 2 * torch.rand(3, 1, 8, 8, generator=stream(0, "observed")) - 1
+    before, twin = copy.deepcopy(state.average), torch.Generator()
+    twin.set_state(rng.get_state())
+    expected = langevin_inference(copy.deepcopy(state.generator), images, kept[indices], 0.5, 0.1, 2, twin)
+    state, _ = learner.step(state, Batch(images, indices), rng)
+    assert torch.equal(state.latents[indices], expected) and not torch.equal(expected, kept[indices])
+    assert torch.equal(state.latents[[1, 2]], kept[[1, 2]])
+    parameters = (network.parameters() for network in (state.average, before, state.generator))
+    moved = False
+    for average, old, live in zip(*parameters, strict=True):
+        torch.testing.assert_close(average, 0.9 * old + 0.1 * live)
+        moved |= not torch.equal(old, live)
+    assert moved
