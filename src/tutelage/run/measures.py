@@ -71,8 +71,8 @@ def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measur
         return parzen(_unit(images), *held_out())
 
     def fields(score: ParzenScore) -> dict[str, Any]:
-        edge = {"at_edge": True} if score.at_edge else {}
-        return {"value": score.mean, "stderr": score.stderr, "n": score.n, "width": score.width} | edge
+        of_width = {"width": score.width, "at_edge": score.at_edge}
+        return {"value": score.mean, "stderr": score.stderr, "n": score.n, **of_width}
 
     real = {"real images": lambda: score(splits.train.batch(slice(0, samples), device))}
     return Measure("parzen", samples, score, real, fields)
