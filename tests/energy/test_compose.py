@@ -48,6 +48,16 @@ def images() -> Tensor:
     return torch.randn(5, 2, 3, 3, generator=stream(0, "images"), dtype=torch.float64)
 
 
+def test_the_terms_of_a_tilt_are_told_apart_where_their_difference_would_round_them_away() -> None:
+    x = torch.ones(2, 3, 64, 64)
+    faint = lambda y: 1e-3 * y.mean((1, 2, 3))  # noqa: E731
+    energy = Tilt(Gaussian(0.016), faint, faint)
+    reference, potential = energy.terms(x)
+    torch.testing.assert_close(potential, torch.full((2,), 2e-3))
+    torch.testing.assert_close(reference, Gaussian(0.016)(x))
+    assert (reference - energy(x) == 0).all()  # 2.4e7 in float32
+
+
 def test_energy_is_the_reference_minus_the_potentials() -> None:
     x = images()
     torch.testing.assert_close(Tilt(Gaussian(0.5), smooth)(x), 2 * x.square().sum((1, 2, 3)) - smooth(x))

@@ -58,6 +58,11 @@ class Tilt:
             energy = energy - potential(images)
         return energy
 
+    def terms(self, images: Images) -> tuple[Scores, Scores]:
+        """``reference(Y)`` and ``Σ f(Y)`` apart: beside a narrow reference's energy, f may be less than a rounding."""
+        potentials = [potential(images) for potential in self.potentials]
+        return self.reference(images), torch.stack(potentials).sum(0)
+
     def prepare(self) -> Prepared:
         """A snapshot that asks each part for its own fast gradient."""
         reference = prepared(self.reference)

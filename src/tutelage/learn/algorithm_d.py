@@ -149,13 +149,11 @@ def density_shifting(
 ) -> tuple[Tensor, Tensor]:
     """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|."""
     optimiser.zero_grad(set_to_none=True)
-    of_observed = energy(observed)
-    value = energy(revised).mean() - of_observed.mean()
+    (reference, potential), (of_revised, revised_potential) = energy.terms(observed), energy.terms(revised)
+    value = potential.mean() - revised_potential.mean() + (of_revised.mean() - reference.mean())
     (-value).backward()
     optimiser.step()
-    with torch.no_grad():
-        potential = (energy.reference(observed) - of_observed.detach()).abs().mean()
-    return value.detach(), potential
+    return value.detach(), potential.detach().abs().mean()
 
 
 def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:
