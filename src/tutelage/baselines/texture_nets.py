@@ -118,7 +118,7 @@ class TextureNet:
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""
-        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, self.plan.made)
+        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.made)
         return state
 
     def state_dict(self, state: State) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Vae:
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Calibrate the averaged generator's batch-norm statistics; the learning state is untouched."""
-        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, self.plan.batch_size)
+        calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.batch_size)
         return state
 
     def state_dict(self, state: State) -> dict[str, Any]:
