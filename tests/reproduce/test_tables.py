@@ -18,6 +18,7 @@ from tutelage.baselines.inpainting import Interpolation
 from tutelage.baselines.mrf import GibbsMrf
 from tutelage.checks import InputError
 from tutelage.data import Splits, idx
+from tutelage.learn import igm
 from tutelage.metrics.auroc import auroc
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.pixel import recovery_scores
@@ -129,7 +130,9 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     assert all(0 <= entry["value"] <= 1 for entry in entries.values())
     digits, others = data.load(model.recipe.data).test, idx.images(idx.idx_file(fashion, idx.TEST_IMAGES), "fashion")
     assert digits is not None
-    expected = auroc(*(log_reference(model.recipe.plan, some.batch(slice(None))) for some in (digits, others)))
+    plan = model.recipe.plan
+    assert isinstance(plan, igm.Plan)
+    expected = auroc(*(log_reference(plan, some.batch(slice(None))) for some in (digits, others)))
     assert entries["ln p0 AUROC against fashion"]["value"] == pytest.approx(expected.value)
     page = (bench.out / "igm-outliers.md").read_text()
     assert "| | against fashion | against textures |" in page and "not run" not in page
