@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from tiny_recipes import same, tiny, tiny_images
-from tutelage.checks import InputError
+from tutelage.checks import DivergenceError, InputError
 from tutelage.data import ImageSet, from_array
+from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce.bench import Bench, seconds_spent, trained, within
@@ -41,6 +42,19 @@ def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(100.0, monkeypatch)  # 2 s would be 9
     assert recipe.plan.iterations == int(100 / (0.25 * 12 / 11))
+
+
+def test_a_trial_that_diverges_has_been_timed_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = CoopNets.step
+
+    def diverge(self: CoopNets, state: Any, *rest: Any) -> Any:
+        if state.iteration == 4:
+            raise DivergenceError("It grew.")
+        return step(self, state, *rest)
+
+    monkeypatch.setattr(CoopNets, "step", diverge)
+    recipe = iterations(100.0, monkeypatch)  # four looks at the clock, and the last: 4 intervals for 3 iterations
+    assert recipe.plan.iterations == int(100 / (0.25 * 4 / 3))
 
 
 @pytest.mark.parametrize(

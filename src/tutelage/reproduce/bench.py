@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..checks import InputError
+from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..learn import igm
 from ..recipes import Recipe
@@ -21,7 +22,7 @@ from ..run.loop import measured
 
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
-_MOST = 100_000
+_MOST = 100_000  # iterations that are timed at most
 _MEMORY = 20  # how often the memory of an average of weights fits into learning, at least
 
 
@@ -99,16 +100,17 @@ def within(
     rng = stream(recipe.seed, "pace", device=device)
     batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
     state = learner.init(rng)
-    for state, _, _ in measured(
-        learner, state, observed, rng, iterations=_MOST, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
-    ):
-        now = time.perf_counter()
-        if state.iteration == 1:  # what is slow once
-            began, first = now, now - began
-            continue
-        enough = state.iteration >= _TRIAL and now - began > seconds / _SLICE
-        if enough or now - began + first > seconds / 10:
-            break
+    with contextlib.suppress(DivergenceError):  # learning itself recovers from it
+        for state, _, _ in measured(
+            learner, state, observed, rng, iterations=_MOST, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
+        ):
+            now = time.perf_counter()
+            if state.iteration == 1:  # what is slow once
+                began, first = now, now - began
+                continue
+            enough = state.iteration >= _TRIAL and now - began > seconds / _SLICE
+            if enough or now - began + first > seconds / 10:
+                break
     each = (time.perf_counter() - began) / max(1, state.iteration - 1)
     iterations = max(1, int(seconds / each))
     tenth = max(1, iterations // 10)

@@ -70,8 +70,7 @@ def train(
     rng = stream(recipe.seed, "learn", device=device)
     facts = {
         **facts,
-        **machine(device),
-        "arithmetic": arithmetic(recipe.precision, device),
+        **_where(recipe, device),
         "data_sha256": observed.sha256,
         "observations": len(observed),
         "parameters": parameter_counts(recipe),
@@ -216,9 +215,12 @@ def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: tor
     journal.truncate_after(run.journal, state.iteration)
     looks.remove_after(run, state.iteration)
     with journal.Journal(run.journal) as log:
-        where = machine(device) | {"arithmetic": arithmetic(recipe.precision, device)}
-        log.write("resume", iteration=state.iteration, seconds=seconds, **where)
+        log.write("resume", iteration=state.iteration, seconds=seconds, **_where(recipe, device))
     return Begun(learner, state, rng, seconds)
+
+
+def _where(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    return machine(device) | {"arithmetic": arithmetic(recipe.precision, device)}
 
 
 def _own_negatives(run: RunFolder, recipe: Recipe) -> torch.Tensor | None:
