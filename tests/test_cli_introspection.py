@@ -146,7 +146,7 @@ def test_what_a_dry_run_says(tutelage, root: Path, tmp_path: Path) -> None:
 MISTAKES = {
     "a size that is none": (["synthesise", "{run}", "--size", "320"], "--size is '320'; write HEIGHTxWIDTH"),
     "a size of nothing": (["synthesise", "{run}", "--size", "0x9"], "--size is '0x9'"),
-    "a size below the patch": (["synthesise", "{run}", "--size", "7x20"], "smaller than the patches of 8x8"),
+    "a size below the patch": (["synthesise", "{run}", "--size", "7x20"], "smaller than the patches of 8 x 8"),
     "a photograph of no size": (["stylise", "{run}", "{root}/photo.png", "--shorter", "0"], "--shorter is 0"),
     "a photograph that is missing": (["stylise", "{run}", "{root}/none.png"], "none.png cannot be read"),
     "a photograph of other channels": (["stylise", "{run}", "{root}/grey.png"], "grey.png is grey.*--convert"),

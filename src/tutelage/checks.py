@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -30,6 +31,28 @@ class DivergenceError(RuntimeError):
     def __init__(self, message: str, numbers: Mapping[str, float] | None = None, smaller: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.numbers, self.smaller = dict(numbers or {}), tuple(smaller)
+
+
+def check_counts(plan: Any, at_least_one: tuple[str, ...], at_least_zero: tuple[str, ...]) -> None:
+    """Refuse a plan whose counts are too small. Raises ``InputError``."""
+    for least, names in ((1, at_least_one), (0, at_least_zero)):
+        for name in names:
+            value = getattr(plan, name)
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name} is {value!r}; it needs to be a whole number of {least} or more")
+
+
+def check_positive(plan: Any, names: tuple[str, ...]) -> None:
+    """Refuse a plan whose numbers of these names are not above 0. Raises ``InputError``."""
+    for name in names:
+        value = getattr(plan, name)
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} is {value}; it needs to be above 0")
+
+
+def by(shape: Sequence[int]) -> str:
+    """``(64, 48)`` as messages write it, ``64 x 48``."""
+    return " x ".join(map(str, shape))
 
 
 def validate_potential(potential: Potential, shape: tuple[int, ...], device: torch.device | str = "cpu") -> None:

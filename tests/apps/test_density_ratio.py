@@ -152,7 +152,7 @@ def test_bayes_optimal_classifiers_make_the_density_of_the_data() -> None:
 @pytest.mark.parametrize(
     ("x", "options", "message"),
     [
-        (images(2, (6, 8)), {}, r"images are torch.float32 \[2, 1, 6, 8\]; this model takes floats .* of 6x7: resize"),
+        (images(2, (6, 8)), {}, r"images are torch.float32 \[2, 1, 6, 8\]; this model takes floats .* of 6 x 7"),
         (images()[:, 0], {}, r"images are torch.float32 \[5, 6, 7\]"),
         (images().repeat(1, 3, 1, 1), {}, r"floats \[B, 1, \*space\]"),
         (images().to(torch.uint8), {}, "images are torch.uint8"),

@@ -378,7 +378,7 @@ def test_plans_that_cannot_work_are_refused(changes, words):
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="patches of 9x9 and the images are 8x8"):
+    with pytest.raises(InputError, match="patches of 9 x 9 and the images are 8 x 8"):
         igm.Igm(PLAN, Small(), SHAPE, (9, 9), InMemory())
     with pytest.raises(InputError, match=r"of that size, or plan\.patches"):
         igm.Igm(replace(PLAN, patches=None, patches_per_image=None), Small(), SHAPE, PATCH, InMemory())

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from tutelage.checks import InputError
 from tutelage.nets.blocks import (
@@ -18,6 +18,7 @@ from tutelage.nets.blocks import (
     same_conv,
     same_conv_transpose,
     same_padding,
+    shifted_norm,
     space_to_depth_conv,
     space_to_depth_weight,
 )
@@ -155,3 +156,21 @@ def test_arithmetic_follows_the_processor(
 def test_arithmetic_of_an_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match="'float16'"):
         arithmetic("float16", "cpu")  # type: ignore[arg-type]
+
+
+def test_a_shift_without_a_scale_has_a_scale_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's batch norm on a GPU makes the shift's gradient in the shape of the scale, and fails where there is none."""
+    plain, scales = F.batch_norm, []
+
+    def watched(x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, *rest: Tensor) -> Tensor:
+        scales.append(scale)
+        return plain(x, mean, variance, scale, *rest)
+
+    monkeypatch.setattr(F, "batch_norm", watched)
+    x, shift = torch.randn((5, 3, 4, 4), generator=stream(0)), torch.randn(3, generator=stream(1))
+    for scale in (None, torch.tensor([0.5, 1.0, 2.0])):
+        found = shifted_norm(x, nn.BatchNorm2d(3, eps=1e-3), scale, shift, training=True)
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
+        by = 1.0 if scale is None else scale.view(-1, 1, 1)
+        torch.testing.assert_close(found, (x - mean) / (variance + 1e-3).sqrt() * by + shift.view(-1, 1, 1))
+    assert torch.equal(scales[0], torch.ones(3))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import torch
 
-from ..checks import InputError
-from ..learn.igm import Igm, State, by, check_learned, initial_noise
+from ..checks import InputError, by
+from ..learn.igm import Igm, State, check_learned, initial_noise
 from ..types import Images
 
 

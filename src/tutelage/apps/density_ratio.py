@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import torch
 
-from ..checks import InputError
+from ..checks import InputError, by
 from ..energy import AllPatches, Gaussian
 from ..learn.chunks import images_per_chunk, in_chunks
-from ..learn.igm import Igm, Plan, State, by, check_learned
+from ..learn.igm import Igm, Plan, State, check_learned
 from ..types import Images, Potential, Scores
 
 

@@ -25,10 +25,10 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-from ..checks import InputError
+from ..checks import InputError, by
 from ..data import from_uint8, to_uint8
 from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
-from ..learn.igm import Igm, State, by, initial_noise
+from ..learn.igm import Igm, State, initial_noise
 from ..sample import Ascent, run
 from ..types import Images
 from .any_size import margin, patches_for

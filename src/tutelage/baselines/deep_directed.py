@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
+from ..checks import InputError, check_counts, check_positive
 from ..energy import Gaussian, Tilt
-from ..learn.algorithm_d import check_counts, check_positive, density_shifting
+from ..learn.algorithm_d import density_shifting
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested

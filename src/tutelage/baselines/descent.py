@@ -15,8 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import DivergenceError
-from ..learn.algorithm_d import check_counts, check_positive
+from ..checks import DivergenceError, check_counts, check_positive
 from ..types import Energy, Images
 
 _AT_ONCE = 20  # iterations between two records

@@ -16,8 +16,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
-from ..learn.algorithm_d import check_counts
+from ..checks import InputError, check_counts
 from ..learn.chunks import images_per_chunk, in_chunks
 from ..learn.saving import load, nested
 from ..learn.updates import Update, average_towards, check_ema_decay, set_rate

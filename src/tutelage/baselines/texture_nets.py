@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..learn.algorithm_d import check_counts
+from ..checks import check_counts
 from ..learn.algorithm_g import check_average
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..learn.algorithm_d import check_counts, check_positive, rms
+from ..checks import check_counts, check_positive
+from ..learn.algorithm_d import rms
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested

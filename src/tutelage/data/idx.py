@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import InputError
+from ..checks import InputError, by
 from .cache import Key, cached
 from .images import ImageSet, Splits, file_digest
 
@@ -151,10 +151,10 @@ def _header(file: _File, path: Path, dims: int) -> tuple[int, ...]:
         raise InputError(f"{path} ends inside its header; download it again")
     shape = struct.unpack(f">{dims}I", head[4:])
     if 0 in shape:
-        raise InputError(f"{path} says it holds {_by(shape)} bytes, which is nothing; name a file that is not empty")
+        raise InputError(f"{path} says it holds {by(shape)} bytes, which is nothing; name a file that is not empty")
     if math.prod(shape) > path.stat().st_size * _LARGEST_RATIO:
         raise InputError(
-            f"{path} is truncated: it says it holds {_by(shape)} bytes, more than its {path.stat().st_size} bytes "
+            f"{path} is truncated: it says it holds {by(shape)} bytes, more than its {path.stat().st_size} bytes "
             "can unpack to; download it again"
         )
     return shape
@@ -183,7 +183,3 @@ def _read(file: _File, path: Path, count: int) -> bytes:
         raise InputError(f"{path} is truncated: the gzip stream ends too early; download it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path} is damaged ({error}); download it again") from error
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(length) for length in shape)

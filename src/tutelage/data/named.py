@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ..checks import InputError
+from ..checks import InputError, by
 from .arrays import from_npy
 from .bundled import digit_labels, digits
 from .cache import cache_folder
@@ -168,8 +168,8 @@ def load(
     wanted = spec.shape
     if splits.train.shape != wanted:
         raise InputError(
-            f"the images of {splits.train.source} are {_by(splits.train.shape)} (channels, height, width), but the "
-            f"recipe needs {_by(wanted)}; choose other data, or a recipe for this size"
+            f"the images of {splits.train.source} are {by(splits.train.shape)} (channels, height, width), but the "
+            f"recipe needs {by(wanted)}; choose other data, or a recipe for this size"
         )
     return _stretched(splits) if spec.scaling == "per-image" else splits
 
@@ -320,7 +320,3 @@ def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> 
         f"MNIST was not found (looked in: {looked}); name its folder with --data FOLDER or TUTELAGE_DATA, "
         "or fetch it with `tutelage train coopnets/mnist --download --out RUN`"
     )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(length) for length in shape)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import InputError
+from ..checks import InputError, by
 from ..gradient import prepared
 from ..types import Evaluation, Images, Potential, Prepared, Scored, Scores
 from .compose import PreparedOnce, scored
@@ -110,8 +110,8 @@ class Patches:
         least, most = self.corners.amin((0, 1)).tolist(), self.corners.amax((0, 1)).tolist()
         if min(least) < 0 or most[0] >= rows or most[1] >= columns:
             raise InputError(
-                f"the corners lie in {least} to {most}; patches of {_by(self.size)} in images of "
-                f"{_by(images.shape[2:])} need corners from [0, 0] to {[rows - 1, columns - 1]}"
+                f"the corners lie in {least} to {most}; patches of {by(self.size)} in images of "
+                f"{by(images.shape[2:])} need corners from [0, 0] to {[rows - 1, columns - 1]}"
             )
         return [(image, row, column) for image, own in enumerate(self.corners.tolist()) for row, column in own]
 
@@ -176,7 +176,7 @@ class AllPatches:
         _check_size(self.size, self.chunk)
         if not 1 <= self.stride <= min(self.size):
             raise InputError(
-                f"stride is {self.stride}; patches of {_by(self.size)} need a stride from 1 to {min(self.size)} to "
+                f"stride is {self.stride}; patches of {by(self.size)} need a stride from 1 to {min(self.size)} to "
                 "leave no pixel out"
             )
 
@@ -248,7 +248,7 @@ def _rows_and_columns(images: Images, size: tuple[int, int]) -> tuple[int, int]:
     rows, columns = (whole - part + 1 for whole, part in zip(images.shape[2:], size, strict=True))
     if rows < 1 or columns < 1:
         raise InputError(
-            f"the images are {_by(images.shape[2:])}, smaller than a patch of {_by(size)}; give images at least as "
+            f"the images are {by(images.shape[2:])}, smaller than a patch of {by(size)}; give images at least as "
             "large as a patch, or a network of smaller patches"
         )
     return rows, columns
@@ -263,7 +263,3 @@ def _check_size(size: tuple[int, int], chunk: int) -> None:
 
 def _whole(x: Tensor) -> bool:
     return x.dtype in (torch.int16, torch.int32, torch.int64)
-
-
-def _by(size: Sequence[int]) -> str:
-    return " x ".join(str(side) for side in size)

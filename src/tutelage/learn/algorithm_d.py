@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
+from ..checks import InputError, check_counts
 from ..energy import Gaussian, Tilt, Uniform
 from ..sample import Langevin, LangevinInfo, run
 from ..types import Batch, Images
@@ -64,23 +64,6 @@ class Plan:
             raise InputError(
                 f"chains that start from the data need chains = batch_size, not {self.chains} and {self.batch_size}"
             )
-
-
-def check_counts(plan: Any, at_least_one: tuple[str, ...], at_least_zero: tuple[str, ...]) -> None:
-    """Refuse a plan whose counts are too small. Raises ``InputError``."""
-    for least, names in ((1, at_least_one), (0, at_least_zero)):
-        for name in names:
-            value = getattr(plan, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name} is {value!r}; it needs to be a whole number of {least} or more")
-
-
-def check_positive(plan: Any, names: tuple[str, ...]) -> None:
-    """Refuse a plan whose numbers of these names are not above 0. Raises ``InputError``."""
-    for name in names:
-        value = getattr(plan, name)
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"{name} is {value}; it needs to be above 0")
 
 
 def check_step_size(step_size: float, reference_std: float | None) -> None:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_counts, check_positive
 from ..energy import Posterior
 from ..sample import Langevin, run
 from ..types import Batch, Images, Latents
-from .algorithm_d import check_counts, check_positive, rms
+from .algorithm_d import rms
 from .calibration import calibrate
 from .chunks import generate
 from .saving import load, nested

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_counts
 from ..energy import Tilt
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
-    check_counts,
     check_step_size,
     density_shifting,
     drift_ratio,

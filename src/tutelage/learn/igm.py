@@ -25,13 +25,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import DivergenceError, InputError, UnfinishedError
+from ..checks import DivergenceError, InputError, UnfinishedError, by, check_counts
 from ..data import from_uint8, to_uint8
 from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
 from ..gradient import Fixed, prepared
 from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule, advance, begin
 from ..types import Batch, Images
-from .algorithm_d import check_counts, check_step_size, rms
+from .algorithm_d import check_step_size, rms
 from .negatives import Store, draw_negatives, draw_patches
 from .updates import Update, load_optimiser, set_rate
 
@@ -565,11 +565,6 @@ def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.G
     while state.round == before and state.ended is None:
         state, _ = learner.step(state, next(batches), rng)
     return state
-
-
-def by(size: Sequence[int]) -> str:
-    """``(64, 48)`` as ``64x48``."""
-    return "x".join(map(str, size))
 
 
 def _chain_dict(chain: Chain) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
+from ..checks import InputError, check_counts
 from ..types import Batch, Images
-from .algorithm_d import check_counts
 from .saving import load, nested
 from .updates import Update, set_rate
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..checks import InputError
 
@@ -55,6 +55,16 @@ def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) ->
     for name, count in [*counts.items(), *of_layers]:
         if count is not None and count < 1:
             raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
+
+
+def shifted_norm(x: Tensor, norm: nn.Module, scale: Tensor | None, shift: Tensor, training: bool) -> Tensor:
+    """Batch norm of ``x`` by the statistics of ``norm``, with a ``shift`` [C] that learns, and a ``scale`` or none.
+
+    None is a scale of ones: on a GPU, torch shapes the gradient of the shift after the scale, and needs one.
+    """
+    assert isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d) and norm.momentum is not None
+    scale = torch.ones_like(shift) if scale is None else scale
+    return F.batch_norm(x, norm.running_mean, norm.running_var, scale, shift, training, norm.momentum, norm.eps)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, smeared
+from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, shifted_norm, smeared
 
 
 @dataclass(frozen=True)
@@ -191,12 +191,8 @@ class Generator(nn.Module):
         """Batch norm where there is any, its scale, the shift, and the activation of layer ``i``."""
         if not self.spec.batch_norm:
             return activation(x + self.shifts[i].view(-1, 1, 1).to(x.dtype), self.spec.slope)
-        norm, scale = self.norms[i], self.scales[i] if self.spec.batch_norm_scale else None
-        assert isinstance(norm, nn.BatchNorm2d) and norm.momentum is not None
-        shifted = nn.functional.batch_norm(
-            x, norm.running_mean, norm.running_var, scale, self.shifts[i], self.training, norm.momentum, norm.eps
-        )
-        return activation(shifted, self.spec.slope)
+        scale = self.scales[i] if self.spec.batch_norm_scale else None
+        return activation(shifted_norm(x, self.norms[i], scale, self.shifts[i], self.training), self.spec.slope)
 
     def _check(self, latents: Latents) -> None:
         wanted, given = self.spec.latent_shape, tuple(latents.shape[1:])

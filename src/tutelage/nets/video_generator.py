@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose
+from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, shifted_norm
 from .temporal import full_deconv
 
 
@@ -105,10 +105,37 @@ class VideoGeneratorSpec:
 
     def frames(self, length: int) -> int:
         """How many frames a sequence of ``length`` latents makes, those that are left out not counted."""
+        return self._lengths(length)[-1] - 2 * self.trim
+
+    def heard(self, length: int) -> list[tuple[int, int]]:
+        """The first frame, and the one after the last, of each map that a video of ``length`` latents hears: from the
+        latents down to the video itself, which hears what ``trim`` leaves of it."""
+        lengths = self._lengths(length)
+        start, stop = self.trim, lengths[-1] - self.trim
+        spans = [(start, stop)]
+        for deconv, above in zip(reversed(self.deconvs), reversed(lengths[:-1]), strict=True):
+            stride, frames = deconv.frame_stride, deconv.frames
+            if deconv.kernel is None:  # frame t hears t // stride and those just before it
+                first, last = start // stride - _more(deconv), (stop - 1) // stride
+            else:  # frame t hears the i of t = stride · i + k − low, k < frames, and lies in those that i makes
+                low = max(frames - stride, 0) // 2
+                first = min(start // stride, -((frames - 1 - low - start) // stride))
+                last = (stop - 1 + low) // stride
+            start, stop = max(first, 0), min(last + 1, above)
+            spans.append((start, stop))
+        return spans[::-1]
+
+    def _lengths(self, length: int) -> list[int]:
+        """How many frames each map has, from ``length`` latents down to the video before it is trimmed."""
+        lengths = [length]
         for deconv in self.deconvs:
-            extra = 0 if deconv.kernel is not None else -(-deconv.frames // deconv.frame_stride) - 1
-            length = deconv.frame_stride * (length + extra)
-        return length - 2 * self.trim
+            lengths.append(deconv.frame_stride * (lengths[-1] + _more(deconv)))
+        return lengths
+
+
+def _more(deconv: VideoDeconv) -> int:
+    """How many rows of frames a layer makes beyond those that it has above it: J − 1 where it is fully connected."""
+    return 0 if deconv.kernel is not None else -(-deconv.frames // deconv.frame_stride) - 1
 
 
 class VideoGenerator(nn.Module):
@@ -144,31 +171,29 @@ class VideoGenerator(nn.Module):
         self._check(latents)
         low = self.dtype_of_convs != torch.float32
         with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
-            x = latents
+            heard = self.spec.heard(latents.shape[2])  # what is left out below is not made above
+            x = latents[:, :, slice(*heard[0])]
             for i, (deconv, stride, weight) in enumerate(
                 zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
             ):
+                made_from = deconv.frame_stride * heard[i][0]
                 if deconv.kernel is None:
                     x = full_deconv(x.transpose(1, 2), weight, deconv.frame_stride).transpose(1, 2)
                 else:
                     strides = (deconv.frame_stride, stride, stride)
                     size = tuple(n * s for n, s in zip(x.shape[2:], strides, strict=True))
                     x = same_conv_transpose(x, weight, None, strides, size)
+                x = x[:, :, heard[i + 1][0] - made_from : heard[i + 1][1] - made_from]
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i)
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1, 1)
-        return torch.tanh(x[:, :, self.spec.trim : x.shape[2] - self.spec.trim])
+        return torch.tanh(x)
 
     def _settle(self, x: Tensor, i: int) -> Tensor:
         """Batch norm where there is any, the shift, and the activation of layer ``i``."""
         if not self.spec.batch_norm:
             return activation(x + self.shifts[i].view(-1, 1, 1, 1).to(x.dtype), self.spec.slope)
-        norm = self.norms[i]
-        assert isinstance(norm, nn.BatchNorm3d) and norm.momentum is not None
-        shifted = nn.functional.batch_norm(
-            x, norm.running_mean, norm.running_var, None, self.shifts[i], self.training, norm.momentum, norm.eps
-        )
-        return activation(shifted, self.spec.slope)
+        return activation(shifted_norm(x, self.norms[i], None, self.shifts[i], self.training), self.spec.slope)
 
     def _check(self, latents: Latents) -> None:
         dim, (_, height, width) = self.spec.latent_dim, self.spec.latent_size

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..apps.masks import squares
-from ..checks import InputError
+from ..checks import InputError, by
 from ..data import DataSpec, ImageSet, from_array, from_npy, read_picture, stretched
 from ..data.folder import picture_files
 from ..data.picture import Refused, fitted
@@ -75,7 +75,7 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int) -> Tensor:
     pixels = read_picture(text, 1, convert=True)[0]
     if pixels.shape != space:
         raise InputError(
-            f"the mask {text} is {_by(pixels.shape)} (height x width) and the images are {_by(space)}; give a mask of "
+            f"the mask {text} is {by(pixels.shape)} (height x width) and the images are {by(space)}; give a mask of "
             "that size"
         )
     seen = torch.from_numpy(pixels < _WHITE)
@@ -108,10 +108,6 @@ def _picture(path: Path, spec: DataSpec, convert: bool) -> np.ndarray:
 def _check_shape(name: str, shape: tuple[int, ...], spec: DataSpec, remedy: str) -> None:
     if shape != (spec.channels, *spec.size):
         raise InputError(
-            f"{name} is {_by(shape)} (channels x height x width) and this run knows images of "
-            f"{_by((spec.channels, *spec.size))}; {remedy}"
+            f"{name} is {by(shape)} (channels x height x width) and this run knows images of "
+            f"{by((spec.channels, *spec.size))}; {remedy}"
         )
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
