@@ -90,6 +90,19 @@ def test_a_prepared_module_follows_no_later_change_of_its_weights() -> None:
     torch.testing.assert_close(evaluate(x).value, before)
 
 
+def test_a_prepared_module_has_statistics_of_its_own() -> None:
+    """Batch norm in training mode counts what it sees; sampling is not to be counted, and later counts not seen."""
+    network = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1, bias=False), nn.Flatten(0)).double()
+    norm, x = network[0], positions(4, 3)
+    evaluate = prepared(network)
+    evaluate(x)
+    assert norm.num_batches_tracked == 0 and torch.equal(norm.running_mean, torch.zeros(3).double())
+    evaluate = prepared(network.eval())
+    before = evaluate(x).value
+    norm.running_mean.add_(1)
+    torch.testing.assert_close(evaluate(x).value, before)
+
+
 def test_own_prepare_is_used_where_it_is_offered() -> None:
     assert prepared(WithPrepare())(positions(2, 3)).gradient.eq(7).all()
 

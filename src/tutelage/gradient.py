@@ -45,7 +45,8 @@ def prepared(function: Energy | Potential | Preparable) -> Prepared:
     if isinstance(function, Preparable):
         return function.prepare()
     if isinstance(function, nn.Module):
-        frozen = {name: parameter.detach().clone() for name, parameter in function.named_parameters()}
+        live = (*function.named_parameters(), *function.named_buffers())
+        frozen = {name: tensor.detach().clone() for name, tensor in live}
         return ByAutograd(lambda x: functional_call(function, frozen, (x,)))
     return ByAutograd(function)
 

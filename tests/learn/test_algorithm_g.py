@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 
-from tutelage.learn.algorithm_g import AlgorithmG, Plan, langevin_inference
+from tutelage.checks import InputError
+from tutelage.learn.algorithm_g import AlgorithmG, Plan, langevin_inference, reconstruction
 from tutelage.learn.updates import Adam
 from tutelage.nets import Deconv, Generator, GeneratorSpec
 from tutelage.rng import stream
@@ -43,3 +45,20 @@ def test_a_step_infers_keeps_and_learns_from_the_latents_of_its_own_images() -> 
         torch.testing.assert_close(average, 0.9 * old + 0.1 * live)
         moved |= not torch.equal(old, live)
     assert moved
+
+
+def test_of_an_image_that_comes_twice_the_last_latents_are_kept() -> None:
+    learner = AlgorithmG(PLAN, Generator(GENERATOR, stream(0, "generator")), (3,), 2)
+    rng = stream(0, "learn")
+    images = 2 * torch.rand(3, 1, 8, 8, generator=stream(0, "observed")) - 1
+    state, record = learner.step(learner.init(rng), Batch(images, torch.tensor([1, 0, 1])), rng)
+    assert torch.equal(state.latents, record.latents[[1, 2]])
+
+
+def test_images_of_another_shape_than_the_generators_are_refused() -> None:
+    network, latents = Generator(GENERATOR, stream(0, "generator")), torch.randn(3, 3, generator=stream(0))
+    for colours in (torch.zeros(3, 3, 8, 8), torch.zeros(3, 1, 1, 8)):
+        with pytest.raises(InputError, match=r"makes images of shape \[3, 1, 8, 8\] and is to learn from \[3, "):
+            reconstruction(network, PLAN.update.init(network), latents, colours, 0.5)
+        with pytest.raises(InputError, match=r"makes images of \[1, 8, 8\] and the observed ones are"):
+            langevin_inference(network, colours, latents, 0.5, 0.1, 2, stream(0))

@@ -266,6 +266,11 @@ def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence(monkeypat
     ) as it:
         learned(slow)
     assert it.value.smaller == ()
+    nothing = torch.full((6,), float("nan"))
+    with monkeypatch.context() as patched, pytest.raises(DivergenceError, match="cross-entropy is nan") as it:
+        patched.setattr(igm, "classification_step", lambda *_: (nothing, nothing))
+        learned(learner(replace(PLAN, classification_steps=1)))
+    assert it.value.smaller == ("plan.update.lr",)
     wrong = torch.full((6,), -3.0)
     monkeypatch.setattr(igm, "classification_step", lambda *_: (wrong, -wrong))
     with pytest.raises(DivergenceError, match=r"is far worse than chance .* learning rate that is too large") as it:
@@ -361,7 +366,7 @@ def test_samples_are_bytes_and_as_many_as_asked_for():
         ({"synthesis_steps": 0}, "synthesis_steps is 0; it needs to be a whole number of 1 or more"),
         ({"reference_std": 0.0}, "standard deviation above 0"),
         ({"kernel": Langevin(0.1, metropolis=True)}, "clip"),
-        ({"stop": ProbabilityRule(window=40)}, "looks at 40 steps never ends a chain of 40"),
+        ({"stop": ProbabilityRule(window=41)}, "looks at 41 steps never ends a chain of 40 .*=41 or more"),
         ({"exact": True}, "set plan.objective=logit"),
         ({"exact": True, "objective": "logit", "kernel": Langevin(0.7)}, "diverges on the reference"),
         ({"objective": "logits"}, "objective is 'logits'; it needs to be 'logit'"),
@@ -384,6 +389,12 @@ def test_sizes_that_do_not_fit_are_refused():
         igm.Igm(replace(PLAN, patches=None, patches_per_image=None), Small(), SHAPE, PATCH, InMemory())
     with pytest.raises(InputError, match="one or more of"):
         learner(initial=torch.zeros(4, 1, 8, 9))
+    with pytest.raises(InputError, match=r"shape is \[1, 4, 8, 8\] .* give \(channels, height, width\)"):
+        igm.Igm(PLAN, Small(), (1, 4, 8, 8), PATCH, InMemory())
+
+
+def test_a_rule_may_look_at_as_many_steps_as_a_chain_has():
+    assert replace(PLAN, stop=ProbabilityRule(window=40)).synthesis_steps == 40
 
 
 def test_a_round_of_another_classifier_is_refused():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tutelage.checks import InputError
 from tutelage.learn.negatives import InMemory, draw_negatives, draw_patches, recency_weights
 from tutelage.rng import stream
 
@@ -62,3 +63,9 @@ def test_a_store_in_memory_keeps_copies():
     assert np.array_equal(store.negatives(0), np.zeros((1, 1, 2, 2), np.uint8))
     nested, facts = store.load_round(1)
     assert nested["w"].tolist() == [1, 1] and facts == {"seed": 3}
+
+
+def test_a_round_that_memory_does_not_hold_is_refused():
+    for ask in (InMemory().load_round, InMemory().negatives):
+        with pytest.raises(InputError, match="round 3 is not kept in memory, which holds 0"):
+            ask(3)

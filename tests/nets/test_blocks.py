@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tutelage.checks import InputError
+from tutelage.nets import presets, video_presets
 from tutelage.nets.blocks import (
     Precision,
     activation,
@@ -158,8 +162,33 @@ def test_arithmetic_of_an_unknown_precision_is_refused() -> None:
         arithmetic("float16", "cpu")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"init_std": 0.0}, "init_std of a .* is 0.0; it needs to be a number above 0"),
+        ({"init_std": float("nan")}, "init_std of a .* is nan"),
+        ({"slope": 1.0}, r"slope of a .* is 1.0; it needs to be 0 \(ReLU\) or more, and below 1"),
+    ],
+)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        presets.MNIST_DESCRIPTOR,
+        presets.MNIST_GENERATOR,
+        video_presets.QUICK_VIDEO_DESCRIPTOR,
+        video_presets.QUICK_VIDEO_GENERATOR,
+    ],
+    ids=lambda spec: type(spec).__name__,
+)
+def test_weights_that_cannot_learn_and_slopes_that_do_not_bend_are_refused(
+    spec: Any, changes: dict[str, float], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        replace(spec, **changes)
+
+
 def test_a_shift_without_a_scale_has_a_scale_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch's batch norm on a GPU makes the shift's gradient in the shape of the scale, and fails where there is none."""
+    """Torch shapes the gradient of the shift after the scale on a GPU, and fails where there is none."""
     plain, scales = F.batch_norm, []
 
     def watched(x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor, *rest: Tensor) -> Tensor:

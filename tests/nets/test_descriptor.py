@@ -141,6 +141,9 @@ def test_images_of_another_shape_are_refused(ask) -> None:
         evaluate(torch.zeros(2, 3, 28, 28))
     with pytest.raises(InputError, match=r"not \(28, 28\)"):
         evaluate(torch.zeros(2, 28, 28))
+    any_size = ask(Descriptor(replace(SPECS[0], outputs=None), stream(0)))
+    with pytest.raises(InputError, match=r"not \(1, 5, 28, 28\)"):
+        any_size(torch.zeros(2, 1, 5, 28, 28))
 
 
 def test_an_unknown_precision_is_refused() -> None:

@@ -193,6 +193,14 @@ def test_sizes_that_no_stride_makes_are_refused(size: tuple[int, int]) -> None:
         GeneratorSpec(3, (2, 4, 4), (Deconv(1, 4, size),), 0.2, False, 0.1)
 
 
+def test_latent_maps_make_whole_multiples_of_their_size_only() -> None:
+    """Any height and width may come, so no size can be rounded."""
+    with pytest.raises(InputError, match=r"makes \[7, 7\] pixels from \[4, 4\]: .* with size / s the size before"):
+        GeneratorSpec(3, None, (Deconv(1, 4, (7, 7)),), 0.2, False, 0.1, latent_size=(4, 4))
+    with pytest.raises(InputError, match="size of a generator is 0"):
+        GeneratorSpec(3, (2, 4, 4), (Deconv(1, 4, (0, 0)),), 0.2, False, 0.1)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("spec", MAPS)
 def test_latent_maps_go_straight_into_the_transposed_convolutions(spec: GeneratorSpec, training: bool) -> None:

@@ -204,6 +204,22 @@ def test_trimmed_at_both_ends_no_frame_is_unlike_the_others() -> None:
     torch.testing.assert_close(whole[:, :, 4:], part, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("spec", [UP, GENERATORS[2], replace(UP, deconvs=UP.deconvs[:3])])
+@pytest.mark.parametrize("trim", [1, 2, 5, 7])
+def test_frames_that_are_left_out_are_not_made(spec: VideoGeneratorSpec, trim: int) -> None:
+    """The video is the same, and the latents that count are those that change it, to the first and the last."""
+    spec = replace(spec, latent_size=(9, 1, 1))
+    whole, trimmed = generator(spec).eval(), generator(replace(spec, trim=trim)).eval()
+    latents = normal(1, spec.latent_dim, 9, 1, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(trimmed(latents), whole(latents)[:, :, trim:-trim], rtol=1e-9, atol=1e-12)
+    first, last = trimmed.spec.heard(9)[0]
+    for missing in (first, last - 1):  # the outermost latents that are heard do change the video
+        other = latents.clone()
+        other[:, :, missing] += 1
+        assert not torch.equal(trimmed(other), trimmed(latents))
+
+
 @pytest.mark.parametrize("trim", [-1, 18])
 def test_a_trim_that_leaves_nothing_is_refused(trim: int) -> None:
     with pytest.raises(InputError, match=rf"a trim of {trim} frames at each end leaves .*; it needs to be 0 or more"):
@@ -251,6 +267,8 @@ def test_what_cannot_be_is_refused() -> None:
         VideoDescriptor(FULL, stream(0)).prepare()(torch.zeros(1, 2, 7, 6))
     with pytest.raises(InputError, match="stride of 2 there; it needs to be 1"):
         replace(FULL, convs=(VideoConv(3, 5, 2, None, 2),))
+    with pytest.raises(InputError, match="1 latents make no frame that hears as many"):
+        VideoGenerator(replace(UP, latent_size=(15, 1, 1), trim=26), stream(0))(torch.zeros(1, 2, 1, 1, 1))
     with pytest.raises(InputError, match="frames of a video descriptor is 0"):
         replace(FULL, convs=(VideoConv(3, 0, 2, None),))
     with pytest.raises(InputError, match=r"latents of shape \[B, 2, 3, 1, 1\] \(any length\), not \[1, 2, 3\]"):

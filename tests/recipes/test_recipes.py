@@ -20,6 +20,7 @@ NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "v
 MNIST_D, MNIST_G, DCGAN = 1_066_532, 3_443_585, 5_125_763
 COUNTS = {
     "coopnets/mnist": {"descriptor": MNIST_D, "generator": MNIST_G},
+    "coopnets/mnist-quick": {"descriptor": MNIST_D, "generator": MNIST_G},
     "descriptor/mnist": {"descriptor": MNIST_D},
     "generator/mnist": {"generator": MNIST_G},
     "coopnets/texture-quick": {"descriptor": 1_033_856, "generator": 1_131_651},

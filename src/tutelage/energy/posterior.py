@@ -49,7 +49,13 @@ class Posterior:
         self.mask = mask
 
     def __call__(self, latents: Latents) -> Scores:
-        residual = self.observed - self.generator(latents)
+        made = self.generator(latents)
+        if made.shape[1:] != self.observed.shape[1:]:
+            raise InputError(
+                f"the generator makes images of {list(made.shape[1:])} and the observed ones are "
+                f"{list(self.observed.shape[1:])}; give images of the shape that it makes"
+            )
+        residual = self.observed - made
         if self.mask is not None:
             residual = torch.where(self.mask == 0, 0.0, residual * self.mask)  # hidden pixels may be NaN
         likelihood = residual.flatten(1).square().sum(1) / (2 * self.noise_std**2)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_counts, check_positive
+from ..checks import InputError, check_counts, check_positive
 from ..energy import Posterior
 from ..sample import Langevin, run
 from ..types import Batch, Images, Latents
@@ -109,9 +109,18 @@ def langevin_inference(
 def reconstruction(
     generator: nn.Module, optimiser: torch.optim.Optimizer, latents: Latents, target: Images, noise_std: float
 ) -> tuple[Tensor, Tensor]:
-    """Step G2: one step up the gradient of eq. (16). Returns the loss before the step and the rms residual."""
+    """Step G2: one step up the gradient of eq. (16). Returns the loss before the step and the rms residual.
+
+    Raises ``InputError`` where the generator makes images of another shape than ``target``.
+    """
     optimiser.zero_grad(set_to_none=True)
-    residual = target - generator(latents)
+    made = generator(latents)
+    if made.shape != target.shape:
+        raise InputError(
+            f"the generator makes images of shape {list(made.shape)} and is to learn from {list(target.shape)}; build "
+            "it for the shape of the data"
+        )
+    residual = target - made
     loss = residual.flatten(1).square().sum(1).mean() / (2 * noise_std**2)
     loss.backward()
     optimiser.step()
@@ -145,7 +154,8 @@ class AlgorithmG:
         latents = langevin_inference(
             state.generator, batch.images, before, plan.noise_std, plan.latent_step_size, plan.inference_steps, rng
         )
-        state.latents[batch.indices] = latents
+        last = {image: row for row, image in enumerate(batch.indices.tolist())}  # a small set comes twice in a batch
+        state.latents[list(last)] = latents[list(last.values())]
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
         results = [
             reconstruction(state.generator, state.optimiser, latents, batch.images, plan.noise_std)

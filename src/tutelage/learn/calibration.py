@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -46,7 +48,8 @@ def calibrate(
     generator.eval()
 
 
-def _chunks(draws: int, shape: tuple[int, ...], rng: torch.Generator, chunk: int) -> list[Latents]:
+def _chunks(draws: int, shape: tuple[int, ...], rng: torch.Generator, chunk: int) -> Iterator[Latents]:
     chunks = -(-draws // chunk)
-    sizes = [draws // chunks + (k < draws % chunks) for k in range(chunks)]
-    return [torch.randn((size, *shape), generator=rng, device=rng.device) for size in sizes]
+    for k in range(chunks):
+        size = draws // chunks + (k < draws % chunks)
+        yield torch.randn((size, *shape), generator=rng, device=rng.device)

@@ -119,10 +119,10 @@ class Plan:
             raise InputError(
                 "average_overlaps is about patches, and patches is none; set plan.kernel.average_overlaps=false"
             )
-        if isinstance(self.stop, ProbabilityRule) and self.stop.window >= self.synthesis_steps:
+        if isinstance(self.stop, ProbabilityRule) and self.stop.window > self.synthesis_steps:
             raise InputError(
                 f"a stop rule that looks at {self.stop.window} steps never ends a chain of {self.synthesis_steps} "
-                f"synthesis_steps at most; set plan.synthesis_steps={self.stop.window + 1} or more"
+                f"synthesis_steps at most; set plan.synthesis_steps={self.stop.window} or more"
             )
         if isinstance(self.stop, EnoughSteps) and self.stop.steps >= self.synthesis_steps:
             raise InputError(
@@ -297,6 +297,11 @@ class Igm:
 
     def __post_init__(self) -> None:
         space = self.shape[1:]
+        if len(space) != 2 or len(self.patch) != 2:
+            raise InputError(
+                f"introspective models are of pictures, and of patches of them; their shape is {list(self.shape)} and "
+                f"the patch's size {by(self.patch)}: give (channels, height, width), and height and width"
+            )
         small = any(whole < part for whole, part in zip(space, self.patch, strict=True))
         if small or (self.plan.patches is None and tuple(space) != tuple(self.patch)):
             needed = "at least as large" if self.plan.patches is not None else "of that size, or plan.patches"
@@ -355,6 +360,13 @@ class Igm:
         """Step 2 of Algorithm 1, and the beginning of step 3; or the end, where the classifier cannot tell."""
         plan, number = self.plan, state.round + 1
         assert state.running is not None
+        if not math.isfinite(state.running):
+            raise DivergenceError(
+                f"round {number}: the classifier's cross-entropy is {state.running} after {state.within} updates. The "
+                f"likely cause is a learning rate that is too large (plan.update.lr={plan.update.lr}).",
+                numbers={"running_loss": state.running},
+                smaller=("plan.update.lr",),
+            )
         if state.running > _WORSE or (not state.round and state.running > plan.indistinguishable):
             what = "is far worse than chance" if state.running > _WORSE else "has not learned to tell noise from data"
             now = f"plan.update.lr={plan.update.lr}, plan.classification_steps={plan.classification_steps}"

@@ -8,16 +8,19 @@ rounds are chosen ... with higher probability").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import InputError
 from ..data import from_uint8
 from ..types import Images
+
+Kept = TypeVar("Kept")
 
 
 class Store(Protocol):
@@ -54,13 +57,13 @@ class InMemory:
         self.rounds[number] = (_copied(nested), dict(facts))
 
     def load_round(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.rounds[number]
+        return _kept(self.rounds, number)
 
     def save_negatives(self, number: int, pixels: Tensor) -> None:
         self.pixels[number] = pixels.cpu().numpy().copy()
 
     def negatives(self, number: int) -> np.ndarray:
-        return self.pixels[number]
+        return _kept(self.pixels, number)
 
 
 def recency_weights(rounds: int, recency: float) -> Tensor:
@@ -111,6 +114,15 @@ def _places(
 
     rows, columns = (whole - part + 1 for whole, part in zip(space, patch, strict=True))
     return uniform(torch.tensor(counts)), uniform(rows), uniform(columns)
+
+
+def _kept(rounds: Mapping[int, Kept], number: int) -> Kept:
+    if number not in rounds:
+        raise InputError(
+            f"round {number} is not kept in memory, which holds {len(rounds)}; learn in this process, or give the "
+            "store that the model learned with"
+        )
+    return rounds[number]
 
 
 def _copied(nested: Any) -> Any:

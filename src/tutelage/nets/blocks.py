@@ -6,6 +6,7 @@ padding at the end; the transposed convolution is exactly its transpose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -46,8 +47,13 @@ def arithmetic(precision: Precision, device: torch.device | str) -> Precision:
     return precision if native else "float32"
 
 
-def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) -> None:
-    """Refuse a Spec without layers, or with a count below 1. Raises ``InputError``."""
+def check_layers(
+    what: str, layers: Sequence[Any], counts: Mapping[str, int], slope: float = 0.0, init_std: float = 1.0
+) -> None:
+    """Refuse a Spec without layers, with a count below 1, a slope outside [0, 1), or weights that all begin alike.
+
+    Raises ``InputError``.
+    """
     if not layers:
         raise InputError(f"a {what} needs one layer or more; none is given")
     names = ("channels", "kernel", "stride", "frames", "frame_stride")
@@ -55,6 +61,10 @@ def check_layers(what: str, layers: Sequence[Any], counts: Mapping[str, int]) ->
     for name, count in [*counts.items(), *of_layers]:
         if count is not None and count < 1:
             raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
+    if not 0 <= slope < 1:
+        raise InputError(f"slope of a {what} is {slope}; it needs to be 0 (ReLU) or more, and below 1")
+    if not 0 < init_std < math.inf:
+        raise InputError(f"init_std of a {what} is {init_std}; it needs to be a number above 0")
 
 
 def shifted_norm(x: Tensor, norm: nn.Module, scale: Tensor | None, shift: Tensor, training: bool) -> Tensor:

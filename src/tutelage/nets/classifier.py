@@ -55,11 +55,7 @@ class ClassifierSpec:
                 f"the shape of a classifier's images is {self.shape}; it needs three numbers: channels, height, width"
             )
         convs = [Conv(channels, self.kernel, self.stride) for channels in self.channels]
-        check_layers("classifier", convs, {"image size": min(self.shape)})
-        if not 0 <= self.slope < 1:
-            raise InputError(f"slope of a classifier is {self.slope}; it needs to be 0 (ReLU) or more, and below 1")
-        if not 0 < self.init_std < math.inf:
-            raise InputError(f"init_std of a classifier is {self.init_std}; it needs to be a number above 0")
+        check_layers("classifier", convs, {"image size": min(self.shape)}, self.slope, self.init_std)
 
     @property
     def map_shapes(self) -> list[tuple[int, int, int]]:

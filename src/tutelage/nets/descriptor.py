@@ -46,6 +46,8 @@ class DescriptorSpec:
     images may have any size); ``slope`` of the leaky ReLU (0: ReLU); weights start from N(0, ``init_std``²),
     biases from 0. With ``average_pixels`` a layer convolves with stride 1 and averages squares of ``stride`` pixels,
     instead of leaving positions out: all pixels of a square then weigh alike, and its gradient has no grid of its own.
+
+    Raises ``InputError`` for counts below 1, a slope outside [0, 1) and an ``init_std`` that is not positive.
     """
 
     shape: tuple[int, int, int]
@@ -57,7 +59,7 @@ class DescriptorSpec:
 
     def __post_init__(self) -> None:
         counts = {"image size": min(self.shape)} | ({} if self.outputs is None else {"outputs": self.outputs})
-        check_layers("descriptor", self.convs, counts)
+        check_layers("descriptor", self.convs, counts, self.slope, self.init_std)
 
     @property
     def top_shape(self) -> tuple[int, int, int]:
@@ -185,7 +187,7 @@ class Descriptor(nn.Module):
 
     def check(self, images: Images) -> None:
         """Raises ``InputError`` for images of a shape that this descriptor does not take."""
-        if self.spec.outputs is None and images.shape[1] == self.spec.shape[0]:
+        if self.spec.outputs is None and images.ndim == 4 and images.shape[1] == self.spec.shape[0]:
             return
         if tuple(images.shape[1:]) != self.spec.shape:
             raise InputError(

@@ -40,8 +40,8 @@ class GeneratorSpec:
     1e-3); weights start from N(0, ``init_std``²), biases from 0, scales from 1. With ``repeat_pixels`` a layer repeats
     each pixel and then convolves, instead of a transposed convolution of free weights: it has no grid of its own.
 
-    Raises ``InputError`` for counts below 1, sizes that no stride makes, a scale without batch norm, and both or
-    neither of ``base`` and ``latent_size``.
+    Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, sizes that
+    no stride makes, a scale without batch norm, and both or neither of ``base`` and ``latent_size``.
     """
 
     latent_dim: int
@@ -64,15 +64,19 @@ class GeneratorSpec:
                 f"a generator has base {self.base} and latent_size {self.latent_size}; it needs one of them: a base "
                 "map for latent vectors, or a latent_size for latent maps"
             )
-        check_layers("generator", self.deconvs, {"latent_dim": self.latent_dim, "first map": min(self.first_map)})
+        sizes = {"size": min(min(deconv.size) for deconv in self.deconvs)} if self.deconvs else {}
+        counts = {"latent_dim": self.latent_dim, "first map": min(self.first_map)} | sizes
+        check_layers("generator", self.deconvs, counts, self.slope, self.init_std)
         below = self.first_map[1:]
         for deconv in self.deconvs:
             strides = [-(-size // n) for size, n in zip(deconv.size, below, strict=True)]
             fits = all(-(-size // strides[0]) == n for size, n in zip(deconv.size, below, strict=True))
-            if strides[0] != strides[1] or not fits:
+            whole = self.base is not None or all(strides[0] * n == m for m, n in zip(deconv.size, below, strict=True))
+            if strides[0] != strides[1] or not (fits and whole):
+                rounded = ", rounded up," if self.base is not None else ""
                 raise InputError(
                     f"no transposed convolution makes {list(deconv.size)} pixels from {list(below)}: both sides need "
-                    "the same whole stride s, with size / s, rounded up, the size before"
+                    f"the same whole stride s, with size / s{rounded} the size before"
                 )
             below = deconv.size
 

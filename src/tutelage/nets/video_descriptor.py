@@ -49,7 +49,8 @@ class VideoDescriptorSpec:
     ``shape`` is (channels, frames, height, width); ``convs`` from the video up, ``slope`` of the leaky ReLU (0: ReLU)
     between them; weights start from N(0, ``init_std``²), biases from 0.
 
-    Raises ``InputError`` for counts below 1, and a stride in space of a layer that is fully connected there.
+    Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, and a stride
+    in space of a layer that is fully connected there.
     """
 
     shape: tuple[int, int, int, int]
@@ -58,7 +59,7 @@ class VideoDescriptorSpec:
     init_std: float
 
     def __post_init__(self) -> None:
-        check_layers("video descriptor", self.convs, {"video size": min(self.shape)})
+        check_layers("video descriptor", self.convs, {"video size": min(self.shape)}, self.slope, self.init_std)
         for conv in self.convs:
             if conv.kernel is None and conv.stride != 1:
                 raise InputError(

@@ -47,8 +47,8 @@ class VideoGeneratorSpec:
     last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0; ``trim`` frames are
     left out at each end.
 
-    Raises ``InputError`` for counts below 1, sizes that a layer cannot make from the maps above it, and a trim below 0
-    or that leaves nothing.
+    Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, sizes that a
+    layer cannot make from the maps above it, and a trim below 0 or that leaves nothing.
     """
 
     latent_dim: int
@@ -61,7 +61,7 @@ class VideoGeneratorSpec:
 
     def __post_init__(self) -> None:
         counts = {"latent_dim": self.latent_dim, "latent size": min(self.latent_size)}
-        check_layers("video generator", self.deconvs, counts)
+        check_layers("video generator", self.deconvs, counts, self.slope, self.init_std)
         above = self.latent_size[1:]
         for deconv in self.deconvs:
             (height, width), (rows, columns) = deconv.size, above
@@ -115,12 +115,10 @@ class VideoGeneratorSpec:
         spans = [(start, stop)]
         for deconv, above in zip(reversed(self.deconvs), reversed(lengths[:-1]), strict=True):
             stride, frames = deconv.frame_stride, deconv.frames
-            if deconv.kernel is None:  # frame t hears t // stride and those just before it
-                first, last = start // stride - _more(deconv), (stop - 1) // stride
-            else:  # frame t hears the i of t = stride · i + k − low, k < frames, and lies in those that i makes
-                low = max(frames - stride, 0) // 2
-                first = min(start // stride, -((frames - 1 - low - start) // stride))
-                last = (stop - 1 + low) // stride
+            low = 0 if deconv.kernel is None else max(frames - stride, 0) // 2
+            # frame t hears each i of t = stride · i + k − low, 0 <= k < frames, and is made in the row of t // stride
+            first = min(start // stride, -((frames - 1 - low - start) // stride))
+            last = (stop - 1 + low) // stride
             start, stop = max(first, 0), min(last + 1, above)
             spans.append((start, stop))
         return spans[::-1]
@@ -205,6 +203,11 @@ class VideoGenerator(nn.Module):
             raise InputError(
                 f"this generator takes latents of shape [B, {wanted}] (any {free}), not {list(latents.shape)}; draw "
                 "them from N(0, 1) in that shape"
+            )
+        if self.spec.frames(latents.shape[2]) < 1:
+            raise InputError(
+                f"{latents.shape[2]} latents make no frame that hears as many of them as all others; give as many as "
+                "`tutelage.apps.dynamics.latents_for` says"
             )
 
     def snapshot(self) -> VideoGenerator:

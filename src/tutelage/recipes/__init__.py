@@ -9,7 +9,7 @@ from .adversarial import ADVERSARIAL
 from .benchmarks import CELEBA128, CIFAR10, LSUN256
 from .introspection import INTROSPECTION
 from .likelihood import LIKELIHOOD
-from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST
+from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, GENERATOR_MNIST
 from .objects import FACES64, OBJECT64, SCENE64, SCENE_QUICK, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
@@ -18,6 +18,7 @@ from .video import VIDEO
 
 RECIPES: tuple[Recipe, ...] = (
     COOPNETS_MNIST,
+    COOPNETS_MNIST_QUICK,
     DESCRIPTOR_MNIST,
     GENERATOR_MNIST,
     TEXTURE_QUICK,
@@ -43,6 +44,7 @@ __all__ = [
     "CIFAR10",
     "CLASSIFIER_MNIST",
     "COOPNETS_MNIST",
+    "COOPNETS_MNIST_QUICK",
     "DESCRIPTOR_MNIST",
     "FACES64",
     "GENERATOR_MNIST",

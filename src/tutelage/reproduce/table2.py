@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import data
-from ..recipes import CLASSIFIER_MNIST, COOPNETS_MNIST, GENERATOR_MNIST, Recipe, by_name
+from ..recipes import CLASSIFIER_MNIST, COOPNETS_MNIST_QUICK, GENERATOR_MNIST, Recipe, by_name
 from ..run.feature_measures import frechet_measure, manifold_measures
 from ..run.measures import parzen_measure
 from ..run.recognition import labels_of, recogniser_of_run
@@ -17,7 +17,7 @@ from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
 CONTENDERS = (
-    Contender(COOPNETS_MNIST),
+    Contender(COOPNETS_MNIST_QUICK),
     Contender(by_name("dcgan/mnist")),
     Contender(by_name("wgan/mnist")),
     Contender(by_name("vae/mnist")),
