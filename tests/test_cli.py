@@ -281,6 +281,22 @@ def test_evaluating(tutelage: Command, world: World, tmp_path: Path) -> None:
     assert "CoopNets descriptor parzen" in (copy / "report.html").read_text()
 
 
+def test_evaluating_on_other_data_is_said(tutelage: Command, world: World, tmp_path: Path) -> None:
+    """What is held out of them may be among the images that the run learned from."""
+    copy, other = shutil.copytree(world.coopnets, tmp_path / "run"), tmp_path / "other"
+    facts = json.loads((copy / "run.json").read_text())
+    shutil.copytree(facts["data"], other)
+    (images,) = other.glob("train-images*")
+    content = bytearray(images.read_bytes())
+    content[-1] ^= 1
+    images.write_bytes(content)
+    said = tutelage("evaluate", copy, "--metric", "parzen", "--samples", 20, "--data", other)
+    assert said.code == 0, said.err
+    assert re.fullmatch(
+        r"tutelage: .* has other training images than .*run learned from; what is held out .*\n", said.err
+    )
+
+
 def test_evaluating_by_features(tutelage: Command, world: World, tmp_path: Path) -> None:
     copy, weights = shutil.copytree(world.coopnets, tmp_path / "run"), tmp_path / "weights.npz"
     write_network(weights)
@@ -368,6 +384,28 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "unknown recipe shown": (["show", "cooperation"], "no recipe 'cooperation'.*tutelage list"),
     "unknown field": ([*TRAIN, "--set", "plan.chian=5"], r"no field 'plan\.chian' \(did you mean 'chains'\?\)"),
     "no equals sign": ([*TRAIN, "--set", "plan.chains"], r"--set 'plan\.chains' has no '='; write FIELD=VALUE"),
+    "an option given twice": (
+        [*TRAIN, "--set", "plan.chains=50", "plan.batch_size=50", "--set", "seed=3"],
+        "--set is given twice; give it once, with all its values after it",
+    ),
+    "a folder named by a number": (
+        [*TRAIN, "--set", "data.kind=folder", "data.subset=2019"],
+        r"""data\.subset is 2019; it needs to be .*, in quotes: data\.subset='"2019"'""",
+    ),
+    "what cannot be fetched": (
+        [*TRAIN, "--download", "--set", "data.kind=folder"],
+        "data of kind folder cannot be fetched, only MNIST can; leave out --download",
+    ),
+    "nothing to leave out": ([*TRAIN, "--skip-bad"], "data of kind mnist has no pictures .*; leave out --skip-bad"),
+    "nothing to convert": ([*TRAIN, "--convert"], "data of kind mnist is never converted; leave out --convert"),
+    "samples over a file": (
+        ["sample", "{root}/coopnets", "--out", "{root}/nan.npy"],
+        r"nan\.npy is there already; name another, or remove it",
+    ),
+    "a walk over a file": (
+        ["interpolate", "{root}/coopnets", "--out", "{root}/nan.npy"],
+        r"nan\.npy is there already; name another, or remove it",
+    ),
     "wrong type": ([*TRAIN, "--set", "plan.chains=many"], r"plan\.chains is 'many'; it needs to be a whole number"),
     "step too large": ([*TRAIN, "--set", "plan.step_size=0.05"], r"step_size 0\.05 .*step_size < 2 \* reference_std"),
     "step too large, dry": ([*TRAIN, "--dry-run", "--set", "plan.step_size=0.032"], r"step_size 0\.032"),

@@ -165,3 +165,19 @@ def test_what_is_refused(
     code, _, err = call(capsys, *arguments, "--out", tmp_path / "out")
     assert code == 2 and says in err and len(err.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("table2", "--extractor", "vgg16"), "table2 takes no --extractor, which is for table1, table3, fig7"),
+        (("igm-outliers", "--only", "igm/mnist28-quick"), "igm-outliers takes no --only, which is for table1"),
+        (("table3", "--categories", "lemon"), "table3 takes no --categories, which is for table1, fig7; leave it out"),
+        (("table2", "--outliers", "there"), "table2 takes no --outliers, which is for igm-outliers; leave it out"),
+    ],
+)
+def test_what_a_table_does_not_take_is_refused(
+    given: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    code, out, said = call(capsys, *arguments, "--budget", 1, "--out", tmp_path / "out")
+    assert code == 2 and not out and words in said and not given

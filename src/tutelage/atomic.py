@@ -77,8 +77,11 @@ def _error_number(error: Exception) -> int | None:
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
-    """Write `content` (text as UTF-8) to `path`, so that no reader ever sees a part of it."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    """Write `content` to `path`, so that no reader ever sees a part of it.
+
+    Text is written as UTF-8, what cannot be (a part of a file name that is no text) as an escape.
+    """
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 

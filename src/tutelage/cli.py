@@ -144,7 +144,8 @@ def sample(
     """Draw new images from a trained run."""
     _check_count("n", n)
     opened = folder.open_run(run)
-    pictures.check_target(out, moving=opened.recipe().data.frames is not None)
+    moving = opened.recipe().data.frames is not None
+    pictures.check_target(out, moving, opened.frame_rate() if moving else None)
     learner, state = _trained(opened, _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
@@ -179,7 +180,7 @@ def synthesise(
         raise InputError(f"run {run} makes videos; give --frames, and no --size")
     if not moving and (size is None or frames is not None):
         raise InputError(f"run {run} makes pictures; give --size, and no --frames")
-    pictures.check_target(out, moving)
+    pictures.check_target(out, moving, opened.frame_rate() if moving else None)
     learner, state = _trained(opened, _device(device))
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
@@ -224,6 +225,7 @@ def stylise(
     """Paint a photograph in the style of the picture that a model of patches has learned (IGM §4.2)."""
     if out.suffix != ".png":
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png")
+    pictures.check_target(out)
     _check_count("steps", steps)
     if shorter is not None:
         _check_count("shorter", shorter)
@@ -254,6 +256,8 @@ def interpolate(
 ) -> None:
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
+    if out is not None and out.exists():
+        raise InputError(f"--out {out} is there already; name another, or remove it")
     opened = folder.open_run(run)
     _check_pictures(opened)
     learner, state = _trained(opened, _device(device))
@@ -298,6 +302,7 @@ def complete(
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
+    completing.new_folder(out)
     rng = stream(seed, "complete", device=where)
     done = completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
@@ -332,6 +337,7 @@ def project(
     learner, state = _trained(opened, where)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
+    completing.new_folder(out)
     done = projecting.project_images(learner, state, found.images, plan, rng, frames, _WALKS[path])
     facts = {"seed": seed, "command": _command()}
     for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
@@ -374,6 +380,7 @@ def evaluate_run(
     _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
+    _warn_of_other(opened, splits)
     few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
     match metric:
         case "parzen":
@@ -419,6 +426,7 @@ def probe(
     _check_pictures(opened)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
+    _warn_of_other(opened, splits)
     with in_use(run):
         for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
             print(
@@ -480,6 +488,10 @@ def reproduce(
     """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
     if budget <= 0:
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
+    asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
+    for option, value in asked.items():
+        if value and name not in _TAKES[option]:
+            raise InputError(f"{name} takes no --{option}, which is for {', '.join(_TAKES[option])}; leave it out")
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     if changes and name not in _OF_PICTURES:
@@ -525,6 +537,13 @@ def reproduce(
     print(f"Look at {out / f'{name}.md'}")
 
 
+_WITH_EXTRACTOR = ("table1", "table3", "fig7", "fig8", "fig9")
+_TAKES = {
+    "extractor": _WITH_EXTRACTOR,
+    "only": (*_WITH_EXTRACTOR, "table2", "table5", "table6", "igm-textures", "igm-semisupervised"),
+    "outliers": ("igm-outliers",),
+    "categories": ("table1", "fig7"),
+}
 _OF_PICTURES = {
     "table1": table1.CONTENDERS,
     "table5": table5.CONTENDERS,
@@ -591,6 +610,7 @@ def _memory_ran_out(error: Exception) -> bool:
 
 
 def _run() -> int | None:
+    _refuse_repeated(sys.argv[1:])
     return tyro.extras.subcommand_cli_from_dict(
         {
             "list": list_recipes,
@@ -611,6 +631,14 @@ def _run() -> int | None:
         prog="tutelage",
         description=f"Generative models of images that train without an adversary (version {__version__}).",
     )
+
+
+def _refuse_repeated(words: list[str]) -> None:
+    """Of an option that is given twice the parser would take the last, without a word."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2]
+    twice = next((option for option in options if options.count(option) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice} is given twice; give it once, with all its values after it")
 
 
 def _resolve(name: str, overrides: list[str]) -> Recipe:
@@ -649,6 +677,16 @@ def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | Non
 def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
     recorded = run.facts().get("data")
     return given if given is not None or recorded is None else Path(recorded)
+
+
+def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
+    """Say where the data are not those that a run learned from: it may have learned from what is held out of them."""
+    if run.facts().get("data_sha256") not in (None, splits.train.sha256):
+        warnings.warn(
+            f"{splits.train.source} has other training images than {run.path} learned from; what is held out of them "
+            "may be among those",
+            stacklevel=2,
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,17 @@ def test_a_broken_array_means_building_again(tmp_path):
         assert (cached(KEY, Filler(2), tmp_path) == 2).all()
     np.save(array, np.zeros(KEY.shape, np.int8))
     assert (cached(KEY, Filler(3), tmp_path) == 3).all()
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
+    for name, age in (("old", 90_000), ("new", 3_000)):
+        scratch = tmp_path / f".building-{name}"
+        scratch.mkdir()
+        (scratch / "set.npy").write_bytes(b"half")
+        for path in (scratch / "set.npy", scratch):
+            os.utime(path, (time.time() - age,) * 2)
+    cached(KEY, Filler(), tmp_path)
+    assert [path.name for path in tmp_path.glob(".building-*")] == [".building-new"]
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):

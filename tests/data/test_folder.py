@@ -33,14 +33,18 @@ def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_format_in_the_order_of_the_paths(tmp_path):
     source = tmp_path / "pictures"
-    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif"]
+    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif", "t.tif", "u.TIFF", "j.jfif"]
     values = {name: 20 * (index + 1) for index, name in enumerate(sorted(names))}
     for name, value in values.items():
-        save(source / name, (value,) * 3)
+        save(source / name, (value,) * 3, **({"format": "JPEG"} if name.endswith("jfif") else {}))
     (source / "notes.txt").write_text("no image")
+    (source / "phone.heic").write_bytes(b"")
     save(source / ".hidden.png")
     save(source / ".thumbnails" / "1.png")
-    images = folder_images(source, Fit((8, 8), 1, convert=True), cache=tmp_path / "cache")
+    with pytest.warns(
+        UserWarning, match=r"pictures: pictures of these kinds are passed over: 1 \.heic; save them as PNG"
+    ):
+        images = folder_images(source, Fit((8, 8), 1, convert=True), cache=tmp_path / "cache")
     assert images.shape == (1, 8, 8) and images.name == "pictures" and isinstance(images.pixels, np.memmap)
     means = images.pixels.mean((1, 2, 3))
     assert np.abs(means - sorted(values.values())).max() <= 2  # webp and jpeg lose a little

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tutelage.checks import InputError
-from tutelage.data import Fit, folder_splits, zip_splits
+from tutelage.data import Fit, files, folder_splits, zip_splits
 
 RGB = Fit((4, 4), 3)
 
@@ -75,6 +75,41 @@ def test_a_zip_and_its_folder_are_the_same_data(tmp_path):
     assert zipped.test and folder.test
     assert zipped.train.sha256 == folder.train.sha256 and zipped.test.sha256 == folder.test.sha256
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 2, "one cache serves both"
+
+
+def test_a_zip_of_a_folder_is_that_folder(tmp_path):
+    """As file managers pack it, with the folder itself, which also has no name among the folders of images."""
+    content = picture(1)
+    zipped = zip_splits(pack(tmp_path / "im.zip", {"im/lemon/1.png": content}), RGB, cache=tmp_path / "cache")
+    (tmp_path / "im" / "lemon").mkdir(parents=True)
+    (tmp_path / "im" / "lemon" / "1.png").write_bytes(content)
+    folder = folder_splits(tmp_path / "im", RGB, cache=tmp_path / "cache")
+    assert zipped.train.sha256 == folder.train.sha256
+    other = zip_splits(pack(tmp_path / "all.zip", {"im/lemon/1.png": content}), RGB, cache=tmp_path / "cache")
+    assert other.train.sha256 != folder.train.sha256, "a folder of another name is a folder of images"
+
+
+def test_held_out_pictures_are_not_learned_from_because_of_one_beside_them(tmp_path):
+    members = {"p/train/1.png": picture(1), "p/test/2.png": picture(2), "cover.png": picture(3)}
+    words = r"a\.zip has p/train and p/test, and cover\.png beside p; pack the folders train and test alone"
+    with pytest.raises(InputError, match=words):
+        zip_splits(pack(tmp_path / "a.zip", members), RGB, cache=tmp_path / "cache")
+
+
+def test_a_member_that_unpacks_to_more_than_memory_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_LARGEST", 3 << 20)
+    bomb = pack(tmp_path / "a.zip", {"1.png": picture(), "2.png": bytes(4 << 20)}, zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 10_000
+    with pytest.raises(InputError, match=r"2\.png is 4 MB, and at most 3 are read of a file; remove it"):
+        zip_splits(bomb, RGB, cache=tmp_path / "cache")
+    with pytest.warns(UserWarning, match=r"1 of 2 image files were left out: .*2\.png is 4 MB"):
+        assert len(zip_splits(bomb, Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache").train) == 1
+
+
+def test_pictures_that_are_not_decoded_are_told(tmp_path):
+    path = pack(tmp_path / "a.zip", {"1.png": picture(), "2.HEIC": b"", "3.heic": b"", "4.avif": b"", "5.txt": b""})
+    with pytest.warns(UserWarning, match=r"a\.zip: pictures of these kinds are passed over: 1 \.avif, 2 \.heic; save"):
+        zip_splits(path, RGB, cache=tmp_path / "cache")
 
 
 def test_another_content_is_other_data(tmp_path):

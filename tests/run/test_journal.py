@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tutelage.atomic import atomic_write
 from tutelage.checks import InputError
 from tutelage.run import journal
 
@@ -122,3 +123,12 @@ def test_numbers_come_back() -> None:
     assert journal.number("-Infinity") == -math.inf
     assert math.isnan(journal.number("NaN") or 0.0)
     assert [journal.number(value) for value in (True, None, "three", [1.0])] == [None] * 4
+
+
+def test_a_file_name_that_is_no_text_comes_back_as_it_is(tmp_path: Path) -> None:
+    strange = b"caf\xe9".decode("utf-8", "surrogateescape")
+    with journal.Journal(tmp_path / "journal.jsonl") as diary:
+        diary.write("start", data=strange)
+    assert journal.read(tmp_path / "journal.jsonl")[0]["data"] == strange
+    atomic_write(tmp_path / "run.json", json.dumps({"data": strange}, ensure_ascii=False))
+    assert json.loads((tmp_path / "run.json").read_text("utf-8")) == {"data": strange}

@@ -1,6 +1,7 @@
 """Pixels land where they belong, and only the picture is clipped."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,25 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     pictures.write_images(torch.zeros(2, 3, 4, 4), tmp_path / "empty")
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == ["00000.png", "00001.png"]
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "bricks.png").write_bytes(b"mine")
+    for write in (pictures.check_target, lambda out: pictures.write_images(torch.zeros(1, 3, 4, 4), out)):
+        with pytest.raises(InputError, match=r"bricks\.png is there already; name another, or remove it"):
+            write(tmp_path / "bricks.png")
+    assert (tmp_path / "bricks.png").read_bytes() == b"mine"
+
+
+def test_a_video_that_cannot_be_written_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="a GIF shows at most 50 frames per second, but 60 were asked for"):
+        pictures.check_target(tmp_path / "a.gif", moving=True, fps=60.0)
+    pictures.check_target(tmp_path / "a.gif", moving=True, fps=50.0)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(InputError, match=r"a\.mp4 .* need PyAV, which is not installed; pip install tutelage\[video\]"):
+        pictures.check_target(tmp_path / "a.mp4", moving=True, fps=25.0)
 
 
 def test_videos_in_a_folder_are_as_fast_as_a_gif_can_be(tmp_path: Path) -> None:

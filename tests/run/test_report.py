@@ -1,6 +1,7 @@
 """The report is one page that needs nothing else, and says what the folder holds, no more."""
 
 import base64
+import itertools
 import json
 import math
 import re
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.run import page, pictures
+from tutelage.run import curves, page, pictures
 from tutelage.run.journal import Journal
 from tutelage.run.report import write_report
 
@@ -173,6 +174,37 @@ def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
     assert len(order) == 1 + 3 + 2 + 3 * 8
     newest = (tmp_path / "pictures" / "revised_0000600.png").read_bytes()
     assert base64.b64encode(newest).decode() in content
+
+
+def test_evaluations_are_drawn_by_measure_in_order_and_once() -> None:
+    """A later evaluation of everything follows an earlier one of the end."""
+    events = [{"iteration": 600, "name": "generator parzen", "value": 200.0, "stderr": 1.0}]
+    for at in (100, 300, 600):
+        events.append({"iteration": at, "name": "generator parzen", "value": at / 3, "stderr": 1.0})
+        events.append({"iteration": at, "name": "descriptor parzen", "value": at / 2, "stderr": 1.0})
+        events.append({"iteration": at, "name": "generator precision-x", "value": 0.5, "stderr": None})
+    charts = curves.evaluation_charts([*events, {"iteration": 600, "name": "real images parzen", "value": 240.0}])
+    assert len(charts) == 2
+    assert "generator parzen" in charts[0] and "descriptor parzen" in charts[0] and "real images" not in charts[0]
+    assert "precision" in charts[1] and "parzen" not in charts[1]
+    assert charts == curves.evaluation_charts(sorted(events[1:], key=lambda event: -event["iteration"]))
+    assert curves.evaluation_charts(events[:1]) == []
+
+
+def test_a_generator_alone_is_not_said_to_learn_from_a_revision(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "recipe.json").write_text('{"name": "generator/mnist"}')
+    for kind, at in itertools.product(("observed", "reconstructed", "revised"), (5, 10)):
+        pictures.save(pictures.grid(torch.zeros(4, 1, 8, 8)), tmp_path / "pictures" / f"{kind}_{at:07d}.png")
+    with Journal(tmp_path / "journal.jsonl") as diary:
+        diary.write("start")
+        for at in (5, 10):
+            diary.write("iteration", iteration=at, reconstruction=1.0, drift_ratio=math.nan)
+    _, reader = read_page(write_report(tmp_path))
+    assert "Reconstructed, iteration 10. What the generator makes of the latents" in reader.text
+    assert "Revised, iteration 10" in reader.text and "drafts" not in reader.text
+    assert "revision" not in reader.text and "S2" not in reader.text and "S3" not in reader.text
+    assert "Drift ratio" not in reader.text, "a uniform reference has no pull, and the chart would be empty"
 
 
 def test_a_descriptor_alone_leaves_out_what_it_has_not(tmp_path: Path) -> None:

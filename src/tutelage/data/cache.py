@@ -8,13 +8,16 @@ is claimed before the first image is written, so a full disk is an error at the 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +26,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ..checks import InputError
+
+_BUILDING = ".building-"
+_ABANDONED = 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ def _open(array: Path, sidecar: Path, key: Key) -> tuple[np.ndarray, tuple[str, 
 
 def _write(array: Path, sidecar: Path, key: Key, fill: Fill) -> None:
     array.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=array.parent, prefix=".building-") as scratch:
+    _sweep(array.parent)
+    with tempfile.TemporaryDirectory(dir=array.parent, prefix=_BUILDING) as scratch:
         new_array, new_sidecar = Path(scratch) / array.name, Path(scratch) / sidecar.name
         _claim(new_array, key.shape)
         pixels = np.lib.format.open_memmap(new_array, mode="r+")
@@ -151,6 +158,15 @@ def _write(array: Path, sidecar: Path, key: Key, fill: Fill) -> None:
                 os.fsync(file.fileno())
         os.replace(new_array, array)
         os.replace(new_sidecar, sidecar)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what was begun more than a day ago and never finished: its process was killed."""
+    for scratch in folder.glob(f"{_BUILDING}*"):
+        with contextlib.suppress(OSError):
+            youngest = max(path.stat().st_mtime for path in (scratch, *scratch.iterdir()))
+            if time.time() - youngest > _ABANDONED:
+                shutil.rmtree(scratch)
 
 
 def _claim(path: Path, shape: tuple[int, ...]) -> None:

@@ -15,7 +15,8 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -30,13 +31,16 @@ from .cache import Kept, Key, cached_with_notes
 from .images import ImageSet, Splits
 from .picture import Fit, Refused, fitted
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_FOREIGN = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef", ".arw"})
+"""Pictures that are not decoded; they are passed over, and said to be."""
 
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, tarfile.TarError, lzma.LZMAError)
 UNREADABLE += (NotImplementedError, RuntimeError, ValueError)
 """What reading a damaged file or archive raises."""
 
 _CHUNK = 1 << 20
+_LARGEST = 1 << 30  # bytes; a small zip can unpack to any length
 _TOLD = 5  # left-out files that are named
 
 
@@ -76,7 +80,10 @@ class Files:
         return self.listed - max((max(stat[1:3]) for stat in self.stats.values()), default=0)
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The bytes of a file, piece by piece; `Refused` if they cannot be read."""
+        """The bytes of a file, piece by piece; `Refused` if they cannot be read, or are too many for a picture."""
+        length = self.stats[name][0]
+        if length > _LARGEST:
+            raise Refused(f"is {length >> 20:,} MB, and at most {_LARGEST >> 20:,} are read of a file", "remove it")
         try:
             with self.open(name) as file:
                 while piece := file.read(_CHUNK):
@@ -128,6 +135,15 @@ def is_picture(name: str) -> bool:
     """Whether a relative name, with ``/``, is that of a picture: by its suffix, and nothing on the way is hidden."""
     suffix = "." + name.rpartition(".")[2].lower()
     return suffix in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+def tell_foreign(source: Path, names: Iterable[str]) -> None:
+    """Warn, once, of pictures among ``names`` that are of a kind which is not decoded."""
+    endings = Counter("." + name.rpartition(".")[2].lower() for name in names)
+    foreign = {ending: endings[ending] for ending in sorted(endings) if ending in _FOREIGN}
+    if foreign:
+        counts = ", ".join(f"{count} {ending}" for ending, count in foreign.items())
+        warnings.warn(f"{source}: pictures of these kinds are passed over: {counts}; save them as PNG", stacklevel=4)
 
 
 Subset: TypeAlias = str | tuple[str, ...] | None

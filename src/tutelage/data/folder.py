@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..checks import InputError
-from .files import SUFFIXES, Files, Subset, is_picture, read_set, read_splits
+from .files import SUFFIXES, Files, Subset, is_picture, read_set, read_splits, tell_foreign
 from .images import ImageSet, Splits
 from .picture import Fit
 
@@ -59,7 +59,8 @@ def folder_images(
     """All images in a folder and its subfolders, in the order of their relative paths, as ``[N, channels, *size]``.
 
     Args:
-        folder: holds .png, .jpg, .jpeg, .webp, .bmp or .gif files; others, and hidden ones, are passed over.
+        folder: holds .png, .jpg, .jpeg, .webp, .bmp, .gif or .tif files; others, and hidden ones, are passed over,
+            with a warning where they are pictures (.heic, .avif, ...).
         fit: what every picture is brought to.
         cache: where the decoded images are kept; see `tutelage.data.cache.cache_folder`.
         name: what the set is called in reports; the folder's name unless given.
@@ -80,14 +81,16 @@ def picture_files(folder: Path) -> Files:
         state = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {state}; name a folder of images")
     listed = time.time_ns()
-    stats = dict(sorted(_stats(folder)))
+    found = dict(sorted(_stats(folder)))
+    stats = {name: stat for name, stat in found.items() if is_picture(name)}
+    tell_foreign(folder, found)
     if not stats:
         raise InputError(f"{folder} has no images ({', '.join(sorted(SUFFIXES))}); name a folder that has some")
     return Files(folder, stats, lambda name: (folder / name).open("rb"), listed)
 
 
 def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Relative name, and length and times of change, of every image file below ``folder``.
+    """Relative name, and length and times of change, of every file below ``folder`` that is not hidden.
 
     Links to folders are followed; a folder that is met again inside itself is passed over.
     """
@@ -101,7 +104,7 @@ def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         start = "" if inside == "." else f"{inside}/"
         for name in names:
             path = os.path.join(place, name)
-            if is_picture(start + name) and os.path.isfile(path):
+            if not name.startswith((".", "__MACOSX")) and os.path.isfile(path):
                 found = os.stat(path)
                 yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

@@ -102,6 +102,12 @@ class DataSpec:
                 f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 "
                 "frame and 3 channels: set data.frames and data.channels"
             )
+        if self.skip_bad and self.kind not in ("folder", "zip"):
+            raise InputError(
+                f"data of kind {self.kind} has no pictures that could be left out; leave out --skip-bad (data.skip_bad)"
+            )
+        if self.convert and self.kind not in ("folder", "zip", "image", "video"):
+            raise InputError(f"data of kind {self.kind} is never converted; leave out --convert (data.convert)")
         if self.kind != "video" and (self.frames is not None or self.scaling == "per-frame"):
             raise InputError(
                 f"frames={self.frames} and scaling={self.scaling} were asked of data of kind {self.kind}; only kind "
@@ -141,6 +147,8 @@ def load(
     Warns:
         UserWarning: once, which files were left out because of ``spec.skip_bad``.
     """
+    if download and spec.kind != "mnist":
+        raise InputError(f"data of kind {spec.kind} cannot be fetched, only MNIST can; leave out --download")
     match spec.kind:
         case "mnist":
             splits = mnist(find("mnist", path, cache=cache, download=download), cache)
@@ -253,7 +261,8 @@ def find(
             there = root.is_file()
     if not there:
         state = "is no such thing" if root.exists() else "does not exist"
-        hint = ", or read this folder with --set data.kind=folder" if kind == "image" and root.is_dir() else ""
+        whole = ", or read this folder with --set data.kind=folder data.crops=0 data.shorter=none"
+        hint = whole if kind == "image" and root.is_dir() else ""
         raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")
     return root
 

@@ -29,9 +29,9 @@ from .gathering import gathered
 from .picture import Refused, decoded, decoding, frame_count, is_known, line
 from .timing import steady_rate
 from .video_codec import decode
-from .video_writing import GIF_FASTEST, contact_sheet, write
+from .video_writing import GIF_FASTEST, check_writable, contact_sheet, write
 
-__all__ = ["GIF_FASTEST", "Clip", "Scaling", "contact_sheet", "fitted", "read", "scaled", "write"]
+__all__ = ["GIF_FASTEST", "Clip", "Scaling", "check_writable", "contact_sheet", "fitted", "read", "scaled", "write"]
 
 _CLOCK = {"GIF": Fraction(1, 100)}
 """Seconds per tick of a format's clock; others count in milliseconds."""

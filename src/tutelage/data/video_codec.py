@@ -37,7 +37,7 @@ def decode(path: Path, convert: bool, first: int | None) -> tuple[np.ndarray, fl
     Raises:
         Refused: PyAV is missing, the file is damaged or no video, or its frames do not fit (see `video.read`).
     """
-    av = _av()
+    av = codec()
     with path.open("rb") as file:
         try:
             container = av.open(file, options={"format_whitelist": _CONTAINERS})
@@ -62,7 +62,7 @@ def decode(path: Path, convert: bool, first: int | None) -> tuple[np.ndarray, fl
 
 def _frames(container: Any, stream: Any, convert: bool, times: list[int | None]) -> Iterator[tuple[str, np.ndarray]]:
     """Every frame; ``times`` receives when it is shown."""
-    av, packets, packet = _av(), 0, None
+    av, packets, packet = codec(), 0, None
     try:
         for packet in container.demux(stream):
             packets += packet.size > 0
@@ -108,7 +108,7 @@ def encode(frames: np.ndarray, fps: float) -> bytes:
     Raises:
         Refused: PyAV is missing.
     """
-    av = _av()
+    av = codec()
     _, height, width, _ = frames.shape
     margin = (0, height % 2), (0, width % 2), (0, 0)
     target = io.BytesIO()
@@ -127,7 +127,8 @@ def encode(frames: np.ndarray, fps: float) -> bytes:
     return target.getvalue()
 
 
-def _av() -> types.ModuleType:
+def codec() -> types.ModuleType:
+    """PyAV. Raises ``Refused`` where it is missing."""
     try:
         import av
     except ImportError as error:

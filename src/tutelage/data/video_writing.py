@@ -18,7 +18,7 @@ from ..atomic import atomic_write
 from ..checks import InputError
 from .clip import check_frames, check_rate
 from .picture import Refused
-from .video_codec import encode
+from .video_codec import codec, encode
 
 _GIF_CLOCK, _WEBP_CLOCK = 100, 1000  # ticks a second
 GIF_FASTEST = 50  # viewers show anything faster at 10 frames per second
@@ -36,23 +36,33 @@ def write(path: Path | str, frames: np.ndarray, fps: float = 25.0) -> None:
     """
     path = Path(path)
     check_frames(frames)
+    check_writable(path, fps)
+    match path.suffix.lower():
+        case ".mp4":
+            content = encode(frames, fps)
+        case ".gif":
+            content = _gif(frames, _ticks(len(frames), _GIF_CLOCK, fps))
+        case _:
+            content = _webp(frames, _ticks(len(frames), _WEBP_CLOCK, fps))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, content)
+
+
+def check_writable(path: Path, fps: float) -> None:
+    """Raises ``InputError`` as `write` does of anything but the frames, before there are any; nothing is written."""
     check_rate(fps)
     match path.suffix.lower():
         case ".mp4":
             try:
-                content = encode(frames, fps)
+                codec()
             except Refused as error:
                 raise error.error(str(path)) from error
         case ".gif":
             _refuse_faster(fps, GIF_FASTEST, "GIF")
-            content = _gif(frames, _ticks(len(frames), _GIF_CLOCK, fps))
         case ".webp":
             _refuse_faster(fps, _WEBP_CLOCK, "WebP")
-            content = _webp(frames, _ticks(len(frames), _WEBP_CLOCK, fps))
         case _:
             raise InputError(f"{path} ends in {path.suffix!r}; give a name that ends in .mp4, .gif or .webp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, content)
 
 
 def contact_sheet(frames: np.ndarray, columns: int) -> Image.Image:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..checks import InputError
-from .files import SUFFIXES, UNREADABLE, Files, Subset, is_picture, read_splits, why
+from .files import SUFFIXES, UNREADABLE, Files, Subset, is_picture, read_splits, tell_foreign, why
 from .images import Splits
 from .picture import Fit
 
@@ -29,7 +29,8 @@ def zip_splits(
     """A zip as `Splits`: all images are for training, unless it has folders that say otherwise.
 
     The folders ``train``, ``validation`` (or ``val``) and ``test`` mean what they mean for
-    `tutelage.data.folder_splits`; they may also lie in the one folder that the whole archive consists of.
+    `tutelage.data.folder_splits`; they may also lie in the one folder that the whole archive consists of. A zip of a
+    folder, ``im.zip`` of ``im``, is that folder.
 
     Args:
         path: the file. Members that are no images, hidden, or macOS's own (``__MACOSX``) are passed over; the others
@@ -40,8 +41,9 @@ def zip_splits(
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: the file is missing, no zip, damaged or encrypted, has no images, or one of them is refused (see
-            `picture`), or there are none below ``subset``, or fewer than ``each`` in a folder.
+        InputError: the file is missing, no zip, damaged or encrypted, has no images, or pictures beside the folder of
+            a training and a held-out set, or one of them is refused (see `picture`), or there are none below
+            ``subset``, or fewer than ``each`` in a folder.
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
@@ -55,9 +57,9 @@ def zip_parts(path: Path) -> Iterator[dict[str, Files]]:
     """The files of each set that a zip holds, by the names that `zip_splits` knows, while it is open."""
     with _archive(path) as archive:
         members = _members(path, archive)
-        folder = _folder_of_splits(members)
+        folder = _folder_of_splits(path, members)
         if folder is None:
-            yield {path.stem: _files(path, archive, members, "")}
+            yield {path.stem: _files(path, archive, members, _own_folder(path, members))}
         else:
             names = _split_names(members, folder)
             yield {name: _files(path, archive, members, f"{folder}{name}/") for name in names}
@@ -78,6 +80,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """The images of an archive, sorted by name; of two with one name the last counts, as when unpacking."""
     members = {info.filename: info for info in archive.infolist() if is_picture(info.filename)}
+    tell_foreign(path, archive.namelist())
     if not members:
         raise InputError(f"{path} has no images ({', '.join(sorted(SUFFIXES))}); give a zip that has some")
     for name, info in members.items():
@@ -86,13 +89,33 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     return dict(sorted(members.items()))
 
 
-def _folder_of_splits(members: dict[str, zipfile.ZipInfo]) -> str | None:
-    """The start of every name before ``train/``: nothing, or the one folder of the archive; None without splits."""
+def _folder_of_splits(path: Path, members: dict[str, zipfile.ZipInfo]) -> str | None:
+    """The start of every name before ``train/``: nothing, or the one folder of the archive; None without splits.
+
+    Raises ``InputError`` where a folder has both ``train/`` and ``test/`` but is not all there is: held-out pictures
+    would be learned from.
+    """
     if any(name.startswith("train/") for name in members):
         return ""
-    tops = {name.partition("/")[0] for name in members}
-    folder = f"{min(tops)}/"
-    return folder if len(tops) == 1 and any(name.startswith(f"{folder}train/") for name in members) else None
+    tops = sorted({name.partition("/")[0] for name in members})
+    for top in tops:
+        parts = _split_names(members, f"{top}/")
+        if "train" not in parts:
+            continue
+        if len(tops) == 1:
+            return f"{top}/"
+        if len(parts) > 1:
+            beside = next(other for other in tops if other != top)
+            raise InputError(
+                f"{path} has {top}/{parts[0]} and {top}/{parts[-1]}, and {beside} beside {top}; pack the folders "
+                f"{' and '.join(parts)} alone, so that what is held out is not learned from"
+            )
+    return None
+
+
+def _own_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
+    """The one folder that a zip of a folder holds, of the zip's own name: ``im/`` of an ``im.zip``; or nothing."""
+    return f"{path.stem}/" if all(name.startswith(f"{path.stem}/") for name in members) else ""
 
 
 def _split_names(members: dict[str, zipfile.ZipInfo], folder: str) -> list[str]:

@@ -61,7 +61,8 @@ def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        raise InputError(f"{path} is {value!r}; it needs to be {_words(wanted)}")
+        quoted = f", in quotes: {path}='\"{value}\"'" if wanted is str and isinstance(value, int | float) else ""
+        raise InputError(f"{path} is {value!r}; it needs to be {_words(wanted)}{quoted}")
     return value
 
 

@@ -35,7 +35,7 @@ SUBJECTS = (
     Subject(
         ("reconstruction",),
         "Generator loss",
-        "|Ỹ − g(X)|² / 2σ²",
+        "|target − g(X)|² / 2σ²",
         "How far the generator's images are from what it learns from, summed over pixels. It should fall.",
     ),
     Subject(
@@ -100,10 +100,11 @@ SUBJECTS = (
 
 
 def numeric_fields(events: Iterable[Event]) -> list[str]:
-    """Names of the fields that hold a number in some event, in the order of their first appearance."""
+    """Names of the fields that hold a finite number in some event, in the order of their first appearance."""
     names: dict[str, None] = {}
     for event in events:
-        names |= dict.fromkeys(name for name, value in event.items() if number(value) is not None)
+        numbers = ((name, number(value)) for name, value in event.items())
+        names |= dict.fromkeys(name for name, value in numbers if value is not None and math.isfinite(value))
     return [name for name in names if name not in _NO_CURVE]
 
 
@@ -127,12 +128,13 @@ def learning_charts(iterations: Sequence[Event]) -> tuple[list[tuple[str, str]],
     return known, other
 
 
-def evaluation_chart(evaluations: Sequence[Event]) -> str:
-    """Evaluated numbers against iterations, with a band of one standard error; empty below two points.
+def evaluation_charts(evaluations: Sequence[Event]) -> list[str]:
+    """For each measure a chart of what was evaluated against iterations, with a band of one standard error.
 
-    An event is either `{"name", "value", "stderr"}` or has fields `X` and `X_stderr`.
+    An event is either `{"name", "value", "stderr"}`, whose measure is the last word of its name, or has fields `X` and
+    `X_stderr`. Of what was evaluated twice the last counts; what has only one iteration has no chart.
     """
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    found: dict[str, dict[float, tuple[float, float]]] = {}
     for event in evaluations:
         x = number(event.get("iteration"))
         pairs = {name: (name, f"{name}_stderr") for name in event if f"{name}_stderr" in event}
@@ -141,13 +143,20 @@ def evaluation_chart(evaluations: Sequence[Event]) -> str:
         for name, (value, error) in pairs.items():
             y, spread = number(event.get(value)), number(event.get(error))
             if x is not None and y is not None:
-                found.setdefault(name, []).append((x, y, spread if spread is not None else 0.0))
-    if max((len(points) for points in found.values()), default=0) < 2:
-        return ""
-    series = {_words(name): ([x for x, _, _ in p], [y for _, y, _ in p]) for name, p in found.items()}
-    band = {_words(name): ([y - e for _, y, e in p], [y + e for _, y, e in p]) for name, p in found.items()}
-    title = next(iter(series)).capitalize() if len(series) == 1 else "Evaluations"
-    return line_chart(series, title, "iteration", "value", band=band, width=560, height=300)
+                found.setdefault(name, {})[x] = (y, spread if spread is not None else 0.0)
+    measures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
+    for name, points in found.items():
+        if len(points) > 1:
+            line = [(x, *points[x]) for x in sorted(points)]
+            measures.setdefault(name.rpartition(" ")[2], {})[_words(name)] = line
+    return [_evaluations(_words(measure), lines) for measure, lines in measures.items()]
+
+
+def _evaluations(measure: str, lines: dict[str, list[tuple[float, float, float]]]) -> str:
+    series = {name: ([x for x, _, _ in line], [y for _, y, _ in line]) for name, line in lines.items()}
+    band = {name: ([y - e for _, y, e in line], [y + e for _, y, e in line]) for name, line in lines.items()}
+    title = next(iter(series)).capitalize() if len(series) == 1 else measure.capitalize()
+    return line_chart(series, title, "iteration", measure, band=band, width=560, height=300)
 
 
 def _draw(iterations: Sequence[Event], names: Sequence[str], subject: Subject) -> str:

@@ -18,6 +18,7 @@ from .pictures import png_bytes
 
 Still = dict[str, Path]
 Series = dict[str, dict[int, Path]]
+Captions = dict[str, tuple[str, str]]
 
 CAPTIONS = {
     "real": ("Real images", "What is learned from."),
@@ -51,6 +52,11 @@ CAPTIONS = {
     ),
     "interpolation": ("Interpolation", "Each row goes from one latent vector to another in even steps."),
 }
+_ALONE = {
+    "revised": ("Revised", "The chains of Langevin dynamics after this iteration's steps."),
+    "reconstructed": ("Reconstructed", "What the generator makes of the latents of the observed images."),
+}
+"""The captions where nothing was drafted: of a descriptor, and of a generator, that learn alone."""
 _SERIES = re.compile(r"^(?P<kind>.+?)_(?P<iteration>\d+)$")
 _MOVING = " (moving)"
 _STRIP = 8  # pictures of one kind over time
@@ -80,16 +86,21 @@ def _rank(name: str) -> tuple[int, str]:
 
 def latest(still: Still, series: Series) -> Iterator[Html]:
     """The real images beside the latest of each kind; then the single pictures."""
+    captions = _captions(series)
     newest = [(kind, *max(found.items())) for kind, found in series.items()]
-    first = [_figure("real", still["real"])] if "real" in still else []
-    yield page.group("row", first + [_figure(kind, path, iteration) for kind, iteration, path in newest])
+    first = [_figure("real", still["real"], captions)] if "real" in still else []
+    yield page.group("row", first + [_figure(kind, path, captions, iteration) for kind, iteration, path in newest])
     others = [name for name in sorted(still, key=_rank) if name != "real"]
-    yield page.group("row", [_figure(name, still[name]) for name in others])
+    yield page.group("row", [_figure(name, still[name], captions) for name in others])
 
 
-def _figure(kind: str, path: Path, iteration: int | None = None) -> Html:
+def _captions(series: Series) -> Captions:
+    return CAPTIONS if "initial" in series else CAPTIONS | _ALONE
+
+
+def _figure(kind: str, path: Path, captions: Captions, iteration: int | None = None) -> Html:
     still = kind.removesuffix(_MOVING)
-    title, words = CAPTIONS.get(still, (still.replace("_", " ").capitalize(), ""))
+    title, words = captions.get(still, (still.replace("_", " ").capitalize(), ""))
     title += kind.removeprefix(still)
     at = "" if iteration is None else f", iteration {page.show(iteration)}"
     caption = f"{title}{at}. {words}".strip()
@@ -101,7 +112,7 @@ def over_time(series: Series) -> Iterator[Html]:
     for kind, found in series.items():
         if len(found) < 2:
             continue
-        title = CAPTIONS.get(kind, (kind.replace("_", " ").capitalize(),))[0]
+        title = _captions(series).get(kind, (kind.replace("_", " ").capitalize(),))[0]
         names = list(found)
         chosen = names
         if len(names) > _STRIP:

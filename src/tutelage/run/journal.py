@@ -62,7 +62,7 @@ class Journal:
                 "Use one of them, and put what is new into a field."
             )
         line = json.dumps({"event": event, **plain(fields)}, ensure_ascii=False, allow_nan=False)
-        rest, end = memoryview(line.encode("utf-8") + b"\n"), os.fstat(self._file.fileno()).st_size
+        rest, end = memoryview(line.encode("utf-8", "backslashreplace") + b"\n"), os.fstat(self._file.fileno()).st_size
         try:
             with explained(self.path):
                 while rest:

@@ -128,16 +128,20 @@ def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], 
 _MOVING = (".gif", ".webp", ".mp4")
 
 
-def check_target(out: Path, moving: bool = False) -> None:
-    """Refuse a file that `write_images` has no form for, of videos where they are `moving`.
+def check_target(out: Path, moving: bool = False, fps: float | None = None) -> None:
+    """Refuse what is there already, and a file that `write_images` has no form for, of videos where they are `moving`.
 
-    Raises `InputError`; nothing is written.
+    Raises `InputError`; nothing is written. With a rate `fps` also where a video cannot be written so, or not here.
     """
     forms = (".png", ".npy", *(_MOVING if moving else ()))
     if out.suffix not in ("", *forms):
         raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
     if not out.suffix and out.is_dir() and any(out.iterdir()):
         raise InputError(f"--out {out} is a folder that holds something already; name another")
+    if out.suffix and out.exists():
+        raise InputError(f"--out {out} is there already; name another, or remove it")
+    if fps is not None and out.suffix in _MOVING:
+        video.check_writable(out, fps)
 
 
 def write_images(images: torch.Tensor, out: Path, fps: float = 25.0) -> None:

@@ -177,8 +177,8 @@ def _timings(iterations: Sequence[Event]) -> Html:
 def _evaluations(evaluations: Sequence[Event]) -> Html:
     names = list(dict.fromkeys(key for event in evaluations for key in event if key != "event"))
     heads = [name.replace("_", " ") for name in names]
-    chart = curves.evaluation_chart(evaluations)
-    return Html(chart + page.table(heads, ([event.get(name, "") for name in names] for event in evaluations)))
+    charts = "".join(curves.evaluation_charts(evaluations))
+    return Html(charts + page.table(heads, ([event.get(name, "") for name in names] for event in evaluations)))
 
 
 def _results(results: Sequence[Any]) -> Html:
