@@ -255,7 +255,7 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
     done = over(state, plan.iterations)
     at = state.iteration + 1  # the iteration that a divergence would be in
     with journal.Journal(run.journal) as log, board(run.path / "tensorboard", state.iteration) as show:
-        with _interruptible() as interrupted, _progress(recipe, state) as bar:
+        with _interruptible() as interrupted, _progress(recipe, state, len(observed)) as bar:
             try:
                 if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
                     state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
@@ -337,11 +337,11 @@ def _say_recovered(run: RunFolder, changed: Changes) -> None:
     tqdm.write(f"Diverged. Recovery {recoveries(run)} of {MOST}, {where}: {now}.", file=sys.stderr)
 
 
-def _progress(recipe: Recipe, state: Any) -> tqdm:
-    """A bar of iterations or, where rounds take as many as they need, of rounds."""
+def _progress(recipe: Recipe, state: Any, observations: int) -> tqdm:
+    """A bar of iterations or, where rounds take as many as they need, of rounds; it says of how many images."""
     rounds = getattr(recipe.plan, "rounds", None)
     total, unit = (recipe.plan.iterations, "it") if rounds is None else (rounds, "round")
-    return tqdm(total=total, initial=_done(state), desc=recipe.name, unit=unit, dynamic_ncols=True)
+    return tqdm(total=total, initial=_done(state), desc=f"{recipe.name}, {observations:,} image(s)", unit=unit, dynamic_ncols=True)
 
 
 def _done(state: Any) -> int:
