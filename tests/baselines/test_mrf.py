@@ -108,7 +108,7 @@ def test_a_failed_programme_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @both_powers
 def test_one_hidden_pixel_is_drawn_from_its_conditional(power: int) -> None:
-    """4000 copies as colours: one sweep forgets the noise it began with."""
+    """4000 copies as colours: one sweep forgets what it began with."""
     image, hole = noise(1).expand(4000, -1, -1), hole_of(slice(3, 4), slice(3, 4))
     sampler = GibbsMrf(power, levels=6, beta=0.4, sweeps=1)
     drawn = sampler(image, hole, stream(0, "draws"))[:, 3, 3]
@@ -143,7 +143,7 @@ def test_a_cold_field_comes_near_the_minimum(power: int, hole: Tensor) -> None:
     cold = GibbsMrf(power, levels=33, beta=4.0, sweeps=150, first_beta=0.02)
     found = pair_energy(cold(image, hole, stream(0, "draws")), hole, power)
     least = pair_energy(ExactMrf(power)(image, hole), hole, power)
-    assert (found >= least - 1e-9).all() and (found < 1.05 * least).all()
+    assert (found >= least - 1e-9).all() and (found < 1.1 * least).all()
     warm = pair_energy(GibbsMrf(power, 33, 1e-3, 3)(image, hole, stream(0, "draws")), hole, power)
     assert (warm > 1.15 * least).all()
 
@@ -173,7 +173,7 @@ def test_draws_are_levels_in_the_hole_and_come_from_the_generator(power: int) ->
     ("fields", "words"),
     [
         ({"power": 3}, "power of a Markov random field is 3; give 1 or 2"),
-        ({"levels": 1}, "a field of 1 levels and 20 sweeps"),
+        ({"levels": 1}, "a field of 1 levels and 100 sweeps"),
         ({"sweeps": 0}, "a field of 32 levels and 0 sweeps"),
         ({"low": 1.0}, "range of grey levels is 1.0 to 1.0"),
         ({"beta": 0.0}, "^beta of a Markov random field is 0.0; it needs to be above 0"),

@@ -81,11 +81,12 @@ class GibbsMrf:
 
     The range [``low``, ``high``] has ``levels`` levels, evenly spaced; known pixels count as their nearest.
     Differences, and so ``beta``, are in levels: p(I_p = k | rest) ∝ exp(−β Σ_q |k − I_q|^ρ). ``sweeps`` over the hole
-    begin with uniform noise; a sweep draws all pixels of one colour of a checkerboard, which do not know of each
+    begin with the minimum of E for ρ = 2: from noise, as many sweeps reach only that many pixels into it, at best. A
+    sweep draws all pixels of one colour of a checkerboard, which do not know of each
     other, and then those of the other. With ``first_beta`` the field is annealed: β goes from there to ``beta`` in
     equal ratios, one for each sweep.
 
-    32 levels, β = .2 and 20 sweeps are those of a course's code for the same task; the paper gives none.
+    32 levels and β = .2 are those of a course's code for the same task; the paper gives none.
 
     Raises ``InputError`` for values that cannot work.
     """
@@ -93,7 +94,7 @@ class GibbsMrf:
     power: Power
     levels: int = 32
     beta: float = 0.2
-    sweeps: int = 20
+    sweeps: int = 100
     first_beta: float | None = None
     low: float = -1.0
     high: float = 1.0
@@ -112,12 +113,13 @@ class GibbsMrf:
                 raise InputError(f"{name} of a Markov random field is {beta}; it needs to be above 0")
 
     def __call__(self, image: Tensor, hole: Tensor, rng: torch.Generator) -> Tensor:
-        """The image with the hole drawn. Raises ``InputError`` for an image or a hole that does not fit."""
+        """The image with the hole drawn.
+
+        Raises ``InputError`` for an image or a hole that does not fit, or without SciPy.
+        """
         check_hole(image, hole)
         unit = (self.high - self.low) / (self.levels - 1)
-        quantised = ((image - self.low) / unit).round().clamp(0, self.levels - 1)
-        noise = torch.randint(self.levels, image.shape, generator=rng, device=rng.device).to(image)
-        field = torch.where(hole, noise, quantised)
+        field = ((ExactMrf(2)(image, hole) - self.low) / unit).round().clamp(0, self.levels - 1)
         for beta in self._betas():
             for colour in _checkerboard(hole):
                 field = self._drawn(field, colour, beta, rng)

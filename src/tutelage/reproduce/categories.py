@@ -15,8 +15,6 @@ from typing import Any
 from ..checks import InputError
 from ..data import Splits, class_folders, load
 from ..run.measures import Measure, Score
-from .bench import Bench
-from .cells import read
 from .contest import Contender
 
 _WITH_ID = re.compile(r"(n\d{8})_(.+)")
@@ -79,14 +77,3 @@ def named(measure: Measure[Score], name: str, facts: Mapping[str, Any]) -> Measu
 def alone(measure: Measure[Score]) -> Measure[Score]:
     """``measure`` of models, with nothing beside it."""
     return replace(measure, beside={})
-
-
-def check_facts(results: Path, bench: Bench, facts: Mapping[str, Any]) -> None:
-    """Raises ``InputError`` where ``results`` have entries with other ``facts``: they cannot stand in one table."""
-    for entry in read(results, bench).values():
-        for name, wanted in facts.items():
-            if entry.get(name, wanted) != wanted:
-                raise InputError(
-                    f"{results} has the {name} {entry[name]}, and {wanted} are asked for; name another --out, or ask "
-                    "for the same"
-                )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..checks import DivergenceError, InputError, UnfinishedError
 from ..run.results import Entry, write_results
@@ -14,25 +14,27 @@ from .page import Table, write
 
 
 class Cells(NamedTuple):
-    """Cells that are filled together: the names of their entries, and how to make these."""
+    """Cells that are filled together: the names of their entries, how to make these, and the SHA-256 of their data."""
 
     names: Sequence[str]
     make: Callable[[], Iterable[Entry]]
+    data_sha256: str | None = None
 
 
 def tabulate(bench: Bench, name: str, table: Table, groups: Iterable[Cells]) -> Iterator[Entry]:
     """`filled` with ``NAME.json``, and the page ``NAME.md`` of it, which is written in any case: stopped half-way, it
     says what was not run.
     """
-    results, entries = bench.out / f"{name}.json", []
+    results = bench.out / f"{name}.json"
     bench.out.mkdir(parents=True, exist_ok=True)
+    read(results, bench)  # which may refuse; then nothing is written
     try:
-        for entry in filled(bench, results, groups):
-            entries.append(entry)
-            yield entry
+        yield from filled(bench, results, groups)
     finally:
         write_results(results, [quote.entry() for quote in table.quoted])
-        write(bench.out / f"{name}.md", table, entries)
+        quoted = {quote.entry()["name"] for quote in table.quoted}
+        known = read(results, bench)
+        write(bench.out / f"{name}.md", table, [entry for named, entry in known.items() if named not in quoted])
 
 
 def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Entry]:
@@ -41,11 +43,16 @@ def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Ent
     A model that diverged, or cannot make anything by the end of its budget, has entries without a value, which say so
     in ``failed``.
 
-    Raises ``InputError`` where ``results`` was made within another budget or from another seed, and what making raises,
-    but for these two.
+    Raises ``InputError`` where ``results`` was made within another budget or from another seed, or of other data, and
+    what making raises, but for these two.
     """
     known = read(results, bench)
-    for names, make in groups:
+    for names, make, sha256 in groups:
+        other = next((name for name in names if known.get(name, {}).get("data_sha256", sha256) != sha256), None)
+        if other is not None and sha256 is not None:
+            raise InputError(
+                f"{results} has {other!r} of other data than are given now; name another --out, or give the same data"
+            )
         if not all(name in known for name in names):
             for entry in _made(names, make):
                 known[entry["name"]] = {**entry, "budget_minutes": bench.minutes}
@@ -72,7 +79,23 @@ def read(results: Path, bench: Bench) -> dict[str, Entry]:
 
 
 def _made(names: Sequence[str], make: Callable[[], Iterable[Entry]]) -> Iterator[Entry]:
+    left = dict.fromkeys(names)
     try:
-        yield from make()
+        for entry in make():
+            left.pop(entry["name"], None)
+            yield entry
     except (DivergenceError, UnfinishedError) as error:
-        yield from ({"name": name, "value": None, "stderr": None, "failed": str(error)} for name in names)
+        yield from ({"name": name, "value": None, "stderr": None, "failed": str(error)} for name in left)
+
+
+def check_facts(results: Path, bench: Bench, facts: Mapping[str, Any], names: Sequence[str] = ()) -> None:
+    """Raises ``InputError`` where ``results`` have entries (of these ``names``; of any where none are given) with other
+    ``facts``: they cannot stand in one table.
+    """
+    for entry in read(results, bench).values():
+        for name, wanted in facts.items() if not names or entry["name"] in names else ():
+            if entry.get(name, wanted) != wanted:
+                raise InputError(
+                    f"{results} has the {name} {entry[name]}, and {wanted} are asked for; name another --out, or ask "
+                    "for the same"
+                )

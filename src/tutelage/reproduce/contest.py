@@ -59,10 +59,10 @@ def contest(
     """
     for measure in measures:
         names = [f"{beside} {measure.name}" for beside in measure.beside]
-        yield Cells(names, partial(_beside, bench, measure, splits))
+        yield Cells(names, partial(_beside, bench, measure, splits), splits.train.sha256)
     for contender in contenders:
         names = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
-        yield Cells(names, partial(_models, bench, contender, splits, measures))
+        yield Cells(names, partial(_models, bench, contender, splits, measures), splits.train.sha256)
 
 
 def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ from ..metrics.extractors import Extractor
 from ..run.feature_measures import frechet_measure, kernel_measure, manifold_measures
 from ..run.results import Entry
 from .bench import Bench
-from .cells import tabulate
+from .cells import check_facts, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
@@ -54,6 +54,7 @@ def distances(
     frechet = frechet_measure(splits, extractor, samples, bench.seed, bench.device)
     kernel = kernel_measure(splits, extractor, samples, bench.seed, bench.device)
     manifold = manifold_measures(splits, extractor, near, bench.seed, bench.device)[:2]
+    check_facts(bench.out / f"{name}.json", bench, {"extractor_sha256": extractor.sha256})
     columns = [
         Column(frechet.name, frechet.name, ".4g"),
         Column(kernel.name, kernel.name),

@@ -19,8 +19,8 @@ from ..run.feature_measures import class_measures
 from ..run.measures import Measure, similarity_measure
 from ..run.results import Entry
 from .bench import Bench
-from .categories import alone, check_facts, few, folders_of, named, sets_of, word_net
-from .cells import Cells, read, tabulate
+from .categories import alone, few, folders_of, named, sets_of, word_net
+from .cells import Cells, check_facts, read, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Table
 
@@ -93,7 +93,7 @@ def fig7(
         found.append(_Category(folder, sets, [*of_class, variety]))
     first = found[0]
     facts = {"categories": [*indices], "samples": first.measures[0].samples}
-    check_facts(bench.out / "fig7.json", bench, facts)
+    check_facts(bench.out / "fig7.json", bench, facts | {"extractor_sha256": extractor.sha256})
     heads = {measure.name: head for measure, head in zip(first.measures, _HEADS, strict=True)}
     columns = tuple(Column(_at(name, n), f"{head}, n = {n}") for name, head in heads.items() for n in first.sets)
     curves = (Curves(head, "training images", {n: _at(name, n) for n in first.sets}) for name, head in heads.items())

@@ -19,7 +19,7 @@ from ..run.given import read_images
 from ..run.results import Entry, result
 from ..run.train import trained as restored
 from .bench import Bench, about, trained
-from .cells import Cells, tabulate
+from .cells import Cells, check_facts, tabulate
 from .contest import Contender
 from .page import Column, Table
 
@@ -72,7 +72,8 @@ def _others(place: Path, model: Contender) -> ImageSet:
 def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, ImageSet]) -> Iterator[Cells]:
     for name, images in others.items():
         names = [f"{row} {_measure(name)}" for row in _ROWS.values()]
-        yield Cells(names, partial(_entries, bench, model, splits, name, images))
+        check_facts(bench.out / "igm-outliers.json", bench, {"outside_sha256": images.sha256}, names)
+        yield Cells(names, partial(_entries, bench, model, splits, name, images), splits.train.sha256)
 
 
 def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: ImageSet) -> Iterator[Entry]:

@@ -98,8 +98,8 @@ def _cells(
                 entry = probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
                 yield entry | about(run) if network is learned else entry
 
-    yield Cells([f"raw pixels on {name} {_measure(count)}" for count in labelled], raw)
+    yield Cells([f"raw pixels on {name} {_measure(count)}" for count in labelled], raw, splits.train.sha256)
     for model in models:
         kinds = (f"{model.algorithm} features", f"untrained {model.algorithm} features")
         names = [f"{kind} on {name} {_measure(count)}" for kind in kinds for count in labelled]
-        yield Cells(names, partial(features, model))
+        yield Cells(names, partial(features, model), splits.train.sha256)

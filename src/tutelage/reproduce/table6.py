@@ -26,7 +26,7 @@ from torch import Tensor
 from ..apps import dynamics
 from ..baselines import fft_lds, hosvd, lds, mkgpdm
 from ..baselines.dynamics import DynamicTexture
-from ..checks import DivergenceError
+from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..learn import coopnets
 from ..metrics.average import Average, average
@@ -36,8 +36,7 @@ from ..run.build import build
 from ..run.results import Entry, result
 from ..run.train import trained as restored
 from .bench import Bench, about, trained
-from .categories import check_facts
-from .cells import Cells, read, tabulate
+from .cells import Cells, check_facts, read, tabulate
 from .clips import clips_of, pixels_of, save_strip
 from .contest import Contender, chosen
 from .movement import measures, own_nearest, scores
@@ -165,10 +164,14 @@ def _cells(
 
     def by_fit(row: str, clip: str) -> Iterator[Entry]:
         pixels = pixels_of(clips[clip])
-        model, frames = fits[row](pixels), pixels.shape[1]
-        draws = [stream(bench.seed, row, clip, number) for number in range(sequences)]
-        noisy = [model.synthesise(frames, rng) for rng in draws]
-        return of_clip(clip, {row: noisy, _still(row): [model.synthesise(frames, draws[0], noise=False)]}, {})
+        frames, draws = pixels.shape[1], [stream(bench.seed, row, clip, number) for number in range(sequences)]
+        try:
+            model = fits[row](pixels)
+            noisy = [model.synthesise(frames, rng) for rng in draws]
+            still = [model.synthesise(frames, draws[0], noise=False)]
+            yield from of_clip(clip, {row: noisy, _still(row): still}, {})
+        except InputError as error:  # a clip that this fit cannot take; the others go on
+            raise DivergenceError(str(error)) from error
 
     def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
         recipe, frames = contender.recipe, clips[clip].shape[1]
@@ -205,5 +208,5 @@ def _cells(
     ]
     for names, make in for_each:
         for clip in clips:
-            yield Cells([f"{name} of {clip}" for name in names], partial(make, clip))
+            yield Cells([f"{name} of {clip}" for name in names], partial(make, clip), clips[clip].sha256)
         yield Cells(names, partial(means, names))

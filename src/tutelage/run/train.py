@@ -341,7 +341,13 @@ def _progress(recipe: Recipe, state: Any, observations: int) -> tqdm:
     """A bar of iterations or, where rounds take as many as they need, of rounds; it says of how many images."""
     rounds = getattr(recipe.plan, "rounds", None)
     total, unit = (recipe.plan.iterations, "it") if rounds is None else (rounds, "round")
-    return tqdm(total=total, initial=_done(state), desc=f"{recipe.name}, {observations:,} image(s)", unit=unit, dynamic_ncols=True)
+    return tqdm(
+        total=total,
+        initial=_done(state),
+        desc=f"{recipe.name}, {observations:,} image(s)",
+        unit=unit,
+        dynamic_ncols=True,
+    )
 
 
 def _done(state: Any) -> int:
