@@ -690,9 +690,14 @@ def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
 
 
 def _device(name: str) -> torch.device:
+    torch.backends.cudnn.allow_tf32 = False  # of every command from its start, so that no number depends on the order
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
+    except torch.cuda.OutOfMemoryError:
+        raise InputError(
+            f"device {name!r} has no memory left; wait for what runs there, or give another"
+        ) from None
     except (RuntimeError, AssertionError):
         raise InputError(f"device {name!r} cannot be used here; give cpu, or a GPU this machine has") from None
     return device

@@ -94,7 +94,7 @@ def biharmonic(image: Tensor, hole: Tensor, rng: torch.Generator | None = None) 
         raise InputError(
             "biharmonic inpainting needs scikit-image, which is not installed; pip install tutelage[inpainting]"
         ) from error
-    known = torch.where(hole, 0.0, image.detach().cpu().double()).numpy()
+    known = torch.where(hole.cpu(), 0.0, image.detach().cpu().double()).numpy()
     result = inpaint_biharmonic(known, as_array(hole), channel_axis=0)
     return filled(image, hole, result[:, as_array(hole)])
 

@@ -155,6 +155,8 @@ def mobilenet_v2(path: Path | str, size: int = 128, device: torch.device | str =
     try:
         with torch.inference_mode():
             features = graph.features(torch.zeros(2, 3, size, size, device=device))
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, KeyError, IndexError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(

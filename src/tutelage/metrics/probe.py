@@ -240,7 +240,7 @@ def _minimum(x: Tensor, gram: Tensor | None, y: Tensor, c: float) -> tuple[Tenso
 
 def _solve(matrix: Tensor, right: Tensor, c: float) -> Tensor:
     """(matrix + I / 2C)⁻¹ right."""
-    shrunk = matrix + torch.eye(len(matrix), dtype=matrix.dtype) / (2 * c)
+    shrunk = matrix + torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device) / (2 * c)
     return torch.cholesky_solve(right[:, None], torch.linalg.cholesky(shrunk))[:, 0]
 
 

@@ -99,19 +99,19 @@ def within(
     learner = build(recipe, len(observed), device, labels=labels)
     rng = stream(recipe.seed, "pace", device=device)
     batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
-    state = learner.init(rng)
+    state, warm = learner.init(rng), getattr(recipe.plan, "generator_every", 1)
     with contextlib.suppress(DivergenceError):  # learning itself recovers from it
         for state, _, _ in measured(
             learner, state, observed, rng, iterations=_MOST, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
         ):
             now = time.perf_counter()
-            if state.iteration == 1:  # what is slow once
-                began, first = now, now - began
+            if state.iteration <= warm:  # what is slow once, of both networks
+                began, first = now, first + now - began
                 continue
             enough = state.iteration >= _TRIAL and now - began > seconds / _SLICE
             if enough or now - began + first > seconds / 10:
                 break
-    each = (time.perf_counter() - began) / max(1, state.iteration - 1)
+    each = (time.perf_counter() - began) / max(1, state.iteration - warm)
     iterations = max(1, int(seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}

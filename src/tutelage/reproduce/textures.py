@@ -57,7 +57,7 @@ CONTENDERS = (
     Contender(by_name("igm/texture")),
     Contender(by_name("igm/texture-single")),
     Contender(by_name("coopnets/texture-quick")),
-    Contender(by_name("texture-nets/quick")),
+    Contender(by_name("texture-nets/quick"), "Texture net, random filters"),
     Contender(by_name("dcgan/texture-quick")),
 )
 _LONG = descent.Plan(steps=100_000)  # the clock ends it

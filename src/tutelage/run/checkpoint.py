@@ -226,6 +226,8 @@ def mismatch_explained(path: Path) -> Iterator[None]:
     """Turn the errors of loading a state into networks it was not made for into an ``InputError``."""
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise InputError(

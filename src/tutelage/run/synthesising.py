@@ -53,6 +53,8 @@ def synthesise(
         )
     began = time.perf_counter()
     images = drafts = large_texture.draft(generator, size, n, rng)
+    if drafts.is_cuda:  # which is still at it
+        torch.cuda.synchronize(drafts.device)
     drafted = time.perf_counter()
     if count:
         revised = large_texture.revise(state.descriptor, learner.plan, state.iteration, drafts, count, rng)

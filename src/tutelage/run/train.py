@@ -179,6 +179,7 @@ def _sit(
     """Learn until it ends, through the divergences that it may recover from."""
     deadline = None if minutes is None else time.perf_counter() + 60 * minutes
     while True:
+        started = time.perf_counter()
         try:
             return _learn(run, begun, observed, deadline)
         except DivergenceError:
@@ -191,7 +192,8 @@ def _sit(
             report.write_report(run.path)
             raise
         _say_recovered(run, changed)
-        begun = _begin(run, observed, device, labels)
+        spent = begun.seconds + time.perf_counter() - started
+        begun = _begin(run, observed, device, labels)._replace(seconds=spent)  # a failed attempt took its time too
 
 
 def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: torch.Tensor | None) -> Begun:
