@@ -695,9 +695,7 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except torch.cuda.OutOfMemoryError:
-        raise InputError(
-            f"device {name!r} has no memory left; wait for what runs there, or give another"
-        ) from None
+        raise InputError(f"device {name!r} has no memory left; wait for what runs there, or give another") from None
     except (RuntimeError, AssertionError):
         raise InputError(f"device {name!r} cannot be used here; give cpu, or a GPU this machine has") from None
     return device
