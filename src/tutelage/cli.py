@@ -101,6 +101,11 @@ def train(
     """Train a model and leave a run folder: recipe, journal, pictures, checkpoints, report.html."""
     switched = [f"data.{name}=true" for name, on in (("skip_bad", skip_bad), ("convert", convert)) if on]
     chosen = _resolve(recipe, [*overrides, *switched])
+    kind = chosen.data.kind
+    if skip_bad and kind not in ("folder", "zip"):
+        raise InputError(f"data of kind {kind} has no pictures that could be left out; leave out --skip-bad")
+    if convert and kind not in ("folder", "zip", "image", "video"):
+        raise InputError(f"data of kind {kind} is never converted; leave out --convert")
     if dry_run:
         print(describe(chosen))
         _estimate(chosen, data, _device(device))

@@ -273,12 +273,6 @@ def test_an_impossible_spec_is_refused(fields, says):
         ("zip", {"crops": 4}, "4 crops were asked of data of kind zip; only kind image is cropped"),
         ("image", {"each": 5}, "5 images of each folder were asked of data of kind image; give 1 or more, of a folder"),
         ("zip", {"each": 0}, "0 images of each folder"),
-        (
-            "image",
-            {"skip_bad": True},
-            "data of kind image has no pictures that could be left out; leave out --skip-bad",
-        ),
-        ("array", {"convert": True}, "data of kind array is never converted; leave out --convert"),
         ("image", {"subset": "cats"}, "the subset 'cats' was asked of data of kind image; only folder and zip have"),
     ],
 )

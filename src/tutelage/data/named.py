@@ -102,12 +102,6 @@ class DataSpec:
                 f"a video of {self.frames} frames and {self.channels} channels was asked for; it needs at least 1 "
                 "frame and 3 channels: set data.frames and data.channels"
             )
-        if self.skip_bad and self.kind not in ("folder", "zip"):
-            raise InputError(
-                f"data of kind {self.kind} has no pictures that could be left out; leave out --skip-bad (data.skip_bad)"
-            )
-        if self.convert and self.kind not in ("folder", "zip", "image", "video"):
-            raise InputError(f"data of kind {self.kind} is never converted; leave out --convert (data.convert)")
         if self.kind != "video" and (self.frames is not None or self.scaling == "per-frame"):
             raise InputError(
                 f"frames={self.frames} and scaling={self.scaling} were asked of data of kind {self.kind}; only kind "
