@@ -570,7 +570,7 @@ def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch
     said = tutelage("train", "descriptor/mnist", "--data", world.array, "--out", out, *settings("descriptor/mnist"))
     assert said.code == 2 and said.out == "" and "Traceback" not in said.err
     bar, line, rest = said.err.split("\n")
-    assert "descriptor/mnist:" in bar and rest == ""
+    assert "descriptor/mnist, 10 image(s):" in bar and rest == ""
     assert line.startswith("tutelage: iteration 3 left the finite numbers: value = inf. The likely cause is")
     way_on = f"`tutelage resume {out} --recover` goes on from it with smaller steps."
     assert line.endswith(f"The last good checkpoint is {out / 'checkpoints' / '0000002'}; {way_on}")

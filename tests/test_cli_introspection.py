@@ -74,11 +74,16 @@ def test_a_photograph_is_stylised(tutelage, run: Path, root: Path, tmp_path: Pat
     assert said.code == 0 and "in the style of" in said.out
     with Image.open(out) as picture:
         assert picture.size == (20, 30)
+    out.unlink()
     said = tutelage("stylise", run, root / "photo.png", "--shorter", 10, "--steps", 1, "--out", out)
     with Image.open(out) as picture:
         assert said.code == 0 and picture.size == (10, 15)
+    out.unlink()
     said = tutelage("stylise", run, root / "grey.png", "--convert", "--steps", 1, "--out", out)
     assert said.code == 0
+    refused = tutelage("stylise", run, root / "photo.png", "--out", root / "photo.png")
+    assert refused.code == 2 and "photo.png is there already; name another, or remove it" in refused.err
+    out.unlink()
     tutelage("stylise", run, root / "photo.png", "--content-weight", 1, "--out", out)
     with Image.open(out) as picture, Image.open(root / "photo.png") as photo:
         assert np.abs(np.asarray(picture).astype(int) - np.asarray(photo)).max() <= 1

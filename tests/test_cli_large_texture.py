@@ -58,9 +58,9 @@ def test_a_draft_and_its_revision_of_any_size(tutelage, root: Path, tmp_path: Pa
 
 def test_what_has_no_potential_of_the_size_makes_drafts(tutelage, root: Path, tmp_path: Path) -> None:
     for name, options in {"generator": [], "connected": ["--revision-steps", 0]}.items():
-        said = tutelage("synthesise", root / name, "--size", "9x17", *options, "--out", tmp_path / "x.npy")
+        said = tutelage("synthesise", root / name, "--size", "9x17", *options, "--out", tmp_path / f"{name}.npy")
         assert said.code == 0 and said.out.startswith("1 x 9 high, 17 wide, drafted in "), said
-        assert np.load(tmp_path / "x.npy").shape == (1, 9, 17, 1)
+        assert np.load(tmp_path / f"{name}.npy").shape == (1, 9, 17, 1)
 
 
 @pytest.mark.parametrize(

@@ -307,13 +307,13 @@ def complete(
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
-    completing.new_folder(out)
-    rng = stream(seed, "complete", device=where)
-    done = completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng)
-    facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
-    for entry in completing.write_completion(out, found, done, recipe, plan, facts, where):
-        spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
-        print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
+    with completing.place_for(out):
+        rng = stream(seed, "complete", device=where)
+        done = completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng)
+        facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
+        for entry in completing.write_completion(out, found, done, recipe, plan, facts, where):
+            spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
+            print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
     print(f"Look at {out / 'completion.png'}")
 
 
@@ -342,11 +342,11 @@ def project(
     learner, state = _trained(opened, where)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
-    completing.new_folder(out)
-    done = projecting.project_images(learner, state, found.images, plan, rng, frames, _WALKS[path])
-    facts = {"seed": seed, "command": _command()}
-    for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
-        print(f"{entry['name']}: {entry['value']:.4g}")
+    with completing.place_for(out):
+        done = projecting.project_images(learner, state, found.images, plan, rng, frames, _WALKS[path])
+        facts = {"seed": seed, "command": _command()}
+        for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
+            print(f"{entry['name']}: {entry['value']:.4g}")
     print(f"Look at {out / 'projection.png'}")
 
 

@@ -46,13 +46,13 @@ def test_models_of_whole_images_make_their_own_size_alone() -> None:
     learner, state = learned_texture({**changes, "plan.rounds": 1})
     *_, last = any_size.synthesise(learner, state, (16, 16), 2, stream(0, "s"))
     assert last.images.shape == (2, 1, 16, 16)
-    with pytest.raises(InputError, match=r"images of 20x16 were asked of a model of whole images of 16x16"):
+    with pytest.raises(InputError, match=r"images of 20 x 16 were asked of a model of whole images of 16 x 16"):
         any_size.synthesise(learner, state, (20, 16), 1, stream(0, "s"))
 
 
 def test_what_cannot_be_made_is_refused(model) -> None:
     learner, state = model
-    with pytest.raises(InputError, match="a size of 7x20 is smaller than the patches of 8x8"):
+    with pytest.raises(InputError, match="a size of 7 x 20 is smaller than the patches of 8 x 8"):
         any_size.synthesise(learner, state, (7, 20), 1, stream(0, "s"))
     with pytest.raises(InputError, match="has finished no round"):
         any_size.synthesise(learner, learner.init(stream(0, "x")), (16, 16), 1, stream(0, "s"))

@@ -228,7 +228,7 @@ def test_rounds_of_another_patch_size_are_refused(whole: Path) -> None:
     recipe = tiny("igm/texture", {"classifier.shape": [1, 6, 6]})
     learner = build(recipe, 1, CPU, whole)
     assert isinstance(learner, igm.Igm)
-    with pytest.raises(InputError, match="round 1 was trained on patches of 8x8, and this recipe's are 6x6"):
+    with pytest.raises(InputError, match="round 1 was trained on patches of 8 x 8, and this recipe's are 6 x 6"):
         learner.load(1, CPU)
     other = build(tiny("igm/texture", {"classifier.channels": [4, 7]}), 1, CPU, whole)
     assert isinstance(other, igm.Igm)

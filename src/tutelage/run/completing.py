@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,6 +151,17 @@ def new_folder(out: Path) -> None:
     """Make the folder ``out``. Raises ``InputError`` as `check_new` does."""
     check_new(out)
     out.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def place_for(out: Path) -> Iterator[None]:
+    """`new_folder` before anything is computed, so that it is known to be writable; removed if it stays empty."""
+    new_folder(out)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it holds something
+            out.rmdir()
 
 
 def save_panels(panels: dict[str, Images], path: Path) -> None:
