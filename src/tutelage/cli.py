@@ -261,8 +261,8 @@ def interpolate(
 ) -> None:
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
-    if out is not None and out.exists():
-        raise InputError(f"--out {out} is there already; name another, or remove it")
+    if out is not None:
+        pictures.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
     learner, state = _trained(opened, _device(device))

@@ -82,9 +82,8 @@ class GibbsMrf:
     The range [``low``, ``high``] has ``levels`` levels, evenly spaced; known pixels count as their nearest.
     Differences, and so ``beta``, are in levels: p(I_p = k | rest) ∝ exp(−β Σ_q |k − I_q|^ρ). ``sweeps`` over the hole
     begin with the minimum of E for ρ = 2: from noise, as many sweeps reach only that many pixels into it, at best. A
-    sweep draws all pixels of one colour of a checkerboard, which do not know of each
-    other, and then those of the other. With ``first_beta`` the field is annealed: β goes from there to ``beta`` in
-    equal ratios, one for each sweep.
+    sweep draws all pixels of one colour of a checkerboard, which do not know of each other, and then those of the
+    other. With ``first_beta`` the field is annealed: β goes from there to ``beta`` in equal ratios, one for each sweep.
 
     32 levels and β = .2 are those of a course's code for the same task; the paper gives none.
 

@@ -48,8 +48,8 @@ def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Ent
     """
     known = read(results, bench)
     for names, make, sha256 in groups:
-        other = next((name for name in names if known.get(name, {}).get("data_sha256", sha256) != sha256), None)
-        if other is not None and sha256 is not None:
+        of_others = (name for name in names if known.get(name, {}).get("data_sha256", sha256) != sha256)
+        if sha256 is not None and (other := next(of_others, None)) is not None:
             raise InputError(
                 f"{results} has {other!r} of other data than are given now; name another --out, or give the same data"
             )

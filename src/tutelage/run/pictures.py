@@ -128,6 +128,12 @@ def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], 
 _MOVING = (".gif", ".webp", ".mp4")
 
 
+def check_free(out: Path) -> None:
+    """Raises `InputError` where something is at ``out`` already."""
+    if out.exists():
+        raise InputError(f"--out {out} is there already; name another, or remove it")
+
+
 def check_target(out: Path, moving: bool = False, fps: float | None = None) -> None:
     """Refuse what is there already, and a file that `write_images` has no form for, of videos where they are `moving`.
 
@@ -138,8 +144,8 @@ def check_target(out: Path, moving: bool = False, fps: float | None = None) -> N
         raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
     if not out.suffix and out.is_dir() and any(out.iterdir()):
         raise InputError(f"--out {out} is a folder that holds something already; name another")
-    if out.suffix and out.exists():
-        raise InputError(f"--out {out} is there already; name another, or remove it")
+    if out.suffix:
+        check_free(out)
     if fps is not None and out.suffix in _MOVING:
         video.check_writable(out, fps)
 
