@@ -95,6 +95,18 @@ QUICK_SCENE_GENERATOR = replace(
     ),
     repeat_pixels=True,
 )
+# as wide again by half: faces are completed from its latents alone
+QUICK_FACES_GENERATOR = replace(
+    QUICK_SCENE_GENERATOR,
+    base=(384, 4, 4),
+    deconvs=(
+        Deconv(192, 3, (8, 8)),
+        Deconv(96, 3, (16, 16)),
+        Deconv(48, 3, (32, 32)),
+        Deconv(24, 3, (64, 64)),
+        Deconv(3, 3, (64, 64)),
+    ),
+)
 
 # §4.2, about ten aligned images. Code: 64 of 4x4, 128 of 2x2, 2 outputs, ReLU
 SMALL_OBJECT_DESCRIPTOR = DescriptorSpec(

@@ -10,7 +10,7 @@ from .benchmarks import CELEBA128, CIFAR10, LSUN256
 from .introspection import INTROSPECTION
 from .likelihood import LIKELIHOOD
 from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, GENERATOR_MNIST
-from .objects import FACES64, OBJECT64, SCENE64, SCENE_QUICK, SMALL_OBJECTS
+from .objects import FACES64, FACES_QUICK, OBJECT64, SCENE64, SCENE_QUICK, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
 from .texture import TEXTURE224, TEXTURE_NET_QUICK, TEXTURE_QUICK
@@ -31,6 +31,7 @@ RECIPES: tuple[Recipe, ...] = (
     CELEBA128,
     LSUN256,
     FACES64,
+    FACES_QUICK,
     *INTROSPECTION,
     CLASSIFIER_MNIST,
     *LIKELIHOOD,
@@ -47,6 +48,7 @@ __all__ = [
     "COOPNETS_MNIST_QUICK",
     "DESCRIPTOR_MNIST",
     "FACES64",
+    "FACES_QUICK",
     "GENERATOR_MNIST",
     "LSUN256",
     "OBJECT64",

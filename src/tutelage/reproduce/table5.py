@@ -20,7 +20,7 @@ from ..baselines.mrf import ExactMrf, GibbsMrf
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..metrics.pixel import recovery_scores
-from ..recipes import FACES64, by_name
+from ..recipes import FACES64, FACES_QUICK, by_name
 from ..rng import stream
 from ..run import completing
 from ..run.build import build
@@ -44,7 +44,7 @@ def _short(contender: Contender) -> Contender:
 
 
 CONTENDERS = (
-    Contender(FACES64),
+    Contender(FACES_QUICK),
     Contender(_DCGAN),
     _short(Contender(FACES64)),
     _short(Contender(_DCGAN)),
