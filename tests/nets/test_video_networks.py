@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,8 @@ DESCRIPTORS = [
     replace(FULL, shape=(2, 8, 6, 6), slope=0.2),
     replace(FULL, convs=(VideoConv(4, 3, 1, 4, 3), VideoConv(3, 4, 3, None)), slope=0.2),
     replace(FULL, convs=(VideoConv(3, 3, 2, None),)),
+    replace(FULL, shape=(2, 9, 6, 8), average_pixels=True, moving=True),
+    replace(FULL, shape=(2, 6, 12, 8), average_pixels=True, convs=(VideoConv(4, 3, 1, 3, 2), VideoConv(3, 3, 1, 3, 2))),
     replace(FULL, convs=(VideoConv(4, 5, 2, 5, 2), VideoConv(3, 3, 1, 3, 1), VideoConv(2, 3, 2, 3, 2))),
 ]
 UP = VideoGeneratorSpec(
@@ -52,6 +55,7 @@ GENERATORS = [
     UP,
     replace(UP, slope=0.2, batch_norm=False),
     replace(UP, deconvs=(VideoDeconv(4, 4, 3, None, (3, 3)), VideoDeconv(3, 1, 2, 3, (6, 6)))),
+    replace(UP, repeat_pixels=True, around_still=True),
     replace(UP, latent_size=(3, 2, 3), deconvs=(VideoDeconv(4, 4, 2, 4, (4, 6)), VideoDeconv(3, 3, 1, 3, (4, 6)))),
 ]
 
@@ -77,19 +81,24 @@ def generator(spec: VideoGeneratorSpec) -> VideoGenerator:
             assert isinstance(norm, nn.BatchNorm3d)
             norm.running_mean.copy_(0.3 * torch.randn(norm.running_mean.shape, generator=stream(0, "means")))
             norm.running_var.copy_(0.5 + torch.rand(norm.running_var.shape, generator=stream(0, "variances")))
+    if spec.around_still:
+        network.stand_on(torch.rand((3, *spec.shape[2:]), generator=stream(0, "still")).double() * 2 - 1)
     return network
 
 
 def textbook_potential(network: VideoDescriptor, x: Tensor) -> Tensor:
+    x = x - x.mean(2, keepdim=True) if network.spec.moving else x
     for i, (conv, weight, bias) in enumerate(zip(network.spec.convs, network.weights, network.biases, strict=True)):
         if i:
             x = F.leaky_relu(x, network.spec.slope)
         if conv.kernel is None:
             x = F.conv3d(x, weight.movedim(-1, 1), bias, (conv.frame_stride, 1, 1), padding=(conv.frames // 2, 0, 0))
         else:
-            strides = (conv.frame_stride, conv.stride, conv.stride)
+            averages = network.spec.average_pixels and conv.stride > 1
+            strides = (conv.frame_stride, *(2 * [1] if averages else 2 * [conv.stride]))
             pads = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], weight.shape[2:], strides, strict=True)]
             x = F.conv3d(F.pad(x, [p for pair in reversed(pads) for p in pair]), weight, bias, strides)
+            x = F.avg_pool3d(x, (1, conv.stride, conv.stride)) if averages else x
     return x.sum((1, 2, 3, 4))
 
 
@@ -143,6 +152,15 @@ def test_bfloat16_stays_close_to_float32() -> None:
     assert 0.99 < cosine < 1 - 1e-7
 
 
+def transposed_same(x: Tensor, weight: Tensor, strides: Sequence[int], size: Sequence[int]) -> Tensor:
+    """The transpose of the convolution with "same" padding, by its derivative."""
+    pads = [same_padding(n, k, s) for n, k, s in zip(size, weight.shape[2:], strides, strict=True)]
+    below = torch.zeros(len(x), weight.shape[1], *size, dtype=x.dtype, requires_grad=True)
+    padded = F.pad(below, [p for pair in reversed(pads) for p in pair])
+    made = F.conv3d(padded, weight.detach(), stride=tuple(strides))
+    return torch.autograd.grad(made, below, x)[0]
+
+
 def textbook_video(network: VideoGenerator, x: Tensor, training: bool) -> Tensor:
     for i, (deconv, stride, weight) in enumerate(
         zip(network.spec.deconvs, network.spec.strides, network.weights, strict=True)
@@ -161,13 +179,15 @@ def textbook_video(network: VideoGenerator, x: Tensor, training: bool) -> Tensor
             full = F.conv_transpose3d(x, weight.movedim(-1, 1), None, strides)
             length = deconv.frame_stride * (x.shape[2] - 1 + -(-deconv.frames // deconv.frame_stride))
             x = F.pad(full, (0, 0, 0, 0, 0, length - full.shape[2]))
+        elif network.spec.repeat_pixels:
+            x = x.repeat_interleave(stride, 3).repeat_interleave(stride, 4)
+            size = [deconv.frame_stride * x.shape[2], *x.shape[3:]]
+            x = transposed_same(x, weight, [deconv.frame_stride, 1, 1], size)
         else:
             size = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
-            pads = [same_padding(n, k, s) for n, k, s in zip(size, weight.shape[2:], strides, strict=True)]
-            below = torch.zeros(len(x), deconv.channels, *size, dtype=x.dtype, requires_grad=True)
-            padded = F.pad(below, [p for pair in reversed(pads) for p in pair])
-            x = torch.autograd.grad(F.conv3d(padded, weight.detach(), stride=strides), below, x)[0]
-    return torch.tanh(x + network.shifts[-1].view(-1, 1, 1, 1))
+            x = transposed_same(x, weight, strides, size)
+    still = network.still if network.spec.around_still else 0.0
+    return torch.tanh(x + network.shifts[-1].view(-1, 1, 1, 1) + still)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
@@ -238,6 +258,32 @@ def test_the_papers_generator_makes_4_n_plus_24_frames(latents: int, frames: int
     assert video_presets.VIDEO_GENERATOR.frames(latents) == frames
 
 
+def test_a_descriptor_of_what_moves_is_blind_to_what_stands_still() -> None:
+    network, x = descriptor(replace(FULL, moving=True)), normal(2, *FULL.shape)
+    still = normal(2, 2, 1, 7, 6, name="still")
+    torch.testing.assert_close(network(x + still), network(x), rtol=1e-10, atol=1e-10)
+    for of in (ByAutograd(network), prepared(network)):
+        gradient = of(x).gradient
+        torch.testing.assert_close(gradient.mean(2), torch.zeros_like(gradient[:, :, 0]), rtol=0, atol=1e-12)
+        assert gradient.abs().mean() > 0.01
+    assert not torch.allclose(descriptor(FULL)(x + still), descriptor(FULL)(x), rtol=1e-2)
+
+
+def test_videos_are_made_around_the_frame_that_they_stand_on() -> None:
+    network = VideoGenerator(replace(UP, around_still=True), stream(0)).eval()
+    frame = torch.rand((3, 12, 8), generator=stream(0, "frame")) * 2 - 1
+    network.stand_on(frame)
+    for weight in network.weights:
+        weight.data.zero_()
+    made = network(normal(2, *UP.latent_shape).float())
+    torch.testing.assert_close(made, 0.99 * frame[None, :, None].expand_as(made))
+    assert "still" in network.state_dict() and "still" not in dict(network.named_parameters())
+    with pytest.raises(InputError, match=r"a frame of \(3, 8, 12\) .* stands on one of \(3, 12, 8\)"):
+        network.stand_on(frame.transpose(1, 2))
+    with pytest.raises(InputError, match=r"stands on none; .* set around_still"):
+        VideoGenerator(UP, stream(0)).stand_on(frame)
+
+
 def test_presets_fit_each_other() -> None:
     assert video_presets.VIDEO_GENERATOR.shape == video_presets.VIDEO_DESCRIPTOR.shape == (3, 64, 128, 128)
     assert video_presets.QUICK_VIDEO_GENERATOR.shape == video_presets.QUICK_VIDEO_DESCRIPTOR.shape == (3, 32, 64, 64)
@@ -288,3 +334,5 @@ def test_what_cannot_be_is_refused() -> None:
         replace(UP, deconvs=(*UP.deconvs[:2], VideoDeconv(3, 5, 2, 5, (7, 4))))
     with pytest.raises(InputError, match="latent size of a video generator is 0"):
         replace(UP, latent_size=(0, 1, 1))
+    with pytest.raises(InputError, match="makes frames of any size, and cannot stand on a frame of one"):
+        replace(GENERATORS[-1], around_still=True)

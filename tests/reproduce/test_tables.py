@@ -75,7 +75,7 @@ def test_fig8(bench: Bench) -> None:
         "igm/faces64-quick",
         "igm/faces64-quick-single",
         "dcgan/faces64",
-        "coopnets/faces64",
+        "coopnets/faces64-quick",
     ]
     recipes = [tiny(name, DIGITS) for name in ("dcgan/mnist", "coopnets/mnist")]
     list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
@@ -142,7 +142,7 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_table5(bench: Bench) -> None:
-    names = ["coopnets/faces64", "dcgan/faces64", "coopnets/faces64-600", "dcgan/faces64-600"]
+    names = ["coopnets/faces64-quick", "dcgan/faces64", "coopnets/faces64-600", "dcgan/faces64-600"]
     assert [of.recipe.name for of in FACES5] == names
     assert [of.recipe.plan.iterations for of in FACES5[2:]] == [600, 600] and all(of.own_length for of in FACES5[2:])
     models = [Contender(tiny(name, DIGITS)) for name in ("coopnets/mnist", "dcgan/mnist")]

@@ -1,6 +1,7 @@
 """One run from recipe to report: what it leaves behind, and how it ends when learning diverges."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tiny_recipes import contents, numbers, same, saved_state, tiny, tiny_images
+from tiny_recipes import contents, numbers, same, saved_state, tiny, tiny_clip, tiny_images
 from tutelage.checks import DivergenceError, InputError
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
@@ -54,6 +55,20 @@ def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
         *("iteration", "iteration", "picture", "checkpoint", "stop"),
     ]
     assert "The run ended at iteration 6" in (out / "report.html").read_text()
+
+
+def test_videos_are_made_around_the_mean_frame_of_what_is_learned_from(tmp_path: Path) -> None:
+    recipe, clip, out = tiny("video/quick", {"generator.around_still": True}), tiny_clip(), tmp_path / "run"
+    assert train.train(recipe, clip, out, CPU, {}) == "done"
+    first = saved_state(out)["learner"]
+    for network in ("generator", "average"):
+        torch.testing.assert_close(
+            first[network]["still"][:, 0], torch.atanh(0.99 * clip.batch(slice(0, 1)).mean((0, 2)))
+        )
+    for kept in checkpoint.available(out / "checkpoints"):  # as if it had been killed before the first
+        shutil.rmtree(kept)
+    assert train.resume(open_run(out), clip, CPU) == "done"
+    assert same(saved_state(out)["learner"], first)
 
 
 def saved_networks(run: Path) -> set[str]:

@@ -140,6 +140,11 @@ def smeared(weight: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(F.pad(weight, (stride - 1,) * 4), stride, 1, divisor_override=1) if stride > 1 else weight
 
 
+def smeared_in_space(weight: Tensor, stride: int) -> Tensor:
+    """`smeared` of the kernel of each frame, for weights ``[n, m, frames, h, w]``."""
+    return smeared(weight.flatten(1, 2), stride).unflatten(1, weight.shape[1:3])
+
+
 def activation(x: Tensor, slope: float) -> Tensor:
     """Leaky ReLU of the given slope; ReLU where the slope is 0."""
     return F.leaky_relu(x, slope) if slope else F.relu(x)

@@ -22,6 +22,7 @@ from .blocks import (
     check_layers,
     compute_dtype,
     same_conv,
+    smeared_in_space,
     space_to_depth_conv,
     space_to_depth_weight,
 )
@@ -47,7 +48,10 @@ class VideoDescriptorSpec:
     """What a descriptor of videos is made of.
 
     ``shape`` is (channels, frames, height, width); ``convs`` from the video up, ``slope`` of the leaky ReLU (0: ReLU)
-    between them; weights start from N(0, ``init_std``²), biases from 0.
+    between them; weights start from N(0, ``init_std``²), biases from 0. With ``average_pixels`` a local layer convolves
+    with stride 1 in space and averages squares of ``stride`` pixels, instead of skipping pixels: its gradient has no
+    grid of the stride. With ``moving`` the descriptor sees each video less its own mean frame, and is blind to what
+    stands still.
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, and a stride
     in space of a layer that is fully connected there.
@@ -57,6 +61,8 @@ class VideoDescriptorSpec:
     convs: tuple[VideoConv, ...]
     slope: float
     init_std: float
+    average_pixels: bool = False
+    moving: bool = False
 
     def __post_init__(self) -> None:
         check_layers("video descriptor", self.convs, {"video size": min(self.shape)}, self.slope, self.init_std)
@@ -111,8 +117,8 @@ class VideoDescriptor(nn.Module):
         self._check(videos)
         low = self.dtype_of_convs != torch.float32
         with torch.autocast(videos.device.type, dtype=torch.bfloat16, enabled=low):
-            x = videos.transpose(1, 2)
-            for i, (conv, weight, bias) in enumerate(zip(self.spec.convs, self.weights, self.biases, strict=True)):
+            x = self._seen(videos).transpose(1, 2)
+            for i, (conv, weight, bias) in enumerate(zip(self.spec.convs, self.kernels(), self.biases, strict=True)):
                 x = x if i == 0 else activation(x, self.spec.slope)
                 if conv.kernel is None:
                     x = full_conv(x, rows_of_weight(weight, conv.frame_stride), bias, conv.frame_stride, conv.frames)
@@ -122,6 +128,19 @@ class VideoDescriptor(nn.Module):
                     x = made.unflatten(0, (len(videos), -1))
         return x.flatten(1).sum(1, dtype=videos.dtype)
 
+    def kernels(self) -> list[Tensor]:
+        """What each layer convolves with: its weights, or with ``average_pixels`` those of local layers smeared."""
+        return [
+            smeared_in_space(weight, conv.stride) / conv.stride**2 if self._averages(conv) else weight
+            for conv, weight in zip(self.spec.convs, self.weights, strict=True)
+        ]
+
+    def _averages(self, conv: VideoConv) -> bool:
+        return self.spec.average_pixels and conv.kernel is not None and conv.stride > 1
+
+    def _seen(self, videos: Images) -> Images:
+        return videos - videos.mean(2, keepdim=True) if self.spec.moving else videos
+
     def prepare(self) -> Prepared:
         """A frozen snapshot: weights cast and laid out once, the last layer's filters summed to one, the first
         layer's stride turned into channels. Answers with the same values and gradients as ``forward``, up to
@@ -129,7 +148,7 @@ class VideoDescriptor(nn.Module):
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         last = len(self.weights) - 1
         layers: list[tuple[VideoConv, Tensor, Tensor]] = []
-        for i, (conv, live, live_bias) in enumerate(zip(self.spec.convs, self.weights, self.biases, strict=True)):
+        for i, (conv, live, live_bias) in enumerate(zip(self.spec.convs, self.kernels(), self.biases, strict=True)):
             weight, bias = live.detach(), live_bias.detach()
             if i == last:
                 weight, bias = weight.sum(0, keepdim=True), bias.sum(0, keepdim=True)
@@ -140,11 +159,12 @@ class VideoDescriptor(nn.Module):
                 weight = space_to_depth_weight(weight, conv.stride) if i == 0 else weight
                 weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
             layers.append((conv, weight, bias.to(dtype, copy=True)))
-        slope = self.spec.slope
+        slope, first = self.spec.slope, self.spec.convs[0]
+        kernel = (first.kernel or 1) + (first.stride - 1 if self._averages(first) else 0)
 
         def potential(videos: Tensor) -> Scores:
             self._check(videos)
-            x = videos.to(dtype).transpose(1, 2)
+            x = self._seen(videos).to(dtype).transpose(1, 2)
             for i, (conv, weight, bias) in enumerate(layers):
                 x = x if i == 0 else activation(x, slope)
                 if conv.kernel is None:
@@ -152,7 +172,7 @@ class VideoDescriptor(nn.Module):
                     continue
                 frames = beside(x, conv.frames, conv.frame_stride)
                 if i == 0:
-                    made = space_to_depth_conv(frames, weight, bias, conv.stride, conv.kernel)
+                    made = space_to_depth_conv(frames, weight, bias, conv.stride, kernel)
                 else:
                     made = same_conv(frames, weight, bias, conv.stride)
                 x = made.unflatten(0, (len(videos), -1))

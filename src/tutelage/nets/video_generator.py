@@ -22,8 +22,19 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, shifted_norm
+from .blocks import (
+    Precision,
+    activation,
+    check_layers,
+    compute_dtype,
+    same_conv_transpose,
+    shifted_norm,
+    smeared_in_space,
+)
 from .temporal import full_deconv
+
+_INSIDE = 0.99
+"""What a frame that videos are made around is multiplied by: tanh never gets to the ends of its range."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +56,13 @@ class VideoGeneratorSpec:
     ``latent_dim`` is d of X; ``latent_size`` (length, height, width) of its sequence; ``deconvs`` from the latents
     down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the
     last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0; ``trim`` frames are
-    left out at each end.
+    left out at each end. With ``repeat_pixels`` a local layer repeats each pixel ``stride`` times along both sides and
+    then convolves: up-sampling leaves no grid. With ``around_still`` videos are made around a frame that does not
+    learn, `VideoGenerator.stand_on`.
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, sizes that a
-    layer cannot make from the maps above it, and a trim below 0 or that leaves nothing.
+    layer cannot make from the maps above it, a trim below 0 or that leaves nothing, and a still frame for frames of
+    any size.
     """
 
     latent_dim: int
@@ -58,6 +72,8 @@ class VideoGeneratorSpec:
     batch_norm: bool
     init_std: float
     trim: int = 0
+    repeat_pixels: bool = False
+    around_still: bool = False
 
     def __post_init__(self) -> None:
         counts = {"latent_dim": self.latent_dim, "latent size": min(self.latent_size)}
@@ -81,6 +97,11 @@ class VideoGeneratorSpec:
             raise InputError(
                 f"a trim of {self.trim} frames at each end leaves {self.shape[1]} frames; it needs to be 0 or more and "
                 "to leave some: trim less, or give more latents"
+            )
+        if self.around_still and all(deconv.kernel is not None for deconv in self.deconvs):
+            raise InputError(
+                "a generator without a layer that is fully connected in space makes frames of any size, and cannot stand "
+                "on a frame of one: add such a layer, or leave around_still out"
             )
 
     @property
@@ -143,6 +164,8 @@ class VideoGenerator(nn.Module):
     ``[in, out, frames, h, w]``, a full one's ``[in, frames, H, W, out]``.
     """
 
+    still: Tensor
+
     def __init__(self, spec: VideoGeneratorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
         super().__init__()
         self.spec = spec
@@ -162,6 +185,23 @@ class VideoGenerator(nn.Module):
             if spec.batch_norm and i < len(spec.deconvs):
                 self.norms.append(nn.BatchNorm3d(deconv.channels, eps=1e-3, affine=False, device=rng.device))
             channels = deconv.channels
+        if spec.around_still:
+            self.register_buffer("still", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
+
+    def stand_on(self, frame: Tensor) -> None:
+        """Make videos around ``frame`` ``[C, H, W]`` in [-1, 1] from now on: it is what latents without any effect
+        make, tanh(0 + atanh(frame)), up to hundredths at the ends of the range.
+
+        Raises ``InputError`` for a generator whose Spec is not ``around_still``, and for a frame of another shape.
+        """
+        wanted = (self.spec.shape[0], *self.spec.shape[2:])
+        if not self.spec.around_still or tuple(frame.shape) != wanted:
+            stands = f"one of {wanted}" if self.spec.around_still else "none"
+            raise InputError(
+                f"a frame of {tuple(frame.shape)} was given to a generator that stands on {stands}; resize the frame, "
+                "or set around_still in the Spec"
+            )
+        self.still.copy_(torch.atanh(_INSIDE * frame)[:, None])
 
     def forward(self, latents: Latents) -> Images:
         """The video of each sequence of latents, of any length (and, without a layer that is fully connected in space,
@@ -180,12 +220,13 @@ class VideoGenerator(nn.Module):
                 else:
                     strides = (deconv.frame_stride, stride, stride)
                     size = tuple(n * s for n, s in zip(x.shape[2:], strides, strict=True))
-                    x = same_conv_transpose(x, weight, None, strides, size)
+                    kernel = smeared_in_space(weight, stride) if self.spec.repeat_pixels else weight
+                    x = same_conv_transpose(x, kernel, None, strides, size)
                 x = x[:, :, heard[i + 1][0] - made_from : heard[i + 1][1] - made_from]
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i)
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1, 1)
-        return torch.tanh(x)
+        return torch.tanh(x + self.still if self.spec.around_still else x)
 
     def _settle(self, x: Tensor, i: int) -> Tensor:
         """Batch norm where there is any, the shift, and the activation of layer ``i``."""

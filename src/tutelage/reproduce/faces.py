@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..metrics.extractors import Extractor
-from ..recipes import FACES64, by_name
+from ..recipes import FACES_QUICK, by_name
 from ..run.results import Entry
 from .bench import Bench
 from .contest import Contender
@@ -20,7 +20,7 @@ CONTENDERS = (
     Contender(by_name("igm/faces64-quick")),
     Contender(by_name("igm/faces64-quick-single")),
     Contender(replace(by_name("dcgan/scene64"), name="dcgan/faces64")),
-    Contender(FACES64),
+    Contender(FACES_QUICK),
 )
 
 

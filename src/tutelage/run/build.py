@@ -12,6 +12,7 @@ from ..baselines import adversarial, deep_directed, flow_matching, texture_nets,
 from ..baselines.energy_based import Autoencoder
 from ..baselines.information import Coded, Reader
 from ..checks import InputError
+from ..data import ImageSet
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..learn.negatives import InMemory
 from ..nets import (
@@ -132,6 +133,15 @@ def _generator(
     if isinstance(spec, PyramidSpec):
         return Pyramid(spec, rng, precision)
     return Generator(spec, rng, precision)
+
+
+def stand(learner: Learner[Any], observed: ImageSet) -> None:
+    """Before it learns: a generator of videos that are made around a still frame is given the mean frame of
+    ``observed``. Checkpoints keep it."""
+    generator = getattr(learner, "generator", None)
+    if isinstance(generator, VideoGenerator) and generator.spec.around_still:
+        means = [observed.batch(slice(i, i + 1)).mean((0, 2), dtype=torch.float32) for i in range(len(observed))]
+        generator.stand_on(torch.stack(means).mean(0))
 
 
 _NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity", "discriminator")
