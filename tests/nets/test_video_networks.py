@@ -34,7 +34,7 @@ DESCRIPTORS = [
     replace(FULL, shape=(2, 8, 6, 6), slope=0.2),
     replace(FULL, convs=(VideoConv(4, 3, 1, 4, 3), VideoConv(3, 4, 3, None)), slope=0.2),
     replace(FULL, convs=(VideoConv(3, 3, 2, None),)),
-    replace(FULL, shape=(2, 9, 6, 8), average_pixels=True, moving=True),
+    replace(FULL, shape=(2, 9, 6, 8), average_pixels=True, less_mean_frame=True),
     replace(FULL, shape=(2, 6, 12, 8), average_pixels=True, convs=(VideoConv(4, 3, 1, 3, 2), VideoConv(3, 3, 1, 3, 2))),
     replace(FULL, convs=(VideoConv(4, 5, 2, 5, 2), VideoConv(3, 3, 1, 3, 1), VideoConv(2, 3, 2, 3, 2))),
 ]
@@ -51,12 +51,15 @@ UP = VideoGeneratorSpec(
     True,
     0.3,
 )
+ANY_SIZE = replace(
+    UP, latent_size=(3, 2, 3), deconvs=(VideoDeconv(4, 4, 2, 4, (4, 6)), VideoDeconv(3, 3, 1, 3, (4, 6)))
+)
 GENERATORS = [
     UP,
     replace(UP, slope=0.2, batch_norm=False),
     replace(UP, deconvs=(VideoDeconv(4, 4, 3, None, (3, 3)), VideoDeconv(3, 1, 2, 3, (6, 6)))),
-    replace(UP, repeat_pixels=True, around_still=True),
-    replace(UP, latent_size=(3, 2, 3), deconvs=(VideoDeconv(4, 4, 2, 4, (4, 6)), VideoDeconv(3, 3, 1, 3, (4, 6)))),
+    replace(UP, repeat_pixels=True, around_mean_frame=True),
+    ANY_SIZE,
 ]
 
 
@@ -81,13 +84,13 @@ def generator(spec: VideoGeneratorSpec) -> VideoGenerator:
             assert isinstance(norm, nn.BatchNorm3d)
             norm.running_mean.copy_(0.3 * torch.randn(norm.running_mean.shape, generator=stream(0, "means")))
             norm.running_var.copy_(0.5 + torch.rand(norm.running_var.shape, generator=stream(0, "variances")))
-    if spec.around_still:
-        network.stand_on(torch.rand((3, *spec.shape[2:]), generator=stream(0, "still")).double() * 2 - 1)
+    if spec.around_mean_frame:
+        network.set_mean_frame(torch.rand((3, *spec.shape[2:]), generator=stream(0, "still")).double() * 2 - 1)
     return network
 
 
 def textbook_potential(network: VideoDescriptor, x: Tensor) -> Tensor:
-    x = x - x.mean(2, keepdim=True) if network.spec.moving else x
+    x = x - x.mean(2, keepdim=True) if network.spec.less_mean_frame else x
     for i, (conv, weight, bias) in enumerate(zip(network.spec.convs, network.weights, network.biases, strict=True)):
         if i:
             x = F.leaky_relu(x, network.spec.slope)
@@ -135,15 +138,18 @@ def test_a_descriptor_is_a_potential_and_its_snapshot_follows_no_change() -> Non
     torch.testing.assert_close(snapshot(x).value, before)
 
 
-def test_bfloat16_stays_close_to_float32() -> None:
-    exact, low = (VideoDescriptor(FULL, stream(0), precision) for precision in ("float32", "bfloat16"))
+@pytest.mark.parametrize("smeared", [False, True], ids=["strides", "averages"])
+def test_bfloat16_stays_close_to_float32(smeared: bool) -> None:
+    down = replace(FULL, average_pixels=smeared, less_mean_frame=smeared)
+    exact, low = (VideoDescriptor(down, stream(0), precision) for precision in ("float32", "bfloat16"))
     x = normal(4, *FULL.shape).float()
     right, plain, fast = ByAutograd(exact)(x), ByAutograd(low)(x), prepared(low)(x)
     assert plain.value.dtype == fast.value.dtype == torch.float32
     for other in (plain, fast):
         cosine = F.cosine_similarity(other.gradient.flatten(), right.gradient.flatten(), dim=0)
         assert 0.99 < cosine < 1 - 1e-7
-    makers = [VideoGenerator(UP, stream(0), precision).eval() for precision in ("float32", "bfloat16")]
+    up = replace(UP, repeat_pixels=smeared, around_mean_frame=smeared)
+    makers = [VideoGenerator(up, stream(0), precision).eval() for precision in ("float32", "bfloat16")]
     latents = normal(2, *UP.latent_shape).float()
     right, plain, fast = makers[0](latents), makers[1](latents), makers[1].snapshot()(latents)
     assert plain.dtype == torch.float32
@@ -186,7 +192,7 @@ def textbook_video(network: VideoGenerator, x: Tensor, training: bool) -> Tensor
         else:
             size = [n * s for n, s in zip(x.shape[2:], strides, strict=True)]
             x = transposed_same(x, weight, strides, size)
-    still = network.still if network.spec.around_still else 0.0
+    still = torch.atanh(0.99 * network.mean_frame) if network.spec.around_mean_frame else 0.0
     return torch.tanh(x + network.shifts[-1].view(-1, 1, 1, 1) + still)
 
 
@@ -259,7 +265,7 @@ def test_the_papers_generator_makes_4_n_plus_24_frames(latents: int, frames: int
 
 
 def test_a_descriptor_of_what_moves_is_blind_to_what_stands_still() -> None:
-    network, x = descriptor(replace(FULL, moving=True)), normal(2, *FULL.shape)
+    network, x = descriptor(replace(FULL, less_mean_frame=True)), normal(2, *FULL.shape)
     still = normal(2, 2, 1, 7, 6, name="still")
     torch.testing.assert_close(network(x + still), network(x), rtol=1e-10, atol=1e-10)
     for of in (ByAutograd(network), prepared(network)):
@@ -269,19 +275,23 @@ def test_a_descriptor_of_what_moves_is_blind_to_what_stands_still() -> None:
     assert not torch.allclose(descriptor(FULL)(x + still), descriptor(FULL)(x), rtol=1e-2)
 
 
-def test_videos_are_made_around_the_frame_that_they_stand_on() -> None:
-    network = VideoGenerator(replace(UP, around_still=True), stream(0)).eval()
+def test_videos_are_made_around_the_mean_frame() -> None:
+    network = VideoGenerator(replace(UP, around_mean_frame=True), stream(0)).eval()
     frame = torch.rand((3, 12, 8), generator=stream(0, "frame")) * 2 - 1
-    network.stand_on(frame)
+    network.set_mean_frame(frame)
     for weight in network.weights:
         weight.data.zero_()
     made = network(normal(2, *UP.latent_shape).float())
     torch.testing.assert_close(made, 0.99 * frame[None, :, None].expand_as(made))
-    assert "still" in network.state_dict() and "still" not in dict(network.named_parameters())
-    with pytest.raises(InputError, match=r"a frame of \(3, 8, 12\) .* stands on one of \(3, 12, 8\)"):
-        network.stand_on(frame.transpose(1, 2))
-    with pytest.raises(InputError, match=r"stands on none; .* set around_still"):
-        VideoGenerator(UP, stream(0)).stand_on(frame)
+    assert "mean_frame" in network.state_dict() and "mean_frame" not in dict(network.named_parameters())
+    for wrong, words in (
+        (frame.transpose(1, 2), r"of \(3, 8, 12\) .*needs to be of \(3, 12, 8\)"),
+        (255 * frame, "up to 2"),
+    ):
+        with pytest.raises(InputError, match=words):
+            network.set_mean_frame(wrong)
+    with pytest.raises(InputError, match="around no frame; set around_mean_frame"):
+        VideoGenerator(UP, stream(0)).set_mean_frame(frame)
 
 
 def test_presets_fit_each_other() -> None:
@@ -294,7 +304,7 @@ def test_presets_fit_each_other() -> None:
 
 
 def test_stationary_networks_take_any_size() -> None:
-    network, made = descriptor(DESCRIPTORS[-1]), generator(GENERATORS[-1]).eval()(normal(1, 2, 5, 4, 4))
+    network, made = descriptor(DESCRIPTORS[-1]), generator(ANY_SIZE).eval()(normal(1, 2, 5, 4, 4))
     assert made.shape == (1, 3, 10, 8, 8)
     assert network(normal(2, 2, 5, 8, 11)).shape == (2,)
 
@@ -327,12 +337,14 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match=r"latents of shape \[B, 2, 3, 1, 1\] \(any length\), not \[1, 2, 3\]"):
         VideoGenerator(UP, stream(0))(torch.zeros(1, 2, 3))
     with pytest.raises(InputError, match=r"any length, height and width\), not \[1, 3, 3, 2, 2\]"):
-        VideoGenerator(GENERATORS[-1], stream(0))(torch.zeros(1, 3, 3, 2, 2))
+        VideoGenerator(ANY_SIZE, stream(0))(torch.zeros(1, 3, 3, 2, 2))
     with pytest.raises(InputError, match=r"maps of \[2, 2\] above it; it needs 1x1"):
         replace(UP, latent_size=(3, 2, 2))
     with pytest.raises(InputError, match=r"no transposed convolution makes frames of \[7, 4\] from \[3, 2\]"):
         replace(UP, deconvs=(*UP.deconvs[:2], VideoDeconv(3, 5, 2, 5, (7, 4))))
+    with pytest.raises(InputError, match="one frame less the mean frame is nothing"):
+        replace(FULL, shape=(2, 1, 7, 6), less_mean_frame=True)
     with pytest.raises(InputError, match="latent size of a video generator is 0"):
         replace(UP, latent_size=(0, 1, 1))
-    with pytest.raises(InputError, match="makes frames of any size, and cannot stand on a frame of one"):
-        replace(GENERATORS[-1], around_still=True)
+    with pytest.raises(InputError, match="makes frames of any size, and has no mean frame"):
+        replace(ANY_SIZE, around_mean_frame=True)

@@ -175,6 +175,23 @@ def test_an_encoder_that_does_not_fit_the_latents_is_refused() -> None:
         dataclasses.replace(recipe, encoder=dataclasses.replace(recipe.encoder, outputs=100))
 
 
+def test_a_mean_frame_that_nothing_holds_is_refused() -> None:
+    quick = by_name("video/quick")
+    assert quick.descriptor is not None and quick.generator is not None
+    blind = dataclasses.replace(quick.descriptor, less_mean_frame=True)
+    around = dataclasses.replace(quick.generator, around_mean_frame=True)
+    anywhere = dataclasses.replace(quick.generator, around_mean_frame=False)
+    free = dataclasses.replace(quick.plan, reference_std=None)
+    narrow = dataclasses.replace(quick.plan, reference_std=0.016)
+    assert dataclasses.replace(quick, descriptor=blind, generator=around, plan=free)
+    for generator, plan in ((around, narrow), (anywhere, free)):
+        with pytest.raises(InputError, match=r"cannot hold that frame .*set plan.reference_std=none and generator"):
+            dataclasses.replace(quick, descriptor=blind, generator=generator, plan=plan)
+    mirrored = dataclasses.replace(quick.data, flip=True)
+    with pytest.raises(InputError, match=r"mirrors clips at random.*; set data.flip=false"):
+        dataclasses.replace(quick, descriptor=blind, generator=around, plan=free, data=mirrored)
+
+
 def test_a_video_is_learned_by_networks_of_videos() -> None:
     video, pictures = by_name("video/quick"), by_name("generator/mnist")
     with pytest.raises(InputError, match=r"made for images of .3, 32, 64, 64. \(channels, frames, height, width\)"):

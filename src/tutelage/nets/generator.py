@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -117,6 +117,15 @@ class GeneratorSpec:
         return [-(-after // before) for before, after in pairwise(heights)]
 
     @property
+    def smeared(self) -> GeneratorSpec:
+        """The same network with the kernels that it computes with: with ``repeat_pixels`` those are larger."""
+        larger = [
+            replace(deconv, kernel=deconv.kernel + stride - 1) if self.repeat_pixels else deconv
+            for deconv, stride in zip(self.deconvs, self.strides, strict=True)
+        ]
+        return replace(self, deconvs=tuple(larger), repeat_pixels=False)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the images made."""
         last = self.deconvs[-1]
@@ -173,15 +182,20 @@ class Generator(nn.Module):
                 channels, height, width = self.spec.base
                 x = self._settle((x @ self.first).view(-1, height, width, channels).permute(0, 3, 1, 2), 0)
             for i, (deconv, stride, weight) in enumerate(
-                zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
+                zip(self.spec.deconvs, self.spec.strides, self.kernels(), strict=True)
             ):
                 size = deconv.size if self.spec.base else (x.shape[2] * stride, x.shape[3] * stride)
-                kernel = smeared(weight, stride) if self.spec.repeat_pixels else weight
-                x = same_conv_transpose(x, kernel, None, stride, size)
+                x = same_conv_transpose(x, weight, None, stride, size)
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i + (self.first is not None))
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1)
         return torch.tanh(x)
+
+    def kernels(self) -> list[Tensor]:
+        """What each layer is the transpose of: its weights, or with ``repeat_pixels`` those smeared."""
+        if not self.spec.repeat_pixels:
+            return list(self.weights)
+        return [smeared(weight, stride) for weight, stride in zip(self.weights, self.spec.strides, strict=True)]
 
     def positions(self) -> dict[str, int]:
         """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""
@@ -213,7 +227,10 @@ class Generator(nn.Module):
         """A frozen copy in evaluation mode: it follows no later change of the weights, remembers nothing
         for their gradients, and has them cast to the precision of the convolutions once and for all."""
         frozen = copy.deepcopy(self).eval().requires_grad_(False)
-        if self.dtype_of_convs != torch.float32:
-            for weight in [*([] if frozen.first is None else [frozen.first]), *frozen.weights]:
-                weight.data = weight.data.to(self.dtype_of_convs)
+        frozen.spec = self.spec.smeared
+        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        if frozen.first is not None:
+            frozen.first.data = frozen.first.data.to(dtype)
+        for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):
+            weight.data = kernel.detach().to(dtype, copy=True)
         return frozen

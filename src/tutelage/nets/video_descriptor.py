@@ -8,7 +8,7 @@ convolution in space too, for textures that are stationary there, and takes fram
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +49,12 @@ class VideoDescriptorSpec:
 
     ``shape`` is (channels, frames, height, width); ``convs`` from the video up, ``slope`` of the leaky ReLU (0: ReLU)
     between them; weights start from N(0, ``init_std``²), biases from 0. With ``average_pixels`` a local layer convolves
-    with stride 1 in space and averages squares of ``stride`` pixels, instead of skipping pixels: its gradient has no
-    grid of the stride. With ``moving`` the descriptor sees each video less its own mean frame, and is blind to what
-    stands still.
+    with stride 1 in space and averages squares of ``stride`` pixels (of sides that it divides), instead of skipping
+    pixels: its gradient has no grid of the stride. With ``less_mean_frame`` the descriptor sees each video less its own
+    mean frame: it is blind to what stands still, and its gradient moves no mean frame.
 
-    Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, and a stride
-    in space of a layer that is fully connected there.
+    Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, a stride
+    in space of a layer that is fully connected there, and single frames less their mean.
     """
 
     shape: tuple[int, int, int, int]
@@ -62,7 +62,7 @@ class VideoDescriptorSpec:
     slope: float
     init_std: float
     average_pixels: bool = False
-    moving: bool = False
+    less_mean_frame: bool = False
 
     def __post_init__(self) -> None:
         check_layers("video descriptor", self.convs, {"video size": min(self.shape)}, self.slope, self.init_std)
@@ -72,11 +72,21 @@ class VideoDescriptorSpec:
                     f"a layer that is fully connected in space has a stride of {conv.stride} there; it needs to be 1: "
                     "leave it out, or give the layer a kernel"
                 )
+        if self.less_mean_frame and self.shape[1] < 2:
+            raise InputError("one frame less the mean frame is nothing; give 2 frames or more, or see them as they are")
 
     @property
     def any_size(self) -> bool:
         """Whether frames may be of any height and width: no layer is fully connected in space."""
         return all(conv.kernel is not None for conv in self.convs)
+
+    @property
+    def applied(self) -> tuple[VideoConv, ...]:
+        """The layers as they are computed: with ``average_pixels`` kernels are larger by the stride less 1."""
+        return tuple(
+            replace(conv, kernel=conv.kernel + conv.stride - 1) if self.average_pixels and conv.kernel else conv
+            for conv in self.convs
+        )
 
     @property
     def map_sizes(self) -> list[tuple[int, int]]:
@@ -129,17 +139,15 @@ class VideoDescriptor(nn.Module):
         return x.flatten(1).sum(1, dtype=videos.dtype)
 
     def kernels(self) -> list[Tensor]:
-        """What each layer convolves with: its weights, or with ``average_pixels`` those of local layers smeared."""
+        """What each of ``spec.applied`` convolves with: its weights, or with ``average_pixels`` those smeared."""
+        averaged = [self.spec.average_pixels and conv.kernel is not None for conv in self.spec.convs]
         return [
-            smeared_in_space(weight, conv.stride) / conv.stride**2 if self._averages(conv) else weight
-            for conv, weight in zip(self.spec.convs, self.weights, strict=True)
+            smeared_in_space(weight, conv.stride) / conv.stride**2 if smear else weight
+            for conv, weight, smear in zip(self.spec.convs, self.weights, averaged, strict=True)
         ]
 
-    def _averages(self, conv: VideoConv) -> bool:
-        return self.spec.average_pixels and conv.kernel is not None and conv.stride > 1
-
     def _seen(self, videos: Images) -> Images:
-        return videos - videos.mean(2, keepdim=True) if self.spec.moving else videos
+        return videos - videos.mean(2, keepdim=True) if self.spec.less_mean_frame else videos
 
     def prepare(self) -> Prepared:
         """A frozen snapshot: weights cast and laid out once, the last layer's filters summed to one, the first
@@ -148,7 +156,7 @@ class VideoDescriptor(nn.Module):
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         last = len(self.weights) - 1
         layers: list[tuple[VideoConv, Tensor, Tensor]] = []
-        for i, (conv, live, live_bias) in enumerate(zip(self.spec.convs, self.kernels(), self.biases, strict=True)):
+        for i, (conv, live, live_bias) in enumerate(zip(self.spec.applied, self.kernels(), self.biases, strict=True)):
             weight, bias = live.detach(), live_bias.detach()
             if i == last:
                 weight, bias = weight.sum(0, keepdim=True), bias.sum(0, keepdim=True)
@@ -159,8 +167,7 @@ class VideoDescriptor(nn.Module):
                 weight = space_to_depth_weight(weight, conv.stride) if i == 0 else weight
                 weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
             layers.append((conv, weight, bias.to(dtype, copy=True)))
-        slope, first = self.spec.slope, self.spec.convs[0]
-        kernel = (first.kernel or 1) + (first.stride - 1 if self._averages(first) else 0)
+        slope = self.spec.slope
 
         def potential(videos: Tensor) -> Scores:
             self._check(videos)
@@ -172,7 +179,7 @@ class VideoDescriptor(nn.Module):
                     continue
                 frames = beside(x, conv.frames, conv.frame_stride)
                 if i == 0:
-                    made = space_to_depth_conv(frames, weight, bias, conv.stride, kernel)
+                    made = space_to_depth_conv(frames, weight, bias, conv.stride, conv.kernel)
                 else:
                     made = same_conv(frames, weight, bias, conv.stride)
                 x = made.unflatten(0, (len(videos), -1))

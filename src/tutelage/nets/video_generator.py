@@ -15,7 +15,7 @@ repeat it. ``trim`` leaves such frames out: what remains has the same law at all
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +57,8 @@ class VideoGeneratorSpec:
     down, the last making the video; ``slope`` of the leaky ReLU (0: ReLU); ``batch_norm`` after every layer but the
     last (a shift and no scale, eps 1e-3); weights start from N(0, ``init_std``²), biases from 0; ``trim`` frames are
     left out at each end. With ``repeat_pixels`` a local layer repeats each pixel ``stride`` times along both sides and
-    then convolves: up-sampling leaves no grid. With ``around_still`` videos are made around a frame that does not
-    learn, `VideoGenerator.stand_on`.
+    then convolves: up-sampling leaves no grid. With ``around_mean_frame`` videos are made around a frame that does not
+    learn: grey, until `VideoGenerator.set_mean_frame` (a run sets that of its clip).
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, sizes that a
     layer cannot make from the maps above it, a trim below 0 or that leaves nothing, and a still frame for frames of
@@ -73,7 +73,7 @@ class VideoGeneratorSpec:
     init_std: float
     trim: int = 0
     repeat_pixels: bool = False
-    around_still: bool = False
+    around_mean_frame: bool = False
 
     def __post_init__(self) -> None:
         counts = {"latent_dim": self.latent_dim, "latent size": min(self.latent_size)}
@@ -98,11 +98,16 @@ class VideoGeneratorSpec:
                 f"a trim of {self.trim} frames at each end leaves {self.shape[1]} frames; it needs to be 0 or more and "
                 "to leave some: trim less, or give more latents"
             )
-        if self.around_still and all(deconv.kernel is not None for deconv in self.deconvs):
+        if self.around_mean_frame and self.any_size:
             raise InputError(
-                "a generator without a layer that is fully connected in space makes frames of any size, and cannot stand "
-                "on a frame of one: add such a layer, or leave around_still out"
+                "a generator without a layer that is fully connected in space makes frames of any size, and has no "
+                "mean frame of one size: add such a layer, or leave around_mean_frame out"
             )
+
+    @property
+    def any_size(self) -> bool:
+        """Whether latents may be of any height and width: no layer is fully connected in space."""
+        return all(deconv.kernel is not None for deconv in self.deconvs)
 
     @property
     def strides(self) -> list[int]:
@@ -112,6 +117,15 @@ class VideoGeneratorSpec:
             1 if deconv.kernel is None else after // before
             for deconv, before, after in zip(self.deconvs, heights, heights[1:], strict=False)
         ]
+
+    @property
+    def smeared(self) -> VideoGeneratorSpec:
+        """The same network with the kernels that it computes with: with ``repeat_pixels`` those are larger."""
+        larger = [
+            replace(deconv, kernel=deconv.kernel + stride - 1) if self.repeat_pixels and deconv.kernel else deconv
+            for deconv, stride in zip(self.deconvs, self.strides, strict=True)
+        ]
+        return replace(self, deconvs=tuple(larger), repeat_pixels=False)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -164,7 +178,7 @@ class VideoGenerator(nn.Module):
     ``[in, out, frames, h, w]``, a full one's ``[in, frames, H, W, out]``.
     """
 
-    still: Tensor
+    mean_frame: Tensor
 
     def __init__(self, spec: VideoGeneratorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
         super().__init__()
@@ -185,23 +199,24 @@ class VideoGenerator(nn.Module):
             if spec.batch_norm and i < len(spec.deconvs):
                 self.norms.append(nn.BatchNorm3d(deconv.channels, eps=1e-3, affine=False, device=rng.device))
             channels = deconv.channels
-        if spec.around_still:
-            self.register_buffer("still", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
+        if spec.around_mean_frame:
+            self.register_buffer("mean_frame", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
 
-    def stand_on(self, frame: Tensor) -> None:
-        """Make videos around ``frame`` ``[C, H, W]`` in [-1, 1] from now on: it is what latents without any effect
-        make, tanh(0 + atanh(frame)), up to hundredths at the ends of the range.
+    def set_mean_frame(self, frame: Tensor) -> None:
+        """Make videos around ``frame`` ``[C, H, W]`` in [-1, 1] from now on: tanh(x + atanh(.99 frame)).
 
-        Raises ``InputError`` for a generator whose Spec is not ``around_still``, and for a frame of another shape.
+        Raises ``InputError`` for a generator whose Spec is not ``around_mean_frame``, and for a frame of another shape
+        or with values outside [-1, 1].
         """
         wanted = (self.spec.shape[0], *self.spec.shape[2:])
-        if not self.spec.around_still or tuple(frame.shape) != wanted:
-            stands = f"one of {wanted}" if self.spec.around_still else "none"
+        if not self.spec.around_mean_frame:
+            raise InputError("this generator makes videos around no frame; set around_mean_frame in its Spec")
+        if tuple(frame.shape) != wanted or not (frame.abs() <= 1).all():
             raise InputError(
-                f"a frame of {tuple(frame.shape)} was given to a generator that stands on {stands}; resize the frame, "
-                "or set around_still in the Spec"
+                f"a mean frame of {tuple(frame.shape)} with values up to {frame.abs().max():g} was given; it needs to "
+                f"be of {wanted} (channels, height, width), in [-1, 1]"
             )
-        self.still.copy_(torch.atanh(_INSIDE * frame)[:, None])
+        self.mean_frame.copy_(frame[:, None])
 
     def forward(self, latents: Latents) -> Images:
         """The video of each sequence of latents, of any length (and, without a layer that is fully connected in space,
@@ -212,7 +227,7 @@ class VideoGenerator(nn.Module):
             heard = self.spec.heard(latents.shape[2])  # what is left out below is not made above
             x = latents[:, :, slice(*heard[0])]
             for i, (deconv, stride, weight) in enumerate(
-                zip(self.spec.deconvs, self.spec.strides, self.weights, strict=True)
+                zip(self.spec.deconvs, self.spec.strides, self.kernels(), strict=True)
             ):
                 made_from = deconv.frame_stride * heard[i][0]
                 if deconv.kernel is None:
@@ -220,13 +235,20 @@ class VideoGenerator(nn.Module):
                 else:
                     strides = (deconv.frame_stride, stride, stride)
                     size = tuple(n * s for n, s in zip(x.shape[2:], strides, strict=True))
-                    kernel = smeared_in_space(weight, stride) if self.spec.repeat_pixels else weight
-                    x = same_conv_transpose(x, kernel, None, strides, size)
+                    x = same_conv_transpose(x, weight, None, strides, size)
                 x = x[:, :, heard[i + 1][0] - made_from : heard[i + 1][1] - made_from]
                 if i + 1 < len(self.weights):
                     x = self._settle(x, i)
             x = x.to(latents.dtype) + self.shifts[-1].view(-1, 1, 1, 1)
-        return torch.tanh(x + self.still if self.spec.around_still else x)
+        return torch.tanh(x + torch.atanh(_INSIDE * self.mean_frame) if self.spec.around_mean_frame else x)
+
+    def kernels(self) -> list[Tensor]:
+        """What each layer is the transpose of: its weights, or with ``repeat_pixels`` those of local layers smeared."""
+        local = [self.spec.repeat_pixels and deconv.kernel is not None for deconv in self.spec.deconvs]
+        return [
+            smeared_in_space(weight, stride) if smear else weight
+            for weight, stride, smear in zip(self.weights, self.spec.strides, local, strict=True)
+        ]
 
     def _settle(self, x: Tensor, i: int) -> Tensor:
         """Batch norm where there is any, the shift, and the activation of layer ``i``."""
@@ -236,7 +258,7 @@ class VideoGenerator(nn.Module):
 
     def _check(self, latents: Latents) -> None:
         dim, (_, height, width) = self.spec.latent_dim, self.spec.latent_size
-        any_size = all(deconv.kernel is not None for deconv in self.spec.deconvs)
+        any_size = self.spec.any_size
         fits = latents.ndim == 5 and latents.shape[1] == dim
         if not fits or not (any_size or tuple(latents.shape[3:]) == (height, width)):
             wanted = ", ".join(map(str, self.spec.latent_shape))
@@ -254,6 +276,9 @@ class VideoGenerator(nn.Module):
     def snapshot(self) -> VideoGenerator:
         """A frozen copy in evaluation mode, its weights cast to the precision of the layers once and for all."""
         frozen = copy.deepcopy(self).eval().requires_grad_(False)
-        for weight in frozen.weights:
-            weight.data = weight.data.to(self.dtype_of_convs if self.dtype_of_convs != torch.float32 else weight.dtype)
+        frozen.spec = self.spec.smeared
+        for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):
+            weight.data = kernel.detach().to(
+                self.dtype_of_convs if self.dtype_of_convs != torch.float32 else kernel.dtype
+            )
         return frozen

@@ -16,7 +16,7 @@ from ..learn import igm
 from ..recipes import Recipe
 from ..rng import stream
 from ..run import journal, train
-from ..run.build import build, stand
+from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
 
@@ -97,7 +97,7 @@ def within(
     still be an average with the weights that nothing was learned by.
     """
     learner = build(recipe, len(observed), device, labels=labels)
-    stand(learner, observed)
+    give_mean_frame(learner, observed)
     rng = stream(recipe.seed, "pace", device=device)
     batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
     state, warm = learner.init(rng), getattr(recipe.plan, "generator_every", 1)

@@ -135,13 +135,13 @@ def _generator(
     return Generator(spec, rng, precision)
 
 
-def stand(learner: Learner[Any], observed: ImageSet) -> None:
+def give_mean_frame(learner: Learner[Any], observed: ImageSet) -> None:
     """Before it learns: a generator of videos that are made around a still frame is given the mean frame of
     ``observed``. Checkpoints keep it."""
     generator = getattr(learner, "generator", None)
-    if isinstance(generator, VideoGenerator) and generator.spec.around_still:
+    if isinstance(generator, VideoGenerator) and generator.spec.around_mean_frame:
         means = [observed.batch(slice(i, i + 1)).mean((0, 2), dtype=torch.float32) for i in range(len(observed))]
-        generator.stand_on(torch.stack(means).mean(0))
+        generator.set_mean_frame(torch.stack(means).mean(0))
 
 
 _NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity", "discriminator")

@@ -24,7 +24,7 @@ from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint, journal, looks, report
 from .boards import board
-from .build import build, parameter_counts, stand
+from .build import build, give_mean_frame, parameter_counts
 from .divergence import check_state
 from .folder import RunFolder, claimed, create, machine
 from .lock import in_use
@@ -67,7 +67,7 @@ def train(
     ``DivergenceError`` where learning diverges.
     """
     learner = build(recipe, len(observed), device, out, initial, labels)
-    stand(learner, observed)
+    give_mean_frame(learner, observed)
     rng = stream(recipe.seed, "learn", device=device)
     facts = {
         **facts,
@@ -209,7 +209,7 @@ def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: tor
             raise InputError(
                 f"run {run.path} was killed before it had kept the negatives that it was given; remove it, train again"
             )
-        stand(learner, observed)
+        give_mean_frame(learner, observed)
         state = learner.init(rng)
     else:
         state, saved_rng, facts = restore(found[-1], learner, device, to_learn=True)
