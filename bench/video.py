@@ -34,11 +34,12 @@ def textbook(spec: VideoDescriptorSpec, like: VideoDescriptor) -> Callable[[Tens
     """The potential by `conv3d`, with the same weights."""
     weights = [
         (weight.movedim(-1, 1) if conv.kernel is None else weight).detach().clone(memory_format=torch.contiguous_format)
-        for conv, weight in zip(spec.convs, like.weights, strict=True)
+        for conv, weight in zip(spec.convs, like.kernels(), strict=True)
     ]
     biases = [bias.detach() for bias in like.biases]
 
     def potential(x: Tensor) -> Tensor:
+        x = x - like.mean_frame if spec.around_mean_frame else x
         for i, (conv, weight, bias) in enumerate(zip(spec.convs, weights, biases, strict=True)):
             x = F.leaky_relu(x, spec.slope) if i else x
             if conv.kernel is None:

@@ -29,6 +29,23 @@ def test_density_shifting_moves_a_linear_potential_by_the_difference_of_feature_
     torch.testing.assert_close(potential.weight.detach(), expected)
 
 
+def test_a_gradient_penalty_is_paid_for_the_slopes_at_observed_and_revised_images():
+    """f = w·Y + v·Y² has slopes w + 2 v Y, whose squares' derivatives are known."""
+    observed, revised, gamma = normal(5, 1, 1, 3), normal(7, 1, 1, 3, name="revised") - 1, 0.4
+    potential, start = LinearPotential(3), normal(6, name="weight")
+    with torch.no_grad():
+        potential.weight.copy_(start)
+    optimiser = torch.optim.SGD(potential.parameters(), lr=1.0)
+    energy = Tilt(Uniform(), potential)
+    value, _ = algorithm_d.density_shifting(energy, optimiser, observed, revised, gamma)
+    moved = potential.features(observed).mean(0) - potential.features(revised).mean(0)
+    torch.testing.assert_close(value, moved @ start)
+    for images in (observed.flatten(1), revised.flatten(1)):
+        slopes = start[:3] + 2 * start[3:] * images
+        moved = moved - gamma * torch.cat([slopes.mean(0), (2 * images * slopes).mean(0)])
+    torch.testing.assert_close(potential.weight.detach(), start + moved)
+
+
 def test_value_is_equation_9_and_density_shifting_raises_it():
     observed, revised = normal(20, 1, 1, 4), normal(30, 1, 1, 4, name="revised") - 0.7
     potential = LinearPotential(4)

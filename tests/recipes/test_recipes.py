@@ -175,21 +175,12 @@ def test_an_encoder_that_does_not_fit_the_latents_is_refused() -> None:
         dataclasses.replace(recipe, encoder=dataclasses.replace(recipe.encoder, outputs=100))
 
 
-def test_a_mean_frame_that_nothing_holds_is_refused() -> None:
+@pytest.mark.parametrize("name", ["descriptor", "generator"])
+def test_a_clip_with_a_mean_frame_is_not_mirrored(name: str) -> None:
     quick = by_name("video/quick")
-    assert quick.descriptor is not None and quick.generator is not None
-    blind = dataclasses.replace(quick.descriptor, less_mean_frame=True)
-    around = dataclasses.replace(quick.generator, around_mean_frame=True)
-    anywhere = dataclasses.replace(quick.generator, around_mean_frame=False)
-    free = dataclasses.replace(quick.plan, reference_std=None)
-    narrow = dataclasses.replace(quick.plan, reference_std=0.016)
-    assert dataclasses.replace(quick, descriptor=blind, generator=around, plan=free)
-    for generator, plan in ((around, narrow), (anywhere, free)):
-        with pytest.raises(InputError, match=r"cannot hold that frame .*set plan.reference_std=none and generator"):
-            dataclasses.replace(quick, descriptor=blind, generator=generator, plan=plan)
-    mirrored = dataclasses.replace(quick.data, flip=True)
+    around = {name: dataclasses.replace(getattr(quick, name), around_mean_frame=True)}
     with pytest.raises(InputError, match=r"mirrors clips at random.*; set data.flip=false"):
-        dataclasses.replace(quick, descriptor=blind, generator=around, plan=free, data=mirrored)
+        dataclasses.replace(quick, data=dataclasses.replace(quick.data, flip=True), **around)
 
 
 def test_a_video_is_learned_by_networks_of_videos() -> None:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..checks import InputError, check_counts
 from ..energy import Gaussian, Tilt, Uniform
 from ..sample import Langevin, LangevinInfo, run
-from ..types import Batch, Images
+from ..types import Batch, Images, Scores
 from .chunks import images_per_chunk, in_chunks
 from .saving import load, nested
 from .updates import Update, set_rate
@@ -38,7 +38,9 @@ class Plan:
     draws from the reference, zeros, the observed batch, or images given to the learner; with
     ``persistent`` the chains go on from where they were, and ``start`` is only their first place.
     ``noise_until``: the Langevin noise is switched off from that iteration on (None: never; 0: always
-    off). ``metropolis`` corrects each step. ``update`` moves θ.
+    off). ``metropolis`` corrects each step. ``update`` moves θ. ``gradient_penalty`` γ holds back how steep f gets
+    where observed and revised images are (0: the paper's; L. Mescheder, A. Geiger and S. Nowozin, "Which training
+    methods for GANs do actually converge?", ICML 2018, R1 and R2).
 
     Raises ``InputError`` for values that cannot work, δ ≥ 2s among them.
     """
@@ -54,10 +56,12 @@ class Plan:
     persistent: bool = False
     noise_until: int | None = None
     metropolis: bool = False
+    gradient_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         check_counts(self, at_least_one=("batch_size", "chains"), at_least_zero=("iterations", "revision_steps"))
         check_step_size(self.step_size, self.reference_std)
+        check_gradient_penalty(self.gradient_penalty)
         if self.start not in ("noise", "zeros", "data", "given"):
             raise InputError(f"start is {self.start!r}; it needs to be 'noise', 'zeros', 'data' or 'given'")
         if self.start == "data" and self.chains != self.batch_size:
@@ -80,6 +84,12 @@ def check_step_size(step_size: float, reference_std: float | None) -> None:
             f"step_size {step_size} with reference_std {reference_std}: Langevin dynamics diverges on the reference "
             f"itself unless step_size < 2 * reference_std = {2 * reference_std}; make the step smaller"
         )
+
+
+def check_gradient_penalty(gradient_penalty: float) -> None:
+    """Raises ``InputError`` for a γ that is below 0 or no number."""
+    if not (math.isfinite(gradient_penalty) and gradient_penalty >= 0):
+        raise InputError(f"gradient_penalty is {gradient_penalty}; it needs to be 0 (none) or more")
 
 
 @dataclass
@@ -128,15 +138,35 @@ def langevin_revision(
 
 
 def density_shifting(
-    energy: Tilt, optimiser: torch.optim.Optimizer, observed: Images, revised: Images
+    energy: Tilt,
+    optimiser: torch.optim.Optimizer,
+    observed: Images,
+    revised: Images,
+    gradient_penalty: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|."""
+    """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|.
+
+    With a ``gradient_penalty`` γ it is a step up V − γ/2 (E|∂f/∂Y(Y)|² + E|∂f/∂Y(Ỹ)|²), over observed and revised
+    images: f becomes no steeper than pays.
+    """
     optimiser.zero_grad(set_to_none=True)
+    if gradient_penalty:
+        observed, revised = (images.detach().requires_grad_() for images in (observed, revised))
     (reference, potential), (of_revised, revised_potential) = energy.terms(observed), energy.terms(revised)
     value = potential.mean() - revised_potential.mean() + (of_revised.mean() - reference.mean())
-    (-value).backward()
+    loss = -value
+    if gradient_penalty:
+        steepness = _steepness(potential, observed) + _steepness(revised_potential, revised)
+        loss = loss + gradient_penalty / 2 * steepness
+    loss.backward()
     optimiser.step()
     return value.detach(), potential.detach().abs().mean()
+
+
+def _steepness(potential: Scores, images: Images) -> Tensor:
+    """The mean over ``images`` of |∂f/∂Y|², which itself has a gradient."""
+    (slope,) = torch.autograd.grad(potential.sum(), images, create_graph=True)
+    return slope.square().flatten(1).sum(1).mean()
 
 
 def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:
@@ -197,7 +227,7 @@ class AlgorithmD:
 
         revised, info = langevin_revision(energy, start, revision_kernel(plan, t), plan.revision_steps, rng)
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
-        value, potential = density_shifting(energy, state.optimiser, batch.images, revised)
+        value, potential = density_shifting(energy, state.optimiser, batch.images, revised, plan.gradient_penalty)
 
         accepted = revised.new_ones(()) if info is None or info.acceptance is None else info.acceptance.mean()
         record = Record(value, drift_ratio(info, value), rms(revised - start), potential, accepted, lr, revised)

@@ -23,6 +23,7 @@ from ..checks import check_counts
 from ..energy import Tilt
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
+    check_gradient_penalty,
     check_step_size,
     density_shifting,
     drift_ratio,
@@ -45,10 +46,10 @@ class Plan:
     ``iterations`` T; ``batch_size`` observed images an iteration; ``chains`` ñ. For the descriptor:
     ``revision_steps`` l_p of size ``step_size`` δ, ``reference_std`` s of p0 (None: uniform),
     ``noise_until`` (the Langevin noise is off from that iteration on; None: never; 0: always),
-    ``metropolis``. For the generator: ``inference_steps`` l_q of size ``latent_step_size``,
-    ``noise_std`` σ of ε, ``add_noise`` (whether ε is added to the drafts of G0),
-    ``reconstruction_updates`` passes of G2 an iteration, ``ema_decay`` of the averaged generator that
-    samples are drawn from (None: the live one), ``calibration_draws`` that fix its batch-norm statistics.
+    ``metropolis``, ``gradient_penalty`` γ (see `tutelage.learn.algorithm_d.Plan`; 0: none). For the generator:
+    ``inference_steps`` l_q of size ``latent_step_size``, ``noise_std`` σ of ε, ``add_noise`` (whether ε is added to
+    the drafts of G0), ``reconstruction_updates`` passes of G2 an iteration, ``ema_decay`` of the averaged generator
+    that samples are drawn from (None: the live one), ``calibration_draws`` that fix its batch-norm statistics.
 
     Raises ``InputError`` for values that cannot work, δ ≥ 2s among them.
     """
@@ -70,6 +71,7 @@ class Plan:
     add_noise: bool = False
     ema_decay: float | None = None
     calibration_draws: int = 10_000
+    gradient_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         check_counts(
@@ -78,6 +80,7 @@ class Plan:
             at_least_zero=("iterations", "revision_steps", "inference_steps"),
         )
         check_step_size(self.step_size, self.reference_std)
+        check_gradient_penalty(self.gradient_penalty)
         check_generator_plan(self)
 
 
@@ -168,7 +171,9 @@ class CoopNets:
         latents = langevin_inference(
             state.generator, revised, drawn, plan.noise_std, plan.latent_step_size, plan.inference_steps, rng
         )
-        value, potential = density_shifting(energy, state.descriptor_optimiser, batch.images, revised)
+        value, potential = density_shifting(
+            energy, state.descriptor_optimiser, batch.images, revised, plan.gradient_penalty
+        )
         losses = [
             reconstruction(state.generator, state.generator_optimiser, latents, revised, plan.noise_std)[0]
             for _ in range(plan.reconstruction_updates)

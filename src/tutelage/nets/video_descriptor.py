@@ -26,7 +26,7 @@ from .blocks import (
     space_to_depth_conv,
     space_to_depth_weight,
 )
-from .temporal import beside, full_conv, rows_of_weight
+from .temporal import beside, check_has_mean_frame, check_mean_frame, check_one_size, full_conv, rows_of_weight
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class VideoDescriptorSpec:
     ``shape`` is (channels, frames, height, width); ``convs`` from the video up, ``slope`` of the leaky ReLU (0: ReLU)
     between them; weights start from N(0, ``init_std``²), biases from 0. With ``average_pixels`` a local layer convolves
     with stride 1 in space and averages squares of ``stride`` pixels (of sides that it divides), instead of skipping
-    pixels: its gradient has no grid of the stride. With ``less_mean_frame`` the descriptor sees each video less its own
-    mean frame: it is blind to what stands still, and its gradient moves no mean frame.
+    pixels: its gradient has no grid of the stride. With ``around_mean_frame`` the descriptor
+    sees how far a video is from a frame that does not learn: grey, until `VideoDescriptor.set_mean_frame` (a run sets
+    that of its clip).
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, a stride
-    in space of a layer that is fully connected there, and single frames less their mean.
+    in space of a layer that is fully connected there, and a mean frame for frames of any size.
     """
 
     shape: tuple[int, int, int, int]
@@ -62,7 +63,7 @@ class VideoDescriptorSpec:
     slope: float
     init_std: float
     average_pixels: bool = False
-    less_mean_frame: bool = False
+    around_mean_frame: bool = False
 
     def __post_init__(self) -> None:
         check_layers("video descriptor", self.convs, {"video size": min(self.shape)}, self.slope, self.init_std)
@@ -72,8 +73,7 @@ class VideoDescriptorSpec:
                     f"a layer that is fully connected in space has a stride of {conv.stride} there; it needs to be 1: "
                     "leave it out, or give the layer a kernel"
                 )
-        if self.less_mean_frame and self.shape[1] < 2:
-            raise InputError("one frame less the mean frame is nothing; give 2 frames or more, or see them as they are")
+        check_one_size(self.around_mean_frame, self.any_size)
 
     @property
     def any_size(self) -> bool:
@@ -105,6 +105,8 @@ class VideoDescriptor(nn.Module):
     is ``[out, in, frames, h, w]``, a full one's ``[out, frames, H, W, in]``, as its product reads it.
     """
 
+    mean_frame: Tensor
+
     def __init__(self, spec: VideoDescriptorSpec, rng: torch.Generator, precision: Precision = "float32") -> None:
         super().__init__()
         self.spec = spec
@@ -121,13 +123,15 @@ class VideoDescriptor(nn.Module):
             self.weights.append(nn.Parameter(spec.init_std * weight))
             self.biases.append(nn.Parameter(torch.zeros(conv.channels, device=rng.device)))
             channels = conv.channels
+        if spec.around_mean_frame:
+            self.register_buffer("mean_frame", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
 
     def forward(self, videos: Images) -> Scores:
         """The potential of each video, ``[B]``. Raises ``InputError`` for videos of another shape."""
         self._check(videos)
         low = self.dtype_of_convs != torch.float32
         with torch.autocast(videos.device.type, dtype=torch.bfloat16, enabled=low):
-            x = self._seen(videos).transpose(1, 2)
+            x = (videos - self.mean_frame if self.spec.around_mean_frame else videos).transpose(1, 2)
             for i, (conv, weight, bias) in enumerate(zip(self.spec.convs, self.kernels(), self.biases, strict=True)):
                 x = x if i == 0 else activation(x, self.spec.slope)
                 if conv.kernel is None:
@@ -146,8 +150,15 @@ class VideoDescriptor(nn.Module):
             for conv, weight, smear in zip(self.spec.convs, self.weights, averaged, strict=True)
         ]
 
-    def _seen(self, videos: Images) -> Images:
-        return videos - videos.mean(2, keepdim=True) if self.spec.less_mean_frame else videos
+    def set_mean_frame(self, frame: Tensor) -> None:
+        """See videos less ``frame``, ``[C, H, W]`` in [-1, 1], from now on.
+
+        Raises ``InputError`` for a descriptor whose Spec is not ``around_mean_frame``, and for a frame of another shape
+        or with values outside [-1, 1].
+        """
+        check_has_mean_frame(self.spec.around_mean_frame)
+        check_mean_frame(frame, self.spec.shape)
+        self.mean_frame.copy_(frame[:, None])
 
     def prepare(self) -> Prepared:
         """A frozen snapshot: weights cast and laid out once, the last layer's filters summed to one, the first
@@ -168,10 +179,11 @@ class VideoDescriptor(nn.Module):
                 weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
             layers.append((conv, weight, bias.to(dtype, copy=True)))
         slope = self.spec.slope
+        middle = self.mean_frame.clone() if self.spec.around_mean_frame else None
 
         def potential(videos: Tensor) -> Scores:
             self._check(videos)
-            x = self._seen(videos).to(dtype).transpose(1, 2)
+            x = (videos if middle is None else videos - middle).to(dtype).transpose(1, 2)
             for i, (conv, weight, bias) in enumerate(layers):
                 x = x if i == 0 else activation(x, slope)
                 if conv.kernel is None:

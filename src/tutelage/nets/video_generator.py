@@ -31,7 +31,7 @@ from .blocks import (
     shifted_norm,
     smeared_in_space,
 )
-from .temporal import full_deconv
+from .temporal import check_has_mean_frame, check_mean_frame, check_one_size, full_deconv
 
 _INSIDE = 0.99
 """What a frame that videos are made around is multiplied by: tanh never gets to the ends of its range."""
@@ -98,11 +98,7 @@ class VideoGeneratorSpec:
                 f"a trim of {self.trim} frames at each end leaves {self.shape[1]} frames; it needs to be 0 or more and "
                 "to leave some: trim less, or give more latents"
             )
-        if self.around_mean_frame and self.any_size:
-            raise InputError(
-                "a generator without a layer that is fully connected in space makes frames of any size, and has no "
-                "mean frame of one size: add such a layer, or leave around_mean_frame out"
-            )
+        check_one_size(self.around_mean_frame, self.any_size)
 
     @property
     def any_size(self) -> bool:
@@ -208,14 +204,8 @@ class VideoGenerator(nn.Module):
         Raises ``InputError`` for a generator whose Spec is not ``around_mean_frame``, and for a frame of another shape
         or with values outside [-1, 1].
         """
-        wanted = (self.spec.shape[0], *self.spec.shape[2:])
-        if not self.spec.around_mean_frame:
-            raise InputError("this generator makes videos around no frame; set around_mean_frame in its Spec")
-        if tuple(frame.shape) != wanted or not (frame.abs() <= 1).all():
-            raise InputError(
-                f"a mean frame of {tuple(frame.shape)} with values up to {frame.abs().max():g} was given; it needs to "
-                f"be of {wanted} (channels, height, width), in [-1, 1]"
-            )
+        check_has_mean_frame(self.spec.around_mean_frame)
+        check_mean_frame(frame, self.spec.shape)
         self.mean_frame.copy_(frame[:, None])
 
     def forward(self, latents: Latents) -> Images:

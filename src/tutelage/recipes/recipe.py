@@ -134,17 +134,10 @@ class Recipe:
                 f"recipe {self.name} mirrors images at random, but Algorithm G keeps latents for each image as it is; "
                 "set data.flip=false"
             )
-        if getattr(self.descriptor, "less_mean_frame", False):
-            free = getattr(self.plan, "reference_std", None) is None
-            if not free or (self.generator is not None and not getattr(self.generator, "around_mean_frame", False)):
-                raise InputError(
-                    f"recipe {self.name}: the descriptor sees videos less their mean frame, and cannot hold that frame "
-                    "against a reference, nor teach it; set plan.reference_std=none and "
-                    "generator.around_mean_frame=true"
-                )
-        if getattr(self.generator, "around_mean_frame", False) and self.data.flip:
+        around = any(getattr(spec, "around_mean_frame", False) for spec in (self.descriptor, self.generator))
+        if around and self.data.flip:
             raise InputError(
-                f"recipe {self.name} mirrors clips at random, but makes videos around the mean frame of the clip as it "
+                f"recipe {self.name} mirrors clips at random, and its networks have the mean frame of the clip as it "
                 "is; set data.flip=false"
             )
         for name in ("checkpoint_every", "picture_every", "keep_every"):

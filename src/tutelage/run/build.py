@@ -136,12 +136,15 @@ def _generator(
 
 
 def give_mean_frame(learner: Learner[Any], observed: ImageSet) -> None:
-    """Before it learns: a generator of videos that are made around a still frame is given the mean frame of
-    ``observed``. Checkpoints keep it."""
-    generator = getattr(learner, "generator", None)
-    if isinstance(generator, VideoGenerator) and generator.spec.around_mean_frame:
+    """Before it learns: networks of videos that see or make them around a mean frame are given that of ``observed``.
+    Checkpoints keep it."""
+    networks = [getattr(learner, name, None) for name in ("descriptor", "generator")]
+    of_videos = [network for network in networks if isinstance(network, VideoDescriptor | VideoGenerator)]
+    around = [network for network in of_videos if network.spec.around_mean_frame]
+    if around:
         means = [observed.batch(slice(i, i + 1)).mean((0, 2), dtype=torch.float32) for i in range(len(observed))]
-        generator.set_mean_frame(torch.stack(means).mean(0))
+        for network in around:
+            network.set_mean_frame(torch.stack(means).mean(0))
 
 
 _NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity", "discriminator")
