@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,16 @@ def test_the_drift_ratio_is_one_where_the_forces_balance():
     assert drift_ratio(None, record.value).isnan()
 
 
+@pytest.mark.parametrize("gradient_penalty", [0.0, 1.0])
+def test_a_gradient_penalty_flattens_f_where_nothing_else_moves_it(gradient_penalty):
+    algorithm = learner(start="data", revision_steps=0, gradient_penalty=gradient_penalty)
+    with torch.no_grad():
+        algorithm.descriptor.weight[:4] = 1.0
+    state, _ = one_step(algorithm)  # revised and observed are the same: V is 0 whatever f
+    slopes = state.descriptor.weight[:4]
+    assert (slopes < 1).all() if gradient_penalty else (slopes == 1).all()
+
+
 def test_learning_leaves_the_given_network_alone():
     algorithm = learner(start="zeros")
     one_step(algorithm)
@@ -126,6 +137,8 @@ def test_learning_leaves_the_given_network_alone():
         ({"chains": 0}, "chains is 0"),
         ({"revision_steps": -1}, "revision_steps is -1"),
         ({"revision_steps": 1.5}, "revision_steps is 1.5"),
+        ({"gradient_penalty": -1.0}, r"gradient_penalty is -1.0; it needs to be 0 \(none\) or more"),
+        ({"gradient_penalty": math.nan}, "gradient_penalty is nan"),
         ({"start": "nowhere"}, "start is 'nowhere'"),
         ({"start": "data", "chains": 5}, "chains = batch_size"),
     ],

@@ -51,10 +51,13 @@ def stepped(algorithm: CoopNets, steps: int = 1):
     return state, record
 
 
+@pytest.mark.parametrize("gradient_penalty", [0.0, 0.7])
 @pytest.mark.parametrize("inference_steps", [0, 3])
 @pytest.mark.parametrize("revision_steps", [0, 1, 4])
-def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps):
-    algorithm = learner(inference_steps=inference_steps, revision_steps=revision_steps)
+def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps, gradient_penalty):
+    algorithm = learner(
+        inference_steps=inference_steps, revision_steps=revision_steps, gradient_penalty=gradient_penalty
+    )
     state, record = stepped(algorithm)
 
     rng, plan = stream(0, "learn"), algorithm.plan
@@ -63,7 +66,7 @@ def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps):
     drawn, initial = initial_generation(by_hand.generator, 7, (3,), 0.0, rng)
     revised, _ = langevin_revision(energy, initial, Langevin(0.02), revision_steps, rng)
     latents = langevin_inference(by_hand.generator, revised, drawn, 0.3, plan.latent_step_size, inference_steps, rng)
-    value, _ = density_shifting(energy, by_hand.descriptor_optimiser, batch().images, revised)
+    value, _ = density_shifting(energy, by_hand.descriptor_optimiser, batch().images, revised, gradient_penalty)
     loss, _ = reconstruction(by_hand.generator, by_hand.generator_optimiser, latents, revised, 0.3)
 
     assert torch.equal(record.initial, initial) and torch.equal(record.revised, revised)
@@ -141,6 +144,7 @@ def test_images_of_a_sample_do_not_depend_on_each_other():
         ({"inference_steps": -1}, "inference_steps is -1"),
         ({"noise_std": 0.0}, "noise_std is 0.0"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
+        ({"gradient_penalty": -0.1}, "gradient_penalty is -0.1"),
         ({"reconstruction_updates": 0}, "reconstruction_updates is 0"),
         ({"latent_step_size": float("nan")}, "latent_step_size is nan"),
     ],

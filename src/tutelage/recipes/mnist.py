@@ -27,6 +27,7 @@ _DESCRIPTOR_SOURCES = {
     "plan.reference_std": "authors' code and §4.2: .016",
     "plan.noise_until": "§2.1: the noise stays on (§4.5 switches it off for CelebA alone)",
     "plan.metropolis": "§2.1: may be added; the authors' code does without",
+    "plan.gradient_penalty": "none in the paper, or in the authors' code",
 }
 _GENERATOR_SOURCES = {
     "generator": "§4.4: 4x4 kernels, up-sampling 1, 2, 2, 2, channels 512, 256, 128; 100 latents",
