@@ -70,6 +70,8 @@ def test_the_benchmark_compares_the_same_network(capsys):
 
 
 def test_the_benchmark_of_video_compares_the_same_network():
+    from dataclasses import replace
+
     import torch
 
     from tiny_recipes import tiny
@@ -78,6 +80,7 @@ def test_the_benchmark_of_video_compares_the_same_network():
     bench = load(ROOT / "bench" / "video.py")
     spec = VideoDescriptorSpec((3, 9, 8, 8), (VideoConv(4, 5, 2, 5, 2), VideoConv(3, 5, 2, None)), 0.0, 0.1)
     assert bench.full_layer(spec).shape == (4, 5, 4, 4)
-    for measured in (spec, bench.full_layer(spec)):
+    averaged = replace(spec, average_pixels=True, around_mean_frame=True)
+    for measured in (spec, averaged, bench.full_layer(spec)):
         assert bench.measure("toy", measured, "float32", torch.device("cpu"), repeats=1)["ratio"] > 0
     assert bench.iteration(tiny("video/quick"), torch.device("cpu"))["iteration_seconds"] >= 0

@@ -37,6 +37,13 @@ class ByAutograd:
         return Evaluation(value.detach(), gradient)
 
 
+def slopes(values: Scores, positions: Tensor) -> Tensor:
+    """The gradient of each of ``values`` ``[B]`` at its own of the ``positions`` ``[B, ...]`` that they were computed
+    from; it can itself be differentiated, by a network's parameters."""
+    (gradient,) = torch.autograd.grad(values.sum(), positions, create_graph=True)
+    return gradient
+
+
 def prepared(function: Energy | Potential | Preparable) -> Prepared:
     """A snapshot of ``function`` that answers with value and gradient.
 

@@ -121,6 +121,15 @@ def test_a_run_of_other_images_is_not_taken_for_this_one(six: Recipe, tmp_path: 
         trained(bench_at(tmp_path), six, tiny_images(21))
 
 
+def test_a_model_of_other_networks_is_not_taken_for_this_one(six: Recipe, tmp_path: Path) -> None:
+    trained(bench_at(tmp_path), six, IMAGES)
+    assert six.descriptor is not None
+    other = replace(six, descriptor=replace(six.descriptor, slope=0.1))
+    with pytest.raises(InputError, match=r"seed3 is of another descriptor than coopnets/mnist has now; name"):
+        trained(bench_at(tmp_path), other, IMAGES)
+    trained(bench_at(tmp_path), replace(six, plan=replace(six.plan, iterations=1)), IMAGES)
+
+
 def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "train", lambda *_, **__: "interrupt")
     with pytest.raises(KeyboardInterrupt):

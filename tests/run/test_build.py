@@ -159,6 +159,15 @@ def test_a_plan_without_its_network_is_refused() -> None:
         build(recipe, 7)
 
 
+@pytest.mark.parametrize("name", ["coopnets/mnist", "descriptor/mnist"])
+def test_slopes_that_are_differentiated_need_memory(name: str) -> None:
+    plain, steep = (
+        estimated_bytes(tiny(name, {"plan.chains": 1000, "plan.batch_size": 1000, "plan.gradient_penalty": of}), 7)
+        for of in (0.0, 1.0)
+    )
+    assert steep > plain + 2000 * 4 * 64, "at least a gradient for each pixel"
+
+
 def test_memory_grows_with_the_chains_and_the_batch() -> None:
     def estimate(chains: int, batch_size: int) -> int:
         return estimated_bytes(tiny("coopnets/mnist", {"plan.chains": chains, "plan.batch_size": batch_size}), 7)

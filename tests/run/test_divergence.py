@@ -105,6 +105,20 @@ CAUSES = {
         ("a descriptor that learns faster than its chains", "plan.descriptor_update.lr=0.007, plan.step_size=0.002"),
         "plan.descriptor_update.lr=0.0035",
     ),
+    "no reference": (
+        COOPNETS,
+        {"plan.reference_std": None},
+        {"movement": 20.0},
+        ("a descriptor that learns faster", "or plan.gradient_penalty=1, which keeps f from getting steep."),
+        "plan.descriptor_update.lr=0.0035",
+    ),
+    "no reference, and held back": (
+        COOPNETS,
+        {"plan.reference_std": None, "plan.gradient_penalty": 1.0},
+        {"movement": 20.0},
+        ("a descriptor that learns faster", "plan.gradient_penalty=1.0): try plan.descriptor_update.lr=0.0035."),
+        "plan.descriptor_update.lr=0.0035.",
+    ),
     "descriptor alone": (DESCRIPTOR, {}, {"movement": 20.0}, ("descriptor that learns faster",), "plan.update.lr="),
     "step size": (
         DESCRIPTOR,

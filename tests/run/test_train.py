@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,16 @@ def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
     assert "The run ended at iteration 6" in (out / "report.html").read_text()
 
 
-AROUND = {"descriptor.around_mean_frame": True, "generator.around_mean_frame": True}
-
-
-def test_videos_are_made_around_the_mean_frame_of_what_is_learned_from(tmp_path: Path) -> None:
-    recipe, clip, out = tiny("video/quick", AROUND), tiny_clip(), tmp_path / "run"
+@pytest.mark.parametrize("algorithm", ["coopnets/mnist", "descriptor/mnist", "generator/mnist"])
+def test_videos_are_seen_and_made_around_the_mean_frame_of_what_is_learned_from(tmp_path: Path, algorithm: str) -> None:
+    recipe, clip, out = tiny("video/quick"), tiny_clip(), tmp_path / "run"
+    if algorithm != "coopnets/mnist":
+        recipe = replace(recipe, plan=replace(tiny(algorithm).plan, batch_size=1))
     assert train.train(recipe, clip, out, CPU, {}) == "done"
     first = saved_state(out)["learner"]
-    for network in ("descriptor", "generator", "average"):
+    around = {"descriptor", "generator", "average"} & first.keys()
+    assert around
+    for network in around:
         torch.testing.assert_close(first[network]["mean_frame"][:, 0], clip.batch(slice(0, 1)).mean((0, 2)))
     for kept in checkpoint.available(out / "checkpoints"):  # as if it had been killed before the first
         shutil.rmtree(kept)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import InputError
+from ..gradient import slopes
 from ..types import Images
 from .game import Judged, Made
 
@@ -71,5 +72,4 @@ def between(observed: Images, made: Images, rng: torch.Generator) -> Images:
 def gradient_penalty(critic: nn.Module, images: Images) -> Tensor:
     """E (|∇f| − 1)² at ``images``: 0-dim, and it can be differentiated by the critic's parameters."""
     positions = images.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(positions).sum(), positions, create_graph=True)
-    return (torch.linalg.vector_norm(gradient.flatten(1), dim=1) - 1).square().mean()
+    return (torch.linalg.vector_norm(slopes(critic(positions), positions).flatten(1), dim=1) - 1).square().mean()

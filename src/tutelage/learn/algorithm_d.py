@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from ..checks import InputError, check_counts
 from ..energy import Gaussian, Tilt, Uniform
+from ..gradient import slopes
 from ..sample import Langevin, LangevinInfo, run
-from ..types import Batch, Images, Scores
+from ..types import Batch, Images
 from .chunks import images_per_chunk, in_chunks
 from .saving import load, nested
 from .updates import Update, set_rate
@@ -156,17 +157,16 @@ def density_shifting(
     value = potential.mean() - revised_potential.mean() + (of_revised.mean() - reference.mean())
     loss = -value
     if gradient_penalty:
-        steepness = _steepness(potential, observed) + _steepness(revised_potential, revised)
-        loss = loss + gradient_penalty / 2 * steepness
-    loss.backward()
+        both = ((potential, observed), (revised_potential, revised))
+        loss = loss + gradient_penalty / 2 * sum(_squares(slopes(values, images)).mean() for values, images in both)
+    loss.backward(inputs=[parameter for group in optimiser.param_groups for parameter in group["params"]])
     optimiser.step()
     return value.detach(), potential.detach().abs().mean()
 
 
-def _steepness(potential: Scores, images: Images) -> Tensor:
-    """The mean over ``images`` of |∂f/∂Y|², which itself has a gradient."""
-    (slope,) = torch.autograd.grad(potential.sum(), images, create_graph=True)
-    return slope.square().flatten(1).sum(1).mean()
+def _squares(x: Tensor) -> Tensor:
+    """|x|² of each image."""
+    return x.square().flatten(1).sum(1)
 
 
 def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ QUICK_SCENE_GENERATOR = replace(
     ),
     repeat_pixels=True,
 )
-# wider, but for the last hidden layer: faces are completed from its latents alone
+# wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,
     base=(384, 4, 4),

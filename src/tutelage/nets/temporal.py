@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import InputError
 from .blocks import same_padding
 
 
@@ -67,28 +66,3 @@ def full_deconv(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     steps = products.shape[2]
     lines = torch.stack([F.pad(products[:, :, j], (0, 0, j, steps - 1 - j)) for j in range(steps)]).sum(0)
     return lines.view(batch, -1, *space).permute(0, 1, 4, 2, 3)
-
-
-def check_mean_frame(frame: Tensor, shape: tuple[int, int, int, int]) -> None:
-    """Raises ``InputError`` for what is no mean frame ``[C, H, W]`` in [-1, 1] of videos of ``shape`` (C, T, H, W)."""
-    wanted = (shape[0], *shape[2:])
-    if tuple(frame.shape) != wanted or not (frame.abs() <= 1).all():
-        raise InputError(
-            f"a mean frame of {tuple(frame.shape)} with values up to {frame.abs().max():g} was given; it needs to be "
-            f"of {wanted} (channels, height, width), in [-1, 1]"
-        )
-
-
-def check_has_mean_frame(around_mean_frame: bool) -> None:
-    """Raises ``InputError`` where a network has no place for a mean frame."""
-    if not around_mean_frame:
-        raise InputError("this network has no mean frame; set around_mean_frame in its Spec")
-
-
-def check_one_size(around_mean_frame: bool, any_size: bool) -> None:
-    """Raises ``InputError`` for networks of frames of any size that are to have a mean frame of one."""
-    if around_mean_frame and any_size:
-        raise InputError(
-            "a network without a layer that is fully connected in space takes frames of any size, and has no mean "
-            "frame of one size: add such a layer, or leave around_mean_frame out"
-        )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..checks import InputError
 from ..gradient import ByAutograd
 from ..types import Images, Prepared, Scores
+from . import mean_frame
 from .blocks import (
     Precision,
     activation,
@@ -26,7 +27,7 @@ from .blocks import (
     space_to_depth_conv,
     space_to_depth_weight,
 )
-from .temporal import beside, check_has_mean_frame, check_mean_frame, check_one_size, full_conv, rows_of_weight
+from .temporal import beside, full_conv, rows_of_weight
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class VideoDescriptorSpec:
                     f"a layer that is fully connected in space has a stride of {conv.stride} there; it needs to be 1: "
                     "leave it out, or give the layer a kernel"
                 )
-        check_one_size(self.around_mean_frame, self.any_size)
+        mean_frame.check_one_size(self.around_mean_frame, self.any_size)
 
     @property
     def any_size(self) -> bool:
@@ -124,7 +125,7 @@ class VideoDescriptor(nn.Module):
             self.biases.append(nn.Parameter(torch.zeros(conv.channels, device=rng.device)))
             channels = conv.channels
         if spec.around_mean_frame:
-            self.register_buffer("mean_frame", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
+            mean_frame.make_room(self, spec.shape, rng.device)
 
     def forward(self, videos: Images) -> Scores:
         """The potential of each video, ``[B]``. Raises ``InputError`` for videos of another shape."""
@@ -153,12 +154,9 @@ class VideoDescriptor(nn.Module):
     def set_mean_frame(self, frame: Tensor) -> None:
         """See videos less ``frame``, ``[C, H, W]`` in [-1, 1], from now on.
 
-        Raises ``InputError`` for a descriptor whose Spec is not ``around_mean_frame``, and for a frame of another shape
-        or with values outside [-1, 1].
+        Raises ``InputError`` as `tutelage.nets.mean_frame.put` does.
         """
-        check_has_mean_frame(self.spec.around_mean_frame)
-        check_mean_frame(frame, self.spec.shape)
-        self.mean_frame.copy_(frame[:, None])
+        mean_frame.put(self, frame)
 
     def prepare(self) -> Prepared:
         """A frozen snapshot: weights cast and laid out once, the last layer's filters summed to one, the first
@@ -179,11 +177,11 @@ class VideoDescriptor(nn.Module):
                 weight = weight.to(dtype, memory_format=torch.channels_last, copy=True)
             layers.append((conv, weight, bias.to(dtype, copy=True)))
         slope = self.spec.slope
-        middle = self.mean_frame.clone() if self.spec.around_mean_frame else None
+        around = self.mean_frame.clone() if self.spec.around_mean_frame else None
 
         def potential(videos: Tensor) -> Scores:
             self._check(videos)
-            x = (videos if middle is None else videos - middle).to(dtype).transpose(1, 2)
+            x = (videos if around is None else videos - around).to(dtype).transpose(1, 2)
             for i, (conv, weight, bias) in enumerate(layers):
                 x = x if i == 0 else activation(x, slope)
                 if conv.kernel is None:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
+from . import mean_frame
 from .blocks import (
     Precision,
     activation,
@@ -31,7 +32,7 @@ from .blocks import (
     shifted_norm,
     smeared_in_space,
 )
-from .temporal import check_has_mean_frame, check_mean_frame, check_one_size, full_deconv
+from .temporal import full_deconv
 
 _INSIDE = 0.99
 """What a frame that videos are made around is multiplied by: tanh never gets to the ends of its range."""
@@ -61,7 +62,7 @@ class VideoGeneratorSpec:
     learn: grey, until `VideoGenerator.set_mean_frame` (a run sets that of its clip).
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1), an ``init_std`` that is not positive, sizes that a
-    layer cannot make from the maps above it, a trim below 0 or that leaves nothing, and a still frame for frames of
+    layer cannot make from the maps above it, a trim below 0 or that leaves nothing, and a mean frame for frames of
     any size.
     """
 
@@ -98,7 +99,7 @@ class VideoGeneratorSpec:
                 f"a trim of {self.trim} frames at each end leaves {self.shape[1]} frames; it needs to be 0 or more and "
                 "to leave some: trim less, or give more latents"
             )
-        check_one_size(self.around_mean_frame, self.any_size)
+        mean_frame.check_one_size(self.around_mean_frame, self.any_size)
 
     @property
     def any_size(self) -> bool:
@@ -196,17 +197,14 @@ class VideoGenerator(nn.Module):
                 self.norms.append(nn.BatchNorm3d(deconv.channels, eps=1e-3, affine=False, device=rng.device))
             channels = deconv.channels
         if spec.around_mean_frame:
-            self.register_buffer("mean_frame", torch.zeros(spec.shape[0], 1, *spec.shape[2:], device=rng.device))
+            mean_frame.make_room(self, spec.shape, rng.device)
 
     def set_mean_frame(self, frame: Tensor) -> None:
         """Make videos around ``frame`` ``[C, H, W]`` in [-1, 1] from now on: tanh(x + atanh(.99 frame)).
 
-        Raises ``InputError`` for a generator whose Spec is not ``around_mean_frame``, and for a frame of another shape
-        or with values outside [-1, 1].
+        Raises ``InputError`` as `tutelage.nets.mean_frame.put` does.
         """
-        check_has_mean_frame(self.spec.around_mean_frame)
-        check_mean_frame(frame, self.spec.shape)
-        self.mean_frame.copy_(frame[:, None])
+        mean_frame.put(self, frame)
 
     def forward(self, latents: Latents) -> Images:
         """The video of each sequence of latents, of any length (and, without a layer that is fully connected in space,

@@ -87,6 +87,7 @@ QUICK = replace(
         "descriptor.average_pixels": "ours: averages instead of strides, whose gradients have a grid",
         "descriptor.around_mean_frame": "ours: f sees what moves, and not what stands still",
         "generator": "ours: 64, 32, 24, 3 channels; 1x1x9, fully connected of 5 frames, then 3x3x3 on repeated pixels",
+        "generator.deconvs": "ours: 64, 32, 24, 3 channels, and no up-sampling in time",
         "generator.slope": "ours: leaky ReLU .2",
         "generator.trim": "ours: all frames hear as many latents, so that none tells where in the clip it is",
         "generator.repeat_pixels": "ours: transposed convolutions can learn a grid, and did",
@@ -100,10 +101,13 @@ QUICK = replace(
         "plan.descriptor_update": "ours: Adam .0003 falling to a tenth along half a cosine",
         "plan.generator_update": "ours: Adam .0003 falling to a tenth along half a cosine",
         "plan.ema_decay": COMMON["plan.ema_decay"],
+        "plan.calibration_draws": "ours, after learning; 20 videos are 640 frames (code: the batch's statistics)",
     },
     deviations=(
         "A quick variant: smaller networks on half the frames at half the size. No experiment of the paper is like it.",
-        "No strides in time; averages and repeated pixels instead of strides in space; 1 output instead of 10.",
+        "No strides in time; averages and repeated pixels instead of strides in space; 1 output instead of 10; ReLU is "
+        "leaky.",
+        "5 steps of revision of size 2 instead of 10 of .002.",
         "Both networks are around the mean frame of the clip, which is given to them before they learn.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "A gradient penalty holds back how steep f gets (Mescheder et al. 2018).",

@@ -20,6 +20,7 @@ from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
 
+_NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity")
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
@@ -56,7 +57,7 @@ def trained(
     is recovered from as `tutelage.run.recover` does.
 
     Raises ``DivergenceError`` where it diverges for good, ``KeyboardInterrupt`` where somebody stopped it (everything
-    is kept), ``InputError`` where the run that is there learned from other images, and what
+    is kept), ``InputError`` where the run that is there learned from other images or by other networks, and what
     `tutelage.run.train.train` raises.
     """
     stem = recipe.name.replace("/", "-")
@@ -72,6 +73,7 @@ def trained(
         ending = train.train(chosen, observed, path, bench.device, facts, limit, recover=True, labels=labels)
     else:
         run = open_run(path)
+        _check_same(run, recipe)
         if run.facts()["data_sha256"] != observed.sha256:
             raise InputError(f"{path} learned from other images than {observed.source} has now; name another --out")
         left = bench.minutes - seconds_spent(run) / 60 if introspective else None
@@ -81,6 +83,16 @@ def trained(
     if ending == "interrupt":
         raise KeyboardInterrupt
     return open_run(path)
+
+
+def _check_same(run: RunFolder, recipe: Recipe) -> None:
+    """Refuse a model that another recipe of this name made: rates and iterations may differ, networks and data not."""
+    was = run.recipe()
+    for name in ("data", *_NETWORKS):
+        if getattr(was, name) != getattr(recipe, name):
+            raise InputError(
+                f"{run.path} is of another {name} than {recipe.name} has now; name another --out, or remove the model"
+            )
 
 
 def within(

@@ -18,7 +18,12 @@ from .contest import Contender
 from .distances import distances
 
 _SCENES = by_name("dcgan/scene64")
-DCGAN = replace(_SCENES, name="dcgan/faces64", data=FACES_QUICK.data)
+DCGAN = replace(
+    _SCENES,
+    name="dcgan/faces64",
+    data=FACES_QUICK.data,
+    sources={**_SCENES.sources, "data": "as coopnets/faces64-quick: mirrored at random"},
+)
 CONTENDERS = (
     Contender(by_name("igm/faces64-quick")),
     Contender(by_name("igm/faces64-quick-single")),

@@ -4,7 +4,8 @@ Each model learns from one clip, and synthesises several sequences of as many fr
 
 - CoopNets draft a sequence from new latents, and the descriptor revises it in as many steps as in learning (the paper
   says "generates", and shows what its learning algorithm had synthesised at its end); the drafts have a row of their
-  own. Nothing is inferred from the clip.
+  own. No latents are inferred from the clip; both networks
+  are given its mean frame, as the baselines are.
 - HOSVD keeps half of all rows and columns (a public demonstration: 100 of 120, and 100 of 160); with all it is LDS.
 - LDS, FFT-LDS, HOSVD and MK-GPDM go on from the clip's last state, with noise; without it each makes one sequence, its
   mean. The latter and the mean frame are nulls: they need not look like the clip to have a high PSNR.
@@ -73,14 +74,15 @@ _COLUMNS = (
     Column("nearest", "nearest stretch"),
 )
 _WORDS = """\
-{n} clip(s) of {frames} frames of {height}x{width}: {names}. A model of each, CoopNets after {minutes:g} minutes of
-training, and {sequences} sequences of it, as long as the clip; ± is the standard error over clips. Drafts are revised
-by the descriptor as in learning. PSNR and SSIM compare each frame with the clip's at the same time, with nothing
-aligned. They prefer what stands still: the mean frame is 3 dB above a perfect sample. So they stand beside the same at
-the clip's temporal variance (what comes to rest still gains), temporal variance (of the clip's), the distance of the
-spectrum of differences of frames from the clip's (less is better), and how far 8 frames (at matched variance) are from
-the nearest 8 of the clip, at any lag: a copy has 0, and the clip itself, against its other stretches, says what is
-near. Baselines go on from the clip's last state; without noise they and the mean frame are nulls."""
+{n} clip(s) of {frames} frames of {height}x{width}: {names}. A model of each, around the clip's mean frame, CoopNets
+after {minutes:g} minutes of training, and {sequences} sequences of it, as long as the clip; ± is the standard error
+over clips. Drafts are revised by the descriptor as in learning. PSNR and SSIM compare each frame with the clip's at
+the same time, with nothing aligned. They prefer what stands still: the mean frame is 3 dB above a perfect sample. So
+they stand beside the same at the clip's temporal variance (what comes to rest still gains), temporal variance (of the
+clip's), the distance of the spectrum of differences of frames from the clip's (less is better), and how far 8 frames
+(at matched variance) are from the nearest 8 of the clip, at any lag: a copy has 0, and the clip itself, against its
+other stretches, says what is near. Baselines go on from the clip's last state; without noise they and the mean frame
+are nulls."""
 
 
 def table6(

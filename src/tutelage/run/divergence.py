@@ -167,10 +167,12 @@ def _of_the_generator(numbers: Mapping[str, float], wrong: Iterable[str]) -> boo
 
 def _descriptor(plan: Any, update: str, numbers: Mapping[str, float]) -> Cause:
     rate, width = f"plan.{update}.lr", plan.reference_std
-    now = _shown(plan, (rate, "plan.step_size", "plan.revision_steps", "plan.reference_std"))
+    fields = ("plan.step_size", "plan.revision_steps", "plan.reference_std", "plan.gradient_penalty")
+    now = _shown(plan, (rate, *fields))
     step = f"plan.step_size={plan.step_size / 2:.3g}"
     pull = plan.step_size**2 / (2 * width**2) if width else 0.0
     moved, steps = numbers.get("movement", 0.0), plan.revision_steps
+    free = width is None and not plan.gradient_penalty
     if pull > _STRONG_PULL:
         return Cause(
             f"The likely cause is a step_size too large for reference_std: each Langevin step goes δ²/(2s²) = "
@@ -186,7 +188,8 @@ def _descriptor(plan: Any, update: str, numbers: Mapping[str, float]) -> Cause:
         )
     return Cause(
         f"The likely cause is a descriptor that learns faster than its chains can follow, a learning rate too "
-        f"large ({now}): try {rate}={getattr(plan, update).lr / 2:.3g}.",
+        f"large ({now}): try {rate}={getattr(plan, update).lr / 2:.3g}"
+        + (", or plan.gradient_penalty=1, which keeps f from getting steep." if free else "."),
         (rate,),
     )
 

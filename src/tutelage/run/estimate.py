@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..energy.patches import CHUNK
+from ..gradient import slopes
 from ..learn import coopnets, igm
 from ..nets import arithmetic
 from ..recipes import Recipe
@@ -43,7 +44,10 @@ def estimated_bytes(recipe: Recipe, observations: int, device: torch.device | st
             parameters = _bytes_of(list(network.parameters()))
             kept += 2 * parameters
             gradients += parameters
-            few, more = (_kept_for_gradients(network, *_inputs(recipe, name, count, rng)) for count in (2, 4))
+            steep = name == "descriptor" and getattr(recipe.plan, "gradient_penalty", 0.0) > 0
+            few, more = (
+                _kept_for_gradients(network, *_inputs(recipe, name, count, rng), steep=steep) for count in (2, 4)
+            )
             activations.append((more - few) // 2 * images)
     at_once = max(activations) if isinstance(recipe.plan, coopnets.Plan) else sum(activations)
     pixels = observations * math.prod(recipe.data.shape)
@@ -79,7 +83,8 @@ def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> l
     return [images, torch.zeros(count)] if network == "velocity" else [images]
 
 
-def _kept_for_gradients(network: torch.nn.Module, *inputs: torch.Tensor) -> int:
+def _kept_for_gradients(network: torch.nn.Module, *inputs: torch.Tensor, steep: bool = False) -> int:
+    """Bytes that differentiation keeps of ``inputs``; where ``steep``, of the slopes at the first of them as well."""
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -87,8 +92,9 @@ def _kept_for_gradients(network: torch.nn.Module, *inputs: torch.Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = network(*inputs)
-    del result
+        result = network(*(x.requires_grad_(steep) for x in inputs))
+        more = slopes(result, inputs[0]) if steep else None
+    del result, more
     return sum(kept.values())
 
 
