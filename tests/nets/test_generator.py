@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tutelage.checks import InputError
 from tutelage.nets import Deconv, Generator, GeneratorSpec
+from tutelage.nets.blocks import Precision
 from tutelage.nets.presets import MNIST_GENERATOR, TEXTURE_GENERATOR
 from tutelage.rng import stream
 
@@ -157,8 +158,11 @@ def test_bfloat16_stays_close_to_float32(training: bool) -> None:
     assert (made.norm() / expected.norm() - 1).abs() < 0.02
 
 
-def test_the_snapshot_in_bfloat16_makes_the_same_images() -> None:
-    network, x = Generator(NORMED, stream(0), "bfloat16"), latents(dtype=torch.float32)
+@pytest.mark.parametrize("repeat_pixels", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_snapshot_makes_the_same_images(precision: Precision, repeat_pixels: bool) -> None:
+    spec = replace(NORMED, repeat_pixels=repeat_pixels)
+    network, x = Generator(spec, stream(0), precision), latents(dtype=torch.float32)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     made = network.snapshot()(x)
     assert made.dtype == torch.float32
