@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutelage.gradient import ByAutograd, prepared
-from tutelage.nets import VideoConv, VideoDescriptor, VideoDescriptorSpec
+from tutelage.nets import VideoDescriptor, VideoDescriptorSpec
 from tutelage.nets.blocks import Precision, same_padding
 from tutelage.recipes import Recipe, by_name
 from tutelage.rng import stream
@@ -38,24 +38,18 @@ def textbook(spec: VideoDescriptorSpec, like: VideoDescriptor) -> Callable[[Tens
     ]
     biases = [bias.detach() for bias in like.biases]
 
-    def averaged(x: Tensor, weight: Tensor, bias: Tensor, conv: VideoConv) -> Tensor:
-        strides = (conv.frame_stride, 1, 1)
-        pads = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], weight.shape[2:], strides, strict=True)]
-        made = F.conv3d(F.pad(x, [p for pair in reversed(pads) for p in pair]), weight, bias, strides)
-        return F.avg_pool3d(made, (1, conv.stride, conv.stride))
-
     def potential(x: Tensor) -> Tensor:
         x = x - like.mean_frame if spec.around_mean_frame else x
         for i, (conv, weight, bias) in enumerate(zip(spec.convs, weights, biases, strict=True)):
             x = F.leaky_relu(x, spec.slope) if i else x
             if conv.kernel is None:
                 x = F.conv3d(x, weight, bias, (conv.frame_stride, 1, 1), padding=(conv.frames // 2, 0, 0))
-            elif spec.average_pixels:
-                x = averaged(x, weight, bias, conv)
             else:
-                strides = (conv.frame_stride, conv.stride, conv.stride)
+                step, pool = (1, conv.stride) if spec.average_pixels else (conv.stride, 1)
+                strides = (conv.frame_stride, step, step)
                 pads = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], weight.shape[2:], strides, strict=True)]
                 x = F.conv3d(F.pad(x, [p for pair in reversed(pads) for p in pair]), weight, bias, strides)
+                x = F.avg_pool3d(x, (1, pool, pool)) if pool > 1 else x
         return x.sum((1, 2, 3, 4))
 
     return potential

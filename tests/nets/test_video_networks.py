@@ -23,7 +23,7 @@ from tutelage.nets import (
     VideoGeneratorSpec,
     video_presets,
 )
-from tutelage.nets.blocks import same_padding
+from tutelage.nets.blocks import Precision, same_padding
 from tutelage.rng import stream
 
 FULL = VideoDescriptorSpec(
@@ -158,6 +158,18 @@ def test_bfloat16_stays_close_to_float32(smeared: bool) -> None:
     torch.testing.assert_close(fast, plain)
     cosine = F.cosine_similarity(plain.flatten(), right.flatten(), dim=0)
     assert 0.99 < cosine < 1 - 1e-7
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("repeat_pixels", [False, True])
+def test_a_snapshot_of_a_generator_follows_no_change(repeat_pixels: bool, precision: Precision) -> None:
+    network = VideoGenerator(replace(UP, repeat_pixels=repeat_pixels), stream(0), precision)
+    x = normal(2, *UP.latent_shape).float()
+    snapshot = network.snapshot()
+    before = snapshot(x)
+    for weight in network.weights:
+        weight.data.add_(1)
+    torch.testing.assert_close(snapshot(x), before)
 
 
 def transposed_same(x: Tensor, weight: Tensor, strides: Sequence[int], size: Sequence[int]) -> Tensor:

@@ -265,8 +265,7 @@ class VideoGenerator(nn.Module):
         """A frozen copy in evaluation mode, its weights cast to the precision of the layers once and for all."""
         frozen = copy.deepcopy(self).eval().requires_grad_(False)
         frozen.spec = self.spec.smeared
+        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):
-            weight.data = kernel.detach().to(
-                self.dtype_of_convs if self.dtype_of_convs != torch.float32 else kernel.dtype
-            )
+            weight.data = kernel.detach().to(dtype, copy=True)
         return frozen

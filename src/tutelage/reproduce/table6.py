@@ -4,8 +4,7 @@ Each model learns from one clip, and synthesises several sequences of as many fr
 
 - CoopNets draft a sequence from new latents, and the descriptor revises it in as many steps as in learning (the paper
   says "generates", and shows what its learning algorithm had synthesised at its end); the drafts have a row of their
-  own. No latents are inferred from the clip; both networks
-  are given its mean frame, as the baselines are.
+  own. No latents are inferred from the clip; both networks are given its mean frame, as the baselines are.
 - HOSVD keeps half of all rows and columns (a public demonstration: 100 of 120, and 100 of 160); with all it is LDS.
 - LDS, FFT-LDS, HOSVD and MK-GPDM go on from the clip's last state, with noise; without it each makes one sequence, its
   mean. The latter and the mean frame are nulls: they need not look like the clip to have a high PSNR.
