@@ -31,14 +31,25 @@ def test_it_is_the_middle_of_the_cascade_run_on_larger_noise(model) -> None:
     *_, last = any_size.synthesise(learner, state, (16, 16), 1, stream(0, "s"))
     rng = stream(0, "s")
     noise = igm.initial_noise((1, 1, 24, 24), learner.plan.reference_std, rng)
-    whole = learner.synthesise(state, noise, rng, per_image=7)  # 3 · 24² / 16² = 6.75
-    assert torch.equal(last.images, whole[:, :, 4:20, 4:20])
+    *_, (_, whole) = learner.rounds(state, noise, rng, per_image=7)  # 3 · 24² / 16² = 6.75
+    assert torch.equal(last.images, whole.images[:, :, 4:20, 4:20])
+
+
+def test_samples_of_the_size_learned_from_have_no_border_either(model) -> None:
+    """Three at a time, each the middle of a larger one, as above."""
+    learner, state = model
+    assert learner.plan.synthesis_batch == 3
+    rng, expected = stream(0, "s"), []
+    for together in (3, 1):
+        *_, last = any_size.synthesise(learner, state, (16, 16), together, rng)
+        expected.append(last.images)
+    assert torch.equal(learner.sample(state, 4, stream(0, "s"))["cascade"], torch.cat(expected))
 
 
 def test_patches_grow_with_the_area(model) -> None:
     learner, _ = model
-    assert any_size.patches_for(learner, (16, 16)) == 7
-    assert any_size.patches_for(learner, (40, 40)) == 27
+    assert learner.patches_for((16, 16)) == 7
+    assert learner.patches_for((40, 40)) == 27
 
 
 def test_models_of_whole_images_make_their_own_size_alone() -> None:

@@ -18,6 +18,7 @@ SCENE_CONVS = (64 * 3 * 25 + 64) + (128 * 64 * 9 + 128) + (256 * 128 * 9 + 256)
 DESCRIPTORS = {
     "MNIST_DESCRIPTOR": (MNIST_D, (256, 4, 4)),
     "MNIST_DESCRIPTOR_PAPER": (MNIST_D, (256, 4, 4)),
+    "QUICK_MNIST_DESCRIPTOR": ((32 * 9 + 32) + (64 * 32 * 9 + 64) + (128 * 64 * 9 + 128) + 128 * 16 + 1, (128, 4, 4)),
     "TEXTURE_DESCRIPTOR": ((100 * 3 * 225 + 100) + (70 * 100 * 81 + 70) + (30 * 70 * 49 + 30), (30, 75, 75)),
     "SCENE_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 16 * 16 + 100, (256, 16, 16)),
     "QUICK_SCENE_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
@@ -47,6 +48,11 @@ DCGAN = (100 * 512 * 4 * 4 + 512) + DCGAN_DECONVS
 GENERATORS = {
     "MNIST_GENERATOR": (MNIST_G, (100,), (1, 28, 28)),
     "MNIST_GENERATOR_PAPER": (MNIST_G, (100,), (1, 28, 28)),
+    "QUICK_MNIST_GENERATOR": (
+        (100 * 256 * 16 + 256) + (256 * 128 * 9 + 128) + (128 * 64 * 9 + 64) + (64 * 32 * 9 + 32) + (32 * 9 + 1),
+        (100,),
+        (1, 28, 28),
+    ),
     "TEXTURE_GENERATOR": ((1 * 512 * 25 + 512) + DCGAN_DECONVS, (1, 7, 7), (3, 224, 224)),
     "SCENE_GENERATOR": (DCGAN, (100,), (3, 64, 64)),
     "QUICK_SCENE_GENERATOR": (

@@ -18,11 +18,13 @@ PUBLISHED = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe
 NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity")
 # networks have tables of their own (tests/nets/test_presets.py); here is which recipe has which
 MNIST_D, MNIST_G, DCGAN = 1_066_532, 3_443_585, 5_125_763
+QUICK_D, QUICK_G = 94_721, 797_441
 COUNTS = {
     "coopnets/mnist": {"descriptor": MNIST_D, "generator": MNIST_G},
-    "coopnets/mnist-quick": {"descriptor": MNIST_D, "generator": MNIST_G},
+    "coopnets/mnist-quick": {"descriptor": QUICK_D, "generator": QUICK_G},
     "descriptor/mnist": {"descriptor": MNIST_D},
     "generator/mnist": {"generator": MNIST_G},
+    "generator/mnist-quick": {"generator": QUICK_G},
     "coopnets/texture-quick": {"descriptor": 1_033_856, "generator": 1_131_651},
     "coopnets/texture224": {"descriptor": 737_600, "generator": 4_319_363},
     "coopnets/small-objects": {"descriptor": 298_178, "generator": 4_322_947},
@@ -49,14 +51,19 @@ COUNTS = {
 }
 COUNTS |= {
     "vae/mnist": {"generator": MNIST_G, "encoder": MNIST_D + 100 * (256 * 4 * 4 + 1)},
+    "vae/mnist-quick": {"generator": QUICK_G, "encoder": QUICK_D + 199 * (128 * 4 * 4 + 1)},
     "vae/cifar10": {"generator": 1_438_851, "encoder": 2_012_388 + 100 * (256 * 8 * 8 + 1)},
     "vae/scene64": {"generator": DCGAN, "encoder": 6_927_588 + 100 * (256 * 16 * 16 + 1)},
     "flow-matching/mnist": {"velocity": 887_713},
+    "flow-matching/mnist-quick": {"velocity": 305_105},
     "flow-matching/cifar10": {"velocity": 3_135_043},
     "deep-directed/mnist": {"descriptor": MNIST_D + 28 * 28, "generator": MNIST_G + 512 + 256 + 128},
     "pcd/mnist": {"descriptor": MNIST_D},
+    "pcd/mnist-quick": {"descriptor": QUICK_D + 99 * (128 * 4 * 4 + 1)},
     "dcgan/mnist": {"generator": MNIST_G, "discriminator": 661_313},
+    "dcgan/mnist-quick": {"generator": QUICK_G, "discriminator": 166_817},
     "wgan/mnist": {"generator": MNIST_G, "discriminator": 660_929},
+    "wgan/mnist-quick": {"generator": QUICK_G, "discriminator": QUICK_D},
     "wgan-gp/mnist": {"generator": MNIST_G, "discriminator": 660_929},
     "ebgan/mnist": {"generator": MNIST_G, "discriminator": 4_510_117},
     "infogan/mnist": {"generator": MNIST_G, "discriminator": 1_187_405},
@@ -150,15 +157,18 @@ def test_names_are_found_and_near_misses_are_helped() -> None:
 
 def test_what_is_compared_has_the_generator_and_the_work_of_the_cooperative_recipe() -> None:
     names = ("vae/mnist", "vae/cifar10", "vae/scene64", "flow-matching/mnist", "flow-matching/cifar10")
-    for name in (*names, "deep-directed/mnist"):
+    for name in (*names, "deep-directed/mnist", "vae/mnist-quick", "flow-matching/mnist-quick"):
         recipe, ours = by_name(name), by_name(f"coopnets/{name.partition('/')[2]}")
         assert (recipe.data, recipe.precision) == (ours.data, ours.precision)
         assert (recipe.plan.iterations, recipe.plan.batch_size) == (ours.plan.iterations, ours.plan.batch_size)
         if recipe.generator is not None and ours.generator is not None:
             assert dataclasses.replace(recipe.generator, batch_norm_scale=False) == ours.generator
-    chains, ours = by_name("pcd/mnist").plan, by_name("coopnets/mnist").plan
-    assert isinstance(chains, algorithm_d.Plan) and chains.start == "data" and chains.persistent
-    assert (chains.iterations, chains.batch_size, chains.chains) == (ours.iterations, ours.batch_size, 100)
+    for data in ("mnist", "mnist-quick"):
+        chains, ours = by_name(f"pcd/{data}").plan, by_name(f"coopnets/{data}").plan
+        assert isinstance(chains, algorithm_d.Plan) and chains.start == "data" and chains.persistent
+        assert (chains.iterations, chains.batch_size) == (ours.iterations, ours.batch_size) and chains.chains == (
+            chains.batch_size
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,18 @@ r"""Images larger than those learned from (IGM §3.4): one model of patches, any
     p_T(I) ∝ Π_t Π_{i,j} g_t(x(i, j)) · p_0(I)          IGM eq. (15)
 
 The cascade is run on noise of the size wanted, with as many patches for each area as in learning: many more lower
-quality and diversity (§4.1). A pixel near the border lies in fewer patches, so a margin is made too and cut off.
+quality and diversity (§4.1). `Igm.from_noise` makes a margin too and cuts it off.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
 from ..checks import InputError, by
-from ..learn.igm import Igm, State, check_learned, initial_noise
+from ..learn.igm import Igm, State, check_learned
 from ..types import Images
 
 
@@ -29,14 +28,6 @@ class Progress(NamedTuple):
     """The fraction of images that the rule stopped; the others had used up their steps."""
     images: Images
     """``[n, C, height, width]`` in [-1, 1]."""
-
-
-def patches_for(learner: Igm, size: tuple[int, int]) -> int | None:
-    """Patches of an image of ``size`` (without margin), as many for each area as in learning."""
-    if learner.plan.patches_per_image is None:
-        return None
-    area = math.prod(_framed(learner, size)) / math.prod(learner.shape[1:])
-    return max(1, round(learner.plan.patches_per_image * area))
 
 
 def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
@@ -60,21 +51,5 @@ def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: t
 
 
 def _rounds(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
-    space = _framed(learner, size)
-    noise = initial_noise((n, learner.shape[0], *space), learner.plan.reference_std, rng)
-    (top, left), (height, width) = margin(learner), size
-    for number, made in learner.rounds(state, noise, rng, patches_for(learner, size)):
-        inner = made.images[:, :, top : top + height, left : left + width]
-        yield Progress(number, made.steps, float(made.crossed.double().mean()), inner)
-
-
-def margin(learner: Igm) -> tuple[int, int]:
-    """Rows and columns that are made on each side besides the image, and cut off: half a patch."""
-    if learner.plan.patches is None:
-        return 0, 0
-    return learner.patch[0] // 2, learner.patch[1] // 2
-
-
-def _framed(learner: Igm, size: tuple[int, int]) -> tuple[int, int]:
-    top, left = margin(learner)
-    return size[0] + 2 * top, size[1] + 2 * left
+    for number, made in learner.from_noise(state, size, n, rng):
+        yield Progress(number, made.steps, float(made.crossed.double().mean()), made.images)

@@ -31,7 +31,6 @@ from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTi
 from ..learn.igm import Igm, State, initial_noise
 from ..sample import Ascent, run
 from ..types import Images
-from .any_size import margin, patches_for
 
 CONTENT_SCALE = 0.02
 """Of the content's term, in units of what a Gaussian of standard deviation 1 would say.
@@ -82,9 +81,9 @@ def stylise(
 def _rounds(
     learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int
 ) -> Iterator[Stylised]:
-    (top, left), (height, width) = margin(learner), photo.shape[1:]
+    (top, left), (height, width) = learner.margin, photo.shape[1:]
     framed = F.pad(photo.unsqueeze(0), (left, left, top, top), mode="reflect")
-    per_image, plan = patches_for(learner, (height, width)) or 1, learner.plan
+    per_image, plan = learner.patches_for((height, width)) or 1, learner.plan
     images = initial_noise(framed.shape, plan.reference_std, rng)
     if isinstance(plan.kernel, Ascent):  # gradients of means are tiny: Adam should see their direction all the same
         plan = replace(plan, kernel=replace(plan.kernel, eps=1e-20))

@@ -492,11 +492,31 @@ class Igm:
             images = made.images
             yield number, made
 
-    def synthesise(self, state: State, images: Images, rng: torch.Generator, per_image: int | None = None) -> Images:
-        """The last of `rounds`; ``images`` themselves where nothing was learned yet."""
-        for _, made in self.rounds(state, images, rng, per_image):
-            images = made.images
-        return images
+    @property
+    def margin(self) -> tuple[int, int]:
+        """Rows and columns made on each side of an image of patches, and cut off: half a patch (whole images: none).
+
+        A pixel near the border lies in fewer patches than others, and keeps more of the noise (§4.1 pads for that).
+        """
+        return (0, 0) if self.plan.patches is None else (self.patch[0] // 2, self.patch[1] // 2)
+
+    def patches_for(self, size: Sequence[int]) -> int | None:
+        """Patches of an image of ``size`` (without margin): as many for an area as in learning (None: whole images)."""
+        if self.plan.patches_per_image is None:
+            return None
+        return max(1, round(self.plan.patches_per_image * math.prod(self._framed(size)) / math.prod(self.shape[1:])))
+
+    def _framed(self, size: Sequence[int]) -> tuple[int, int]:
+        return size[0] + 2 * self.margin[0], size[1] + 2 * self.margin[1]
+
+    def from_noise(
+        self, state: State, size: Sequence[int], n: int, rng: torch.Generator
+    ) -> Iterator[tuple[int, Synthesis]]:
+        """``n`` new images of ``size`` from noise, with a margin that is cut off: yields as `rounds` does."""
+        noise = initial_noise((n, self.shape[0], *self._framed(size)), self.plan.reference_std, rng)
+        top, left = self.margin
+        for number, made in self.rounds(state, noise, rng, self.patches_for(size)):
+            yield number, made._replace(images=made.images[:, :, top : top + size[0], left : left + size[1]])
 
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images of the size learned from: noise through the saved cascade, or the one classifier.
@@ -504,11 +524,11 @@ class Igm:
         Raises ``UnfinishedError`` where no round is finished yet.
         """
         check_learned(state)
-        chunk = self.plan.synthesis_batch
-        sizes = [chunk] * (n // chunk) + ([n % chunk] if n % chunk else [])
-        noise = [initial_noise((size, *self.shape), self.plan.reference_std, rng) for size in sizes]
-        name = "classifier" if self.plan.single else "cascade"
-        return {name: torch.cat([self.synthesise(state, part, rng) for part in noise])}
+        chunk, drawn = self.plan.synthesis_batch, []
+        for done in range(0, n, chunk):
+            *_, (_, made) = self.from_noise(state, self.shape[1:], min(chunk, n - done), rng)
+            drawn.append(made.images)
+        return {"classifier" if self.plan.single else "cascade": torch.cat(drawn)}
 
     def development(self, state: State, images: int, moments: int) -> Images:
         """How the first pseudo-negatives came about (Fig. 1): ``[images, moments, C, *space]``.

@@ -9,7 +9,7 @@ from .adversarial import ADVERSARIAL
 from .benchmarks import CELEBA128, CIFAR10, LSUN256
 from .introspection import INTROSPECTION
 from .likelihood import LIKELIHOOD
-from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, GENERATOR_MNIST
+from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, GENERATOR_MNIST, GENERATOR_MNIST_QUICK
 from .objects import FACES64, FACES_QUICK, OBJECT64, SCENE64, SCENE_QUICK, SMALL_OBJECTS
 from .recipe import Recipe
 from .recognition import CLASSIFIER_MNIST
@@ -21,6 +21,7 @@ RECIPES: tuple[Recipe, ...] = (
     COOPNETS_MNIST_QUICK,
     DESCRIPTOR_MNIST,
     GENERATOR_MNIST,
+    GENERATOR_MNIST_QUICK,
     TEXTURE_QUICK,
     TEXTURE224,
     SMALL_OBJECTS,
@@ -50,6 +51,7 @@ __all__ = [
     "FACES64",
     "FACES_QUICK",
     "GENERATOR_MNIST",
+    "GENERATOR_MNIST_QUICK",
     "LSUN256",
     "OBJECT64",
     "RECIPES",

@@ -66,6 +66,27 @@ DCGAN_MNIST = Recipe(
     deviations=_DEVIATIONS,
 )
 
+_QUICK_GENERATOR = replace(presets.QUICK_MNIST_GENERATOR, init_std=_INIT)
+_QUICK_SOURCES = {
+    "generator": "as coopnets/mnist-quick",
+    "generator.slope": "as coopnets/mnist-quick: leaky ReLU .2 (DCGAN: ReLU)",
+    "plan.batch_size": "as coopnets/mnist-quick: 50",
+}
+DCGAN_MNIST_QUICK = replace(
+    DCGAN_MNIST,
+    name="dcgan/mnist-quick",
+    generator=_QUICK_GENERATOR,
+    classifier=ClassifierSpec(shape=(1, 28, 28), channels=(32, 64, 128), kernel=4, init_std=_INIT),
+    plan=replace(DCGAN_MNIST.plan, iterations=4_500, batch_size=50),
+    keep_every=None,
+    sources={
+        **DCGAN_MNIST.sources,
+        **_QUICK_SOURCES,
+        "classifier": "half the filters of dcgan/mnist's; batch norm after all but the first; one logit",
+        "plan.iterations": "as coopnets/mnist-quick",
+    },
+)
+
 DCGAN_CIFAR10 = replace(
     DCGAN_MNIST,
     name="dcgan/cifar10",
@@ -158,6 +179,21 @@ WGAN_MNIST = Recipe(
         *_DEVIATIONS[:3],
         "The critic has one output, where our descriptor sums 100, which makes the same functions; no batch norm.",
     ),
+)
+
+WGAN_MNIST_QUICK = replace(
+    WGAN_MNIST,
+    name="wgan/mnist-quick",
+    generator=_QUICK_GENERATOR,
+    descriptor=replace(presets.QUICK_MNIST_DESCRIPTOR, init_std=_INIT),
+    plan=replace(WGAN_MNIST.plan, iterations=22_500, batch_size=50),
+    keep_every=None,
+    sources={
+        **WGAN_MNIST.sources,
+        **_QUICK_SOURCES,
+        "descriptor": "as coopnets/mnist-quick",
+        "plan.iterations": "ours: as many updates of the generator as coopnets/mnist-quick has",
+    },
 )
 
 WGAN_GP_MNIST = replace(
@@ -256,7 +292,9 @@ INFOGAN_MNIST = replace(
 
 ADVERSARIAL: tuple[Recipe, ...] = (
     DCGAN_MNIST,
+    DCGAN_MNIST_QUICK,
     WGAN_MNIST,
+    WGAN_MNIST_QUICK,
     WGAN_GP_MNIST,
     EBGAN_MNIST,
     INFOGAN_MNIST,

@@ -11,9 +11,15 @@ from dataclasses import replace
 from ..baselines import deep_directed, flow_matching, vae
 from ..learn.updates import Adam
 from ..nets import VelocitySpec
-from ..nets.presets import CIFAR10_DESCRIPTOR, MNIST_DESCRIPTOR, MNIST_GENERATOR, SCENE_DESCRIPTOR
+from ..nets.presets import (
+    CIFAR10_DESCRIPTOR,
+    MNIST_DESCRIPTOR,
+    MNIST_GENERATOR,
+    QUICK_MNIST_DESCRIPTOR,
+    SCENE_DESCRIPTOR,
+)
 from .benchmarks import CIFAR10
-from .mnist import COOPNETS_MNIST, DESCRIPTOR_MNIST
+from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, QUICK_NETWORKS
 from .objects import SCENE64
 from .recipe import Recipe
 
@@ -60,6 +66,21 @@ VAE_MNIST = Recipe(
         "ReLU is leaky, in both networks; the generator makes one channel, where CoopNets §4.4 prints 3.",
         "Samples are the decoder's mean, by an average of its weights.",
     ),
+)
+
+_QUICK_GENERATOR = ("generator", "generator.deconvs", "generator.repeat_pixels")
+_AS_QUICK = {
+    "plan.iterations": "as many as coopnets/mnist-quick",
+    "plan.batch_size": "as coopnets/mnist-quick: 50",
+}
+VAE_MNIST_QUICK = replace(
+    VAE_MNIST,
+    name="vae/mnist-quick",
+    generator=COOPNETS_MNIST_QUICK.generator,
+    encoder=replace(QUICK_MNIST_DESCRIPTOR, outputs=200, init_std=0.02),
+    plan=replace(VAE_MNIST.plan, iterations=4_500, batch_size=50),
+    keep_every=None,
+    sources={**VAE_MNIST.sources, **_sources_of(COOPNETS_MNIST_QUICK, *_QUICK_GENERATOR), **_AS_QUICK},
 )
 
 VAE_CIFAR10 = replace(
@@ -126,6 +147,15 @@ FLOW_MNIST = Recipe(
     deviations=("Neither paper has flow matching: it is a present method of like cost, for orientation.",),
 )
 
+FLOW_MNIST_QUICK = replace(
+    FLOW_MNIST,
+    name="flow-matching/mnist-quick",
+    velocity=VelocitySpec(shape=(1, 28, 28), channels=(16, 32, 64)),
+    plan=replace(FLOW_MNIST.plan, iterations=4_500, batch_size=50),
+    keep_every=None,
+    sources={**FLOW_MNIST.sources, **_AS_QUICK},
+)
+
 FLOW_CIFAR10 = replace(
     FLOW_MNIST,
     name="flow-matching/cifar10",
@@ -180,12 +210,30 @@ PCD_MNIST = replace(
     sources={**DESCRIPTOR_MNIST.sources, "plan.iterations": "as many as coopnets/mnist"},
 )
 
+PCD_MNIST_QUICK = replace(
+    PCD_MNIST,
+    name="pcd/mnist-quick",
+    descriptor=replace(QUICK_MNIST_DESCRIPTOR, outputs=100),
+    plan=replace(PCD_MNIST.plan, iterations=4_500, batch_size=50, chains=50),
+    keep_every=None,
+    sources={
+        **PCD_MNIST.sources,
+        **{field: QUICK_NETWORKS[field] for field in ("descriptor", "descriptor.average_pixels")},
+        **_AS_QUICK,
+        "plan.chains": "ours: 50, as coopnets/mnist-quick (code: 144)",
+    },
+    deviations=(*PCD_MNIST.deviations, "A quick variant: half the filters, averages instead of strides, 50 chains."),
+)
+
 LIKELIHOOD: tuple[Recipe, ...] = (
     VAE_MNIST,
+    VAE_MNIST_QUICK,
     VAE_CIFAR10,
     VAE_SCENE64,
     FLOW_MNIST,
+    FLOW_MNIST_QUICK,
     FLOW_CIFAR10,
     DEEP_DIRECTED_MNIST,
     PCD_MNIST,
+    PCD_MNIST_QUICK,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import data
-from ..recipes import CLASSIFIER_MNIST, COOPNETS_MNIST_QUICK, GENERATOR_MNIST, Recipe, by_name
+from ..recipes import CLASSIFIER_MNIST, COOPNETS_MNIST_QUICK, GENERATOR_MNIST_QUICK, Recipe, by_name
 from ..run.feature_measures import frechet_measure, manifold_measures
 from ..run.measures import parzen_measure
 from ..run.recognition import labels_of, recogniser_of_run
@@ -18,12 +18,12 @@ from .page import Column, Quoted, Table
 
 CONTENDERS = (
     Contender(COOPNETS_MNIST_QUICK),
-    Contender(by_name("dcgan/mnist")),
-    Contender(by_name("wgan/mnist")),
-    Contender(by_name("vae/mnist")),
-    Contender(GENERATOR_MNIST),
-    Contender(by_name("pcd/mnist"), "Persistent CD"),
-    Contender(by_name("flow-matching/mnist")),
+    Contender(by_name("dcgan/mnist-quick")),
+    Contender(by_name("wgan/mnist-quick")),
+    Contender(by_name("vae/mnist-quick")),
+    Contender(GENERATOR_MNIST_QUICK),
+    Contender(by_name("pcd/mnist-quick"), "Persistent CD"),
+    Contender(by_name("flow-matching/mnist-quick")),
 )
 _SOURCE = "quoted by the paper's Table 2 from other papers"
 QUOTED = (
