@@ -23,6 +23,7 @@ from tutelage.nets.blocks import same_padding
 from tutelage.nets.presets import CIFAR10_DESCRIPTOR, MNIST_DESCRIPTOR
 from tutelage.rng import stream
 from tutelage.sample import Langevin, run
+from tutelage.tf32 import no_tf32
 
 STEPS, STEP_SIZE, REFERENCE_STD = 10, 0.002, 0.016
 CASES = (("MNIST", MNIST_DESCRIPTOR, 300), ("CIFAR-10", CIFAR10_DESCRIPTOR, 400))
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", type=torch.device, default="cpu")
     arguments = parser.parse_args()
+    no_tf32(arguments.device)
     for name, spec, chains in CASES:
         for precision in ("float32", "bfloat16"):
             line = measure(name, spec, chains, precision, torch.device(arguments.device), arguments.repeats)

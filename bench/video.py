@@ -26,6 +26,7 @@ from tutelage.nets.blocks import Precision, same_padding
 from tutelage.recipes import Recipe, by_name
 from tutelage.rng import stream
 from tutelage.run.estimate import estimated_seconds
+from tutelage.tf32 import no_tf32
 
 CHAINS = 2
 
@@ -115,6 +116,7 @@ def main() -> None:
         torch.device(arguments.device),
         by_name(f"video/{'quick' if arguments.quick else 'dynamic-texture'}"),
     )
+    no_tf32(device)
     spec = recipe.descriptor
     assert isinstance(spec, VideoDescriptorSpec)
     for name, measured in (("descriptor", spec), ("spatially full layer", full_layer(spec))):

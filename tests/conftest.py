@@ -7,6 +7,9 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+# As of the command line: threads that wait by spinning slow everything once another program wants a core.
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+
 import pytest
 import torch
 
@@ -55,6 +58,30 @@ def offline() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_here)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unforced() -> Iterator[None]:
+    """Nothing is forced to disk, which takes its time on a busy one: only a power cut would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture
+def on_disk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What is forced to disk and what is renamed, in order: each a file or a folder, by its number."""
+    done: list[tuple[str, int]] = []
+    replace = os.replace
+
+    def move(source: Path, target: Path) -> None:
+        done.append(("renamed", os.stat(source).st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(("forced", os.fstat(descriptor).st_ino)))
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, move)
+    return done
 
 
 def mnist_or_skip(environ: Mapping[str, str]) -> Path:

@@ -31,12 +31,29 @@ def test_an_error_keeps_the_old_file_and_removes_the_temporary_one(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_is_missing_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        atomic.atomic_write(tmp_path / "no" / "a.txt", "x")
+    assert caught.value.filename == str(tmp_path / "no" / "a.txt")
+
+
 def test_a_body_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     atomic.atomic_write(path, b"old")
     with pytest.raises(FileNotFoundError), atomic.replacing(path):
         pass
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot open a folder")
+def test_bytes_are_on_disk_before_their_name_and_the_name_before_all_is_said(
+    tmp_path: Path, on_disk: list[tuple[str, int]]
+) -> None:
+    for content in ("old", "new"):
+        on_disk.clear()
+        atomic.atomic_write(tmp_path / "a.txt", content)
+        file, folder = (tmp_path / "a.txt").stat().st_ino, tmp_path.stat().st_ino
+        assert on_disk == [("forced", file), ("renamed", file), ("forced", folder)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")

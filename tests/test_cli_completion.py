@@ -215,11 +215,11 @@ REFUSED = {
     "negative revision": ([*COMPLETE, "square:3", "--revision-steps", "-3"], "revision_steps is -3"),
     "no pictures": (
         ["complete", "{root}/coopnets", "{root}/absent", *SQUARE],
-        "absent cannot be read .*name a picture",
+        r"absent does not exist; give a picture, a folder of pictures, or a \.npy",
     ),
     "no pictures to convert": (
         ["complete", "{root}/coopnets", "{root}/absent.png", *SQUARE, "--convert"],
-        "absent.png: No such file",
+        r"absent\.png does not exist; give a picture",
     ),
     "an empty folder": (["complete", "{root}/coopnets", "{root}/empty", *SQUARE], "empty has no images"),
     "a larger picture": (

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -39,19 +40,19 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the tables were given; their numbers are made up."""
+    """What the tables were given, which is what they take; their numbers are made up."""
     found: list[Any] = []
 
     def table(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
         found.append((arguments, more))
         return [{"name": "Ours parzen", "value": 12.3456}, {"name": "Theirs parzen", "value": None}]
 
-    monkeypatch.setattr(table2, "table2", table)
-    monkeypatch.setattr(table3, "table3", table)
-    monkeypatch.setattr(table6, "table6", table)
     for module, name in (
         (table1, "table1"),
+        (table2, "table2"),
+        (table3, "table3"),
         (table5, "table5"),
+        (table6, "table6"),
         (fig7, "fig7"),
         (faces, "fig8"),
         (house_numbers, "fig9"),
@@ -59,7 +60,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (outliers, "igm_outliers"),
         (semisupervised, "igm_semisupervised"),
     ):
-        monkeypatch.setattr(module, name, table)
+        monkeypatch.setattr(module, name, create_autospec(getattr(module, name), side_effect=table))
     return found
 
 
@@ -173,6 +174,10 @@ def test_what_is_refused(
         (("table2", "--extractor", "vgg16"), "table2 takes no --extractor, which is for table1, table3, fig7"),
         (("igm-outliers", "--only", "igm/mnist28-quick"), "igm-outliers takes no --only, which is for table1"),
         (("table3", "--categories", "lemon"), "table3 takes no --categories, which is for table1, fig7; leave it out"),
+        (
+            ("table2", "--training-images", "5"),
+            "table2 takes no --training-images, which is for table1, fig7; leave it",
+        ),
         (("table2", "--outliers", "there"), "table2 takes no --outliers, which is for igm-outliers; leave it out"),
     ],
 )

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import tutelage.recipes
+from test_cli import call
+from tiny_recipes import tiny, tiny_images
 from tutelage import data
+from tutelage.run.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def load(path: Path):
@@ -26,7 +31,7 @@ def load(path: Path):
 
 
 def test_the_readme_trains_in_fifteen_lines_and_drives_an_iteration_by_hand(tmp_path, monkeypatch, capsys):
-    whole, by_hand = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    whole, by_hand, opened = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len([line for line in whole.splitlines() if line.strip()]) <= 15
 
     recipe = tutelage.recipes.COOPNETS_MNIST
@@ -42,6 +47,9 @@ def test_the_readme_trains_in_fifteen_lines_and_drives_an_iteration_by_hand(tmp_
     exec(by_hand.replace("generator, 100, (100,)", "generator, 8, (100,)"), names)
     assert names["revised"].shape == (8, 1, 28, 28)
     assert names["loss"].isfinite() and names["value"].isfinite()
+    train(tiny("coopnets/mnist"), tiny_images(), tmp_path / "runs" / "mnist", torch.device("cpu"), {})
+    exec(opened, names)
+    assert names["pictures"].shape[:2] == (16, 1)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -53,9 +61,33 @@ def test_examples_run_and_are_short(path, capsys):
         assert answer < 0.1  # the pixel means are learned
 
 
-def test_every_recipe_named_in_the_readme_exists():
-    named = set(re.findall(r"\b(?:coopnets|descriptor|generator|igm)/[a-z0-9-]+", (ROOT / "README.md").read_text()))
-    assert named and all(tutelage.recipes.by_name(name) for name in named)
+def test_every_recipe_named_in_the_pages_exists():
+    known = {recipe.name for recipe in tutelage.recipes.RECIPES}
+    families = "|".join({name.partition("/")[0] for name in known})
+    named = {name for page in PAGES for name in re.findall(rf"(?<![\w/.-])(?:{families})/[a-z0-9-]+", page.read_text())}
+    assert len(named) > 10 and named <= known
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words after ``tutelage`` of every command that a page shows, in a block or in a sentence."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text())
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    shown = re.findall(r"^tutelage ([^\n#&|]+)", blocks, re.MULTILINE)
+    return [line.split() for line in shown + re.findall(r"(?:^    |`|&& )tutelage ([^\n`#&|]+)", text, re.MULTILINE)]
+
+
+def test_every_command_shown_in_the_pages_takes_its_options(capsys):
+    taken: dict[str, set[str]] = {}
+    for page in PAGES:
+        for command, *words in commands(page):
+            if command not in taken:
+                said = call([command, "--help"], capsys).out
+                assert said.startswith(f"usage: tutelage {command} "), (page.name, command)
+                declared = [line.partition("  ")[0] for line in re.findall(r"^  (-.*)", said, re.MULTILINE)]
+                taken[command] = set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", " ".join(declared)))
+            unknown = {word for word in words if word.startswith("-")} - taken[command]
+            assert not unknown, (page.name, command)
+    assert {"train", "resume", "sample", "evaluate", "synthesise", "complete", "reproduce"} <= taken.keys()
 
 
 def test_the_benchmark_compares_the_same_network(capsys):

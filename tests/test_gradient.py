@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tutelage.checks import InputError
 from tutelage.gradient import ByAutograd, Fixed, prepared
 from tutelage.types import Evaluation
 
@@ -69,6 +70,15 @@ def test_a_constant_has_a_gradient_of_zeros(constant) -> None:
     x = positions(2, 3, 4)
     value, gradient, _ = ByAutograd(constant)(x)
     assert value.shape == (2,) and torch.equal(gradient, torch.zeros_like(x))
+
+
+@pytest.mark.parametrize(("shape", "said"), [((), r"\[\]"), ((3, 1), r"\[3, 1\]"), ((2,), r"\[2\]")])
+def test_one_number_for_each_image_is_needed(shape, said) -> None:
+    function = lambda x: x.sum().expand(shape)  # noqa: E731
+    with pytest.raises(
+        InputError, match=rf"numbers of shape {said} for 3 images; it needs to give one for each, \[3\]"
+    ):
+        ByAutograd(function)(torch.zeros(3, 2))
 
 
 def test_a_module_is_differentiated_without_touching_its_parameters() -> None:

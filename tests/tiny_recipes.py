@@ -167,11 +167,12 @@ def tiny_images(n: int = 10, channels: int = 1) -> ImageSet:
 
 
 def tiny_clip() -> ImageSet:
-    """A video of 20 frames of 8x8 in which stripes move before a slope of grey that does not, as a data set; 20 frames
-    per second."""
+    """A video of 20 frames of 8x8 in which stripes move before a slope that does not, in shades of orange, as a data
+    set; 20 frames per second."""
     places = np.arange(8).reshape(1, 1, 1, 1, 8) + np.arange(20).reshape(1, 1, 20, 1, 1)
     slope = 10 * np.arange(8).reshape(1, 1, 1, 8, 1)
-    pixels = np.broadcast_to((places % 4 < 2) * 100 + 50 + slope, (1, 3, 20, 8, 8)).astype(np.uint8)
+    colours = np.array([1.0, 0.7, 0.4]).reshape(1, 3, 1, 1, 1)
+    pixels = (colours * ((places % 4 < 2) * 100 + 50 + slope)).astype(np.uint8)
     return ImageSet(pixels, "moving stripes", "stripes", "0" * 64, stretch=True, fps=20.0)
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .checks import InputError
@@ -37,8 +37,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             yield temporary
             flush(temporary)
             os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.filename == str(temporary):
+                error.filename = str(path)  # the name that the user gave
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
         flush(path.parent)
 

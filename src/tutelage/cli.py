@@ -38,15 +38,18 @@ from .rng import stream
 from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
 from .run import synthesising as of_latents
 from .run import train as training
-from .run.build import build, parameter_counts
+from .run.build import parameter_counts
 from .run.estimate import estimated_bytes, estimated_seconds
 from .run.extraction import extractor_of
+from .run.load import load
 from .run.lock import in_use
 from .sample import Settled
+from .tf32 import no_tf32
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
 Name = Annotated[Positional[str], arg(metavar="RECIPE", help="one of `tutelage list`, or a TOML file with a base")]
-Data = Annotated[Path | None, arg(metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)")]
+Data = Annotated[Path | None, arg(metavar="PATH", help="where the data are, if not in $TUTELAGE_DATA")]
+Seed = Annotated[int, arg(help="of all that is drawn at random")]
 Device = Annotated[str, arg(help="cpu, cuda, cuda:1, ...")]
 Recover = Annotated[
     bool, arg(help="after a divergence, go on from the last good checkpoint with smaller steps (3 times at most)")
@@ -58,6 +61,7 @@ Settle = Annotated[
     int | None, arg(metavar="STEPS", help="stop a chain whose residual has not fallen over so many steps")
 ]
 ConvertGiven = Annotated[bool, arg(help="bring pictures of another size, colours or depth to what the run knows")]
+_FEW = [50, 500]
 Overrides = Annotated[
     list[str], arg(name="set", metavar="FIELD=VALUE", help="change fields of the recipe, e.g. plan.chains=50 seed=3")
 ]
@@ -83,7 +87,7 @@ def train(
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
         Path | None,
-        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are (default: $TUTELAGE_DATA)"),
+        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are, if not in $TUTELAGE_DATA"),
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
@@ -106,9 +110,11 @@ def train(
         raise InputError(f"data of kind {kind} has no pictures that could be left out; leave out --skip-bad")
     if convert and kind not in ("folder", "zip", "image", "video"):
         raise InputError(f"data of kind {kind} is never converted; leave out --convert")
+    folder.check_new(out)
+    _check_minutes(minutes)
     if dry_run:
         print(describe(chosen))
-        _estimate(chosen, data, _device(device))
+        _estimate(chosen, data, _device(device), minutes)
         return 0
     splits = _load(chosen, data, download)
     initial = None if negatives is None else _negatives(chosen, negatives)
@@ -122,6 +128,7 @@ def resume(
     run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None, recover: Recover = False
 ) -> int:
     """Go on with an interrupted run from its newest checkpoint."""
+    _check_minutes(minutes)
     opened = folder.open_run(run)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
@@ -143,7 +150,7 @@ def sample(
     revision_steps: Annotated[
         int | None, arg(help="Langevin steps of the descriptor (default: the recipe's; §4.2 takes 10 to 50)")
     ] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Draw new images from a trained run."""
@@ -151,7 +158,7 @@ def sample(
     opened = folder.open_run(run)
     moving = opened.recipe().data.frames is not None
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = _trained(opened, _device(device), revision_steps)
+    learner, state = load(run, _device(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
@@ -173,7 +180,7 @@ def synthesise(
         int | None,
         arg(help="Langevin steps of the descriptor on what a generator drafts (default: the recipe's)"),
     ] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Make new textures of any size, or videos of any length: noise through the saved cascade (IGM §3.4), or a larger
@@ -186,7 +193,7 @@ def synthesise(
     if not moving and (size is None or frames is not None):
         raise InputError(f"run {run} makes pictures; give --size, and no --frames")
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = _trained(opened, _device(device))
+    learner, state = load(run, _device(device))
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
     if frames is not None:
@@ -224,7 +231,7 @@ def stylise(
     shorter: Annotated[int | None, arg(help="length that the photograph's shorter side is brought to")] = None,
     steps: Annotated[int, arg(help="steps of each round, at most")] = 25,
     convert: Annotated[bool, arg(help="convert a photograph of other colours, with transparency or 16 bits")] = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Paint a photograph in the style of the picture that a model of patches has learned (IGM §4.2)."""
@@ -235,7 +242,7 @@ def stylise(
     if shorter is not None:
         _check_count("shorter", shorter)
     where = _device(device)
-    learner, state = _trained(folder.open_run(run), where)
+    learner, state = load(run, where)
     if not isinstance(learner, igm.Igm):
         raise InputError(f"run {run} has no classifiers to stylise by; give a run of an igm/ recipe")
     content = from_uint8(torch.from_numpy(data.read_picture(photo, learner.shape[0], shorter, convert)).to(where))
@@ -252,11 +259,11 @@ def stylise(
 def interpolate(
     run: Run,
     out: Annotated[Path | None, arg(help=".png or .gif (default: both, RUN/pictures/interpolation.*)")] = None,
-    rows: int = 8,
-    frames: int = 10,
+    rows: Annotated[int, arg(help="walks, each between two latents")] = 8,
+    frames: Annotated[int, arg(help="images of each walk")] = 10,
     revision_steps: Annotated[int, arg(help="Langevin steps on each image (Fig. 10: 10)")] = 10,
     path: Annotated[Literal["linear", "spherical"], arg(help="along a straight line (Fig. 10) or an arc")] = "linear",
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
@@ -265,8 +272,10 @@ def interpolate(
         pictures.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
-    learner, state = _trained(opened, _device(device))
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
+    if out is not None and out.suffix not in (".png", ".gif"):
+        raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
+    learner, state = load(run, _device(device))
     rng = stream(seed, "interpolate", device=device)
     with contextlib.nullcontext() if out else in_use(run):
         _interpolation(learner, state, rows, frames, revision_steps, rng, targets, path)
@@ -292,7 +301,7 @@ def complete(
     settle: Settle = None,
     revision_steps: Annotated[int, arg(help="Langevin steps of the descriptor on the hole, after inference")] = 0,
     convert: ConvertGiven = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Hide a part of pictures, complete them from the rest, and measure the error in the hole (CoopNets §4.6)."""
@@ -303,7 +312,7 @@ def complete(
     _check_pictures(opened)
     recipe = opened.recipe()
     completing.check_generator(run, recipe)
-    learner, state = _trained(opened, where, revision_steps or None)
+    learner, state = load(run, where, revision_steps or None)
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
@@ -330,7 +339,7 @@ def project(
     frames: Annotated[int, arg(help="images of the walk, both ends included")] = 10,
     path: Annotated[Literal["linear", "spherical"], arg(help="along a straight line (Fig. 10) or an arc")] = "linear",
     convert: ConvertGiven = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, and walk from it to another (CoopNets §2.2, §4.3)."""
@@ -339,7 +348,7 @@ def project(
     _check_pictures(opened)
     recipe = opened.recipe()
     completing.check_generator(run, recipe)
-    learner, state = _trained(opened, where)
+    learner, state = load(run, where)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     with completing.place_for(out):
@@ -375,7 +384,7 @@ def evaluate_run(
         arg(help="images drawn from each model (default: 10 000; of textures 64, by a cascade 8; or what is held out)"),
     ] = None,
     history: Annotated[bool, arg(help="also at every checkpoint kept, for the curve of Fig. 12")] = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
@@ -422,7 +431,7 @@ def probe(
     labelled: Annotated[int, arg(help="labelled images of each repeat (§4.5: 1000)")] = 1000,
     repeats: Annotated[int, arg(help="random sets of labelled images (§4.5: 100)")] = 100,
     data: Data = None,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
@@ -484,19 +493,22 @@ def reproduce(
     ] = [],  # noqa: B006
     training_images: Annotated[
         list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
-    ] = [50, 500],  # noqa: B006
+    ] = _FEW,
     skip_bad: Annotated[bool, arg(help="leave out pictures that cannot be used, and say which")] = False,
     convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
-    seed: int = 0,
+    seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
     if budget <= 0:
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
+    asked["training_images"] = [] if training_images == _FEW else training_images
     for option, value in asked.items():
         if value and name not in _TAKES[option]:
-            raise InputError(f"{name} takes no --{option}, which is for {', '.join(_TAKES[option])}; leave it out")
+            raise InputError(
+                f"{name} takes no --{option.replace('_', '-')}, which is for {', '.join(_TAKES[option])}; leave it out"
+            )
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     if changes and name not in _OF_PICTURES:
@@ -548,6 +560,7 @@ _TAKES = {
     "only": (*_WITH_EXTRACTOR, "table2", "table5", "table6", "igm-textures", "igm-semisupervised"),
     "outliers": ("igm-outliers",),
     "categories": ("table1", "fig7"),
+    "training_images": ("table1", "fig7"),
 }
 _OF_PICTURES = {
     "table1": table1.CONTENDERS,
@@ -567,7 +580,7 @@ def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier d
     ending = training.train(DEMO, splits.train, out, torch.device("cpu"), {"data": None, "command": _command()})
     if ending == "done":
         opened = folder.open_run(out)
-        learner, state = _trained(opened, torch.device("cpu"))
+        learner, state = load(out)
         rng = stream(DEMO.seed, "interpolate")
         _interpolation(learner, state, 8, 10, 10, rng, [opened.pictures / "interpolation.png"])
         report.write_report(out)
@@ -665,7 +678,11 @@ def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
     spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
-    images = data.load(spec, path).train
+    try:
+        images = data.load(spec, path).train
+    except InputError as error:
+        words = str(error).replace(" with --data, or set TUTELAGE_DATA", "")
+        raise InputError(f"--negatives: {words}") from None
     chunks = (slice(start, start + 1_000) for start in range(0, len(images), 1_000))
     return torch.cat([to_uint8(images.batch(chunk)) for chunk in chunks])  # stretched as the recipe says
 
@@ -695,7 +712,7 @@ def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
 
 
 def _device(name: str) -> torch.device:
-    torch.backends.cudnn.allow_tf32 = False  # of every command from its start, so that no number depends on the order
+    no_tf32()  # of every command from its start, so that no number depends on the order
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -718,21 +735,14 @@ def _check_pictures(run: folder.RunFolder) -> None:
         raise InputError(f"run {run.path} makes videos, and this command is for pictures; use `sample` or `synthesise`")
 
 
+def _check_minutes(minutes: float | None) -> None:
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"--minutes is {minutes:g}; it needs to be more than 0")
+
+
 def _check_count(name: str, value: int) -> None:
     if value < 1:
         raise InputError(f"--{name} is {value}; it needs to be 1 or more")
-
-
-def _trained(run: folder.RunFolder, device: torch.device, revision_steps: int | None = None):
-    """Learner and newest state of a run, ready to be sampled from, with that many Langevin steps where given."""
-    recipe = run.recipe()
-    if revision_steps is not None:
-        if not hasattr(recipe.plan, "revision_steps"):
-            raise InputError(f"run {run.path} has no descriptor to revise by; leave out --revision-steps")
-        recipe = codec.replace_fields(recipe, {"plan.revision_steps": revision_steps})
-    learner = build(recipe, run.facts()["observations"], device, run.path)
-    state, _ = training.trained(run.latest(), recipe, learner, device)
-    return learner, state
 
 
 _WALKS = {"linear": interpolation.linear, "spherical": interpolation.spherical}
@@ -756,9 +766,6 @@ def _interpolation(
     targets: list[Path],
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    for target in targets:
-        if target.suffix not in (".png", ".gif"):
-            raise InputError(f"--out {target} ends in {target.suffix!r}; give a .png or a .gif")
     if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
         raise InputError(
             "this run has no generator, so there are no latents to walk between; use a coopnets or generator run"
@@ -776,18 +783,23 @@ def _interpolation(
             pictures.save(pictures.grid(images, columns=frames), target)
 
 
-def _estimate(recipe: Recipe, path: Path | None, device: torch.device) -> None:
+def _estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: float | None) -> None:
     for name, count in parameter_counts(recipe).items():
         print(f"{name}: {count:,} parameters")
     try:
-        observations, note = len(_load(recipe, path).train), ""
+        observed, note = _load(recipe, path).train, ""
+        observations = len(observed)
+        print(f"learns from {observations:,} image(s): {observed.source}")
     except InputError as error:
+        if path is not None:
+            raise
         observations, note = 0, f" (not counting the data: {error})"
     needed = estimated_bytes(recipe, observations, device) / 1e6
     print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
     seconds = estimated_seconds(recipe, device)
     whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
-    print(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all")
+    limit = "" if minutes is None else f"; --minutes ends it after {minutes:g}"
+    print(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all{limit}")
 
 
 def _clear_earlier_demo(out: Path) -> None:

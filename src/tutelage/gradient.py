@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from .checks import InputError
 from .types import Energy, Evaluation, Potential, Preparable, Prepared, Scores
 
 
@@ -22,7 +23,7 @@ class ByAutograd:
     """Value and gradient of ``function: [B, ...] -> [B]`` by automatic differentiation.
 
     The sum over the batch is differentiated, so row ``i`` of the gradient is that of value ``i``
-    whenever the function treats its rows independently.
+    whenever the function treats its rows independently. Raises ``InputError`` for values of another shape.
     """
 
     function: Callable[[Tensor], Scores]
@@ -31,6 +32,11 @@ class ByAutograd:
         with torch.enable_grad():
             x = position.detach().requires_grad_(True)
             value = self.function(x)
+            if value.shape != x.shape[:1]:
+                raise InputError(
+                    f"a potential gave numbers of shape {list(value.shape)} for {len(x)} images; it needs to give one "
+                    f"for each, [{len(x)}]: sum over what an image has, and flatten"
+                )
             if not value.requires_grad:  # a constant, made without the position
                 return Evaluation(value, torch.zeros_like(position))
             (gradient,) = torch.autograd.grad(value.sum(), x, materialize_grads=True)

@@ -41,13 +41,27 @@ def test_a_video_of_any_length_is_g_of_one_sequence(frames: int) -> None:
         torch.testing.assert_close(videos, state.average(latents)[:, :, :frames])
 
 
-def test_revision_is_the_descriptors() -> None:
+def test_revision_is_the_descriptors_on_the_middle_of_a_longer_draft() -> None:
     learner, state = learned()
+    assert state.descriptor.spec.reach == 4 + 4 * 2  # two layers of 5 frames, the first with a stride of 2
+    assert [dynamics.margin(state.descriptor, steps) for steps in (0, 1, 2, 3)] == [0, 12, 24, 24]
     rng = stream(0, "synthesise")
-    drafts = dynamics.synthesise(learner, state, 24, 1, rng)
+    drafts = state.average(torch.randn((1, 2, 16, 1, 1), generator=rng))  # 16 latents make 72 frames, 70 are needed
     revised = dynamics.synthesise(learner, state, 22, 1, stream(0, "synthesise"), 3)
-    torch.testing.assert_close(revised, learner.revise(state, drafts, 3, rng)[:, :, :22])
-    assert not torch.allclose(revised, drafts[:, :, :22])
+    torch.testing.assert_close(revised, learner.revise(state, drafts, 3, rng)[:, :, 24:46])
+    assert not torch.allclose(revised, drafts[:, :, 24:46])
+
+
+def test_frames_kept_do_not_know_where_the_revised_video_ends() -> None:
+    """Two steps carry the ends two reaches far: the middle is that of a video that goes on for longer."""
+    learner, state = learned()
+    beside = dynamics.margin(state.descriptor, 2)
+    longer = torch.rand(1, 3, 20 + 4 * beside, 8, 8, generator=stream(1)) * 2 - 1
+    inner = longer[:, :, beside:-beside]  # 24 frames: a whole number of the descriptor's steps in time
+    revise = lambda videos: learner.revise(state, videos, 2, stream(0))  # noqa: E731
+    middle = revise(longer)[:, :, 2 * beside : -2 * beside]
+    torch.testing.assert_close(revise(inner)[:, :, beside:-beside], middle)
+    assert not torch.allclose(revise(inner[:, :, beside:-beside]), middle)
 
 
 def test_what_is_refused() -> None:

@@ -87,7 +87,7 @@ def test_a_network_of_another_precision_gets_images_of_its_own() -> None:
 
 @pytest.mark.parametrize("images", [SET, IMAGES], ids=["set", "tensor"])
 def test_raw_pixels_are_the_images(images: ImageSet | Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutelage.apps.features.images_per_chunk", lambda shape: 3)
+    monkeypatch.setattr("tutelage.apps.features.images_per_chunk", lambda shape, device: 3)
     assert torch.equal(raw_pixels(images), IMAGES.reshape(7, 96))
 
 

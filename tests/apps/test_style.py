@@ -1,11 +1,15 @@
 """Style transfer: the content's pull against the style's."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch.nn import functional as F
 
 from tiny_recipes import learned_texture
 from tutelage.apps import style
 from tutelage.checks import InputError
+from tutelage.energy import RandomPatches
 from tutelage.gradient import prepared
 from tutelage.rng import stream
 
@@ -30,19 +34,28 @@ def test_content_is_kept_the_better_the_more_it_weighs(model, photo) -> None:
     assert errors[3] < 0.02  # from noise to the photograph
 
 
-def test_the_loss_is_the_printed_one_up_to_a_factor(model, photo) -> None:
+@pytest.mark.parametrize("objective", ["log-probability", "logit"])
+def test_the_loss_is_the_printed_one_up_to_a_factor(model, photo, objective) -> None:
     """α · ½ c |x − photo|² (of one patch) − (1 − α) · mean ln p, divided by one number."""
-    learner, _ = model
-    logit, alpha, x = learner.load(1, "cpu"), 0.3, torch.zeros(1, 1, 20, 18)
-    mix = style.style_energy(learner, logit, photo, alpha, 5).draw(x, stream(1, "draw"))
-    gradient = prepared(mix)(x).gradient
-    at_photo = prepared(mix)(photo.unsqueeze(0))
-    texture = mix.texture(x)
-    content = 0.5 * style.CONTENT_SCALE * 64 * (x[0] - photo).square().mean()
-    factor = mix.content_weight / (style.CONTENT_SCALE / 2 * 64 * alpha)
-    assert torch.allclose(mix(x), factor * (alpha * content + (1 - alpha) * texture), rtol=1e-5)
-    assert gradient.any()
-    assert torch.allclose(at_photo.value, (1 - mix.content_weight) * mix.texture(photo[None]), rtol=1e-5)
+    learner = replace(model[0], plan=replace(model[0].plan, objective=objective))
+    logit, x = learner.load(1, "cpu"), 0.5 * torch.randn(1, 1, 20, 18, generator=stream(2))
+    mix = style.style_energy(learner, logit, photo, 0.3, 5).draw(x, stream(1, "draw"))
+
+    corners = RandomPatches(logit, (8, 8), 5).draw(x, stream(1, "draw")).corners[0].tolist()
+    assert len(corners) == 5
+    x.requires_grad_()
+    logits = torch.cat([logit(x[:, :, top : top + 8, left : left + 8]) for top, left in corners])
+    texture = -(F.logsigmoid(logits) if objective == "log-probability" else logits).mean()
+    content = 0.5 * 0.02 * 64 * (x[0] - photo).square().mean()
+    loss = (0.3 * content + 0.7 * texture) / 0.892
+    loss.backward()
+
+    assert mix.content_weight == pytest.approx(0.192 / 0.892) and logits.std() > 0
+    torch.testing.assert_close(mix.texture(x), texture[None])
+    torch.testing.assert_close(mix(x), loss[None])
+    found = prepared(mix)(x.detach())
+    torch.testing.assert_close(found.value, loss.detach()[None])
+    torch.testing.assert_close(found.gradient, x.grad)
 
 
 def test_what_does_not_fit_is_refused(model, photo) -> None:

@@ -15,6 +15,7 @@ from tiny_recipes import same
 from toy_networks import LinearPotential
 from tutelage.baselines.deep_directed import DeepDirected, Plan, entropy_of_scales, experts_energy, teaching
 from tutelage.checks import InputError
+from tutelage.learn.algorithm_d import density_shifting
 from tutelage.learn.updates import Adam
 from tutelage.nets import Conv, Deconv, DescriptorSpec, Experts, Generator, GeneratorSpec
 from tutelage.rng import stream
@@ -142,6 +143,25 @@ def test_a_step_is_an_update_of_the_energy_and_one_of_the_generator():
     for name in ("descriptor", "generator"):
         live, given = getattr(state, name).parameters(), getattr(algorithm, name).parameters()
         assert not all(torch.equal(a, b) for a, b in zip(live, given, strict=True))
+
+
+def test_the_generator_is_taught_by_the_energy_that_has_just_learned():
+    algorithm = learner(entropy_weight=0.25)
+    state = algorithm.init(stream(0))
+    descriptor, generator = copy.deepcopy(state.descriptor), copy.deepcopy(state.generator)
+    state, record = algorithm.step(state, batch(), stream(0, "learn"))
+
+    energy, optimisers = experts_energy(0.7, descriptor), [Adam(lr=0.01).init(x) for x in (descriptor, generator)]
+    drafts = generator(torch.randn(5, 3, generator=stream(0, "learn")))
+    before = energy(drafts).mean()
+    value, _ = density_shifting(energy, optimisers[0], batch().images, drafts.detach())
+    generated, entropy = teaching(energy, generator, optimisers[1], drafts, 0.25)
+    assert (generated - before).abs() > 1e-3
+    assert torch.equal(record.generated_energy, generated) and torch.equal(record.entropy, entropy)
+    assert torch.equal(record.value, value)
+    for name, by_hand in (("descriptor", descriptor), ("generator", generator)):
+        for mine, theirs in zip(getattr(state, name).parameters(), by_hand.parameters(), strict=True):
+            assert torch.equal(mine, theirs), name
 
 
 def test_finish_and_pictures_change_nothing_that_learns():

@@ -230,8 +230,8 @@ def test_too_little_that_is_known_is_refused(method: int) -> None:
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
-    with pytest.raises(InputError, match=r"needs scikit-image.*pip install tutelage\[inpainting\]"):
+    with pytest.raises(InputError, match=r"needs scikit-image.*pip install 'tutelage\[inpainting\]'"):
         biharmonic(IMAGE, HOLE)
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    with pytest.raises(InputError, match=r"need SciPy.*pip install tutelage\[inpainting\]"):
+    with pytest.raises(InputError, match=r"need SciPy.*pip install 'tutelage\[inpainting\]'"):
         Interpolation(4)(IMAGE, HOLE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from random_weights import random_weights
 from tutelage.baselines import texture_maps
@@ -32,21 +33,43 @@ def test_filters_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:
         RandomFilters(**changes)
 
 
+def two_convolutions() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    """Those of a VGG-16 before its first pool, with 4 channels."""
+    shapes = {"1.weight": (4, 3, 3, 3), "1.bias": (4,), "2.weight": (4, 4, 3, 3), "2.bias": (4,)}
+    drawn = random_weights(shapes)
+    return (drawn["1.weight"], drawn["1.bias"]), (drawn["2.weight"], drawn["2.bias"])
+
+
+def test_maps_come_in_the_order_asked_for_and_are_pooled_as_the_plan_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    (first, one), (second, two) = two_convolutions()
+    monkeypatch.setattr(texture_maps, "load_vgg16", lambda *_: Vgg(((first, one), (second, two)), "ab"))
+    texture_maps._network.cache_clear()
+    images = 2 * torch.rand(2, 3, 8, 8, generator=stream(0)) - 1
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    x = ((images + 1) / 2 - mean[:, None, None]) / std[:, None, None]
+    lower = F.conv2d(x, first, one, padding=1).relu()
+    squares = F.conv2d(lower, second, two, padding=1).relu().unflatten(3, (4, 2)).unflatten(2, (4, 2))
+    layers = ("pool1", "relu1_1")
+    for maps, pooled in (
+        (VggMaps(layers), squares.mean((3, 5))),
+        (VggMaps(layers, pooling="average"), squares.mean((3, 5))),
+        (VggMaps(layers, pooling="max"), squares.amax((3, 5))),
+    ):
+        above, below = maps(images)
+        torch.testing.assert_close(above, pooled)
+        torch.testing.assert_close(below, lower)
+    texture_maps._network.cache_clear()
+
+
 def test_maps_of_a_network_are_its_layers_and_grey_is_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shapes = {"weight": (4, 3, 3, 3), "bias": (4,)}
-    first = random_weights(shapes)
-    network = Vgg(((first["weight"], first["bias"]),), "ab")
+    network = Vgg(two_convolutions(), "ab")
     given: list[Any] = []
     for name in ("load_vgg16", "load_vgg19"):
         monkeypatch.setattr(texture_maps, name, lambda *of, name=name: given.append((name, *of)) or network)
     texture_maps._network.cache_clear()
     grey = torch.rand(2, 1, 8, 8, generator=stream(0))
-    maps = VggMaps(layers=("pool1", "relu1_1"))
-    # VGG-16 has two convolutions before its first pool, this one has one
-    with pytest.raises(StopIteration):
-        maps(grey)
-    assert given == [("load_vgg16", None, "cpu")]
     (found,) = VggMaps(layers=("relu1_1",))(grey)
+    assert given == [("load_vgg16", None, "cpu")]
     assert torch.equal(found, network.maps(grey.repeat(1, 3, 1, 1), ["relu1_1"])["relu1_1"]) and len(given) == 1
     VggMaps(layers=("relu1_1",), weights="a")(grey.repeat(1, 3, 1, 1))
     VggMaps(layers=("relu1_1",), network="vgg19", weights="b")(grey)

@@ -76,6 +76,19 @@ CASES = {
     "IGM-single": Case(
         "igm/texture", _SYNTHESIS, {"negatives"}, {"classifier"}, {"plan.single": True}, steps=19, settled=120
     ),
+    "VAE": Case(
+        "vae/mnist",
+        {"bound", "reconstruction", "prior_divergence", "residual", "lr"},
+        {"observed", "reconstructed"},
+        {"generator"},
+    ),
+    "Deep directed": Case(
+        "deep-directed/mnist",
+        {"value", "potential", "generated_energy", "entropy", "descriptor_lr", "generator_lr"},
+        {"initial"},
+        {"generator"},
+    ),
+    "Flow matching": Case("flow-matching/mnist", {"regression", "lr"}, {"observed", "predicted"}, {"flow"}),
     "DCGAN": Case("dcgan/mnist", _BOTH, {"made"}, {"generator"}),
     "DCGAN, two for one": Case("dcgan/mnist", _BOTH, {"made"}, {"generator"}, {"plan.generator_updates": 2}),
     "WGAN": Case("wgan/mnist", _GAME, {"made"}, {"generator"}),
@@ -85,6 +98,7 @@ CASES = {
     "InfoGAN": Case("infogan/mnist", _BOTH | {"information", "number_error"}, {"made"}, {"generator"}),
 }
 every_learner = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+GENERATORS = {name: case for name, case in CASES.items() if "generator" in case.samples}
 
 
 def learner(case: Case) -> Any:
@@ -133,7 +147,7 @@ def test_learning_moves_every_network_and_leaves_the_given_ones_alone(case: Case
     now = kept(model, state)
     assert now.keys() == before.keys() and state.iteration == case.steps
     assert all(tensor.isfinite().all() for tensor in checkpoint.split(now)[0].values())
-    for name in ("descriptor", "generator", "average", "classifier", "discriminator"):
+    for name in ("descriptor", "generator", "average", "classifier", "discriminator", "encoder", "velocity"):
         assert name not in now or not same(now[name], before[name]), name
     assert all(same(network, getattr(model, name).state_dict()) for name, network in given.items()) and given
 
@@ -163,6 +177,18 @@ def test_looking_and_sampling_make_images_and_change_nothing(case: Case) -> None
     for images in made.values():
         check_images(images, case, 6)
     assert same(made, again) and same(kept(model, state), before) and torch.equal(rng.get_state(), chance)
+
+
+@pytest.mark.parametrize("case", GENERATORS.values(), ids=GENERATORS)
+def test_samples_of_a_generator_are_those_of_the_average_of_its_weights(case: Case) -> None:
+    model, state, _, _ = learned(case)
+    latents = torch.randn((6, *model.latent_shape), generator=stream(1, "sample"))
+    live = copy.deepcopy(state.average)
+    live.load_state_dict(state.generator.state_dict())
+    with torch.no_grad():
+        expected, others = state.average(latents), live(latents)
+    assert torch.equal(model.sample(state, 6, stream(1, "sample"))["generator"], expected)
+    assert torch.equal(expected, others) == (model.plan.ema_decay is None) and not state.average.training
 
 
 @every_learner
@@ -210,6 +236,7 @@ UPDATES = {
     "vae/mnist": ("update",),
     "flow-matching/mnist": ("update",),
     "deep-directed/mnist": ("descriptor_update", "generator_update"),
+    "texture-nets/quick": ("update",),
 }
 
 
@@ -220,8 +247,10 @@ def test_rates_follow_the_iteration(name: str, updates: tuple[str, ...]) -> None
     state = model.init(rng)
     state.iteration = 3
     images = tiny_images(10).batch(slice(0, 4))
-    _, record = model.step(state, Batch(images, torch.arange(4)), rng)
+    state, record = model.step(state, Batch(images, torch.arange(4)), rng)
     found = [rate for number, rate in scalars(record).items() if number == "lr" or number.endswith("_lr")]
     expected = [getattr(model.plan, update) for update in updates]
     assert found == pytest.approx([update.rate(3, model.plan.iterations) for update in expected])
     assert all(rate < update.lr for rate, update in zip(found, expected, strict=True))
+    optimisers = [part for part in vars(state).values() if isinstance(part, torch.optim.Optimizer)]
+    assert [group["lr"] for optimiser in optimisers for group in optimiser.param_groups] == found

@@ -273,3 +273,9 @@ def test_other_files_are_refused(tmp_path):
             from_npy(path)
     with pytest.raises(InputError, match="archive of several arrays"):
         from_npy(archive)
+
+
+def test_a_tensor_is_taken_as_an_array_is():
+    pixels = torch.arange(2 * 3 * 4, dtype=torch.float32).view(2, 3, 4) / 12 - 1
+    found = from_array(pixels.requires_grad_())
+    assert np.array_equal(found.pixels, from_array(pixels.detach().numpy()).pixels)

@@ -176,15 +176,15 @@ MANY = r"a folder or a \.zip of images"
 )
 def test_a_folder_or_file_is_missing(tmp_path, kind, needed):
     (tmp_path / "file").touch()
-    wrong = tmp_path / "file" if kind in ("folder", "zip") else tmp_path
-    for path, state in ((None, "no data were named"), (tmp_path / "x", "does not exist"), (wrong, "is no such thing")):
+    wrong, is_ = (tmp_path / "file", "is a file") if kind in ("folder", "zip") else (tmp_path, "is a folder")
+    for path, state in ((None, "no data were named"), (tmp_path / "x", "does not exist"), (wrong, is_)):
         with pytest.raises(InputError, match=f"{state}; give {needed} with --data, or set TUTELAGE_DATA"):
             load(DataSpec(kind, (4, 4), 1), path)
 
 
 def test_a_folder_given_for_a_picture_is_helped(tmp_path):
     with pytest.raises(
-        InputError, match=r"is no such thing; .*or read this folder with --set data.kind=folder data.crops=0"
+        InputError, match=r"is a folder; .*or read this folder with --set data.kind=folder data.crops=0"
     ):
         find("image", tmp_path)
 

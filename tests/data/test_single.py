@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def test_crops_are_the_same_in_every_run(tmp_path):
 def test_a_small_picture_may_be_enlarged_first(tmp_path):
     path = save(tmp_path / "a.png", RNG.integers(0, 256, (5, 4), dtype=np.uint8))
     for crops in (0, 3):
-        found = single_image(path, Fit((8, 8), 1, enlarge=True), crops=crops, cache=tmp_path / "cache")
+        with pytest.warns(UserWarning, match="and is enlarged to 8 x 8; a larger picture"):
+            found = single_image(path, Fit((8, 8), 1, enlarge=True), crops=crops, cache=tmp_path / "cache")
         assert found.pixels.shape == (max(crops, 1), 1, 8, 8)
 
 
@@ -81,6 +83,15 @@ def test_what_cannot_be_used_is_refused(tmp_path, pixels, says, crops):
         single_image(tmp_path / "a.png", Fit((4, 4), 3), crops=crops, cache=tmp_path / "cache")
     assert "--skip-bad" not in str(caught.value), "there is no other picture to go on with"
     assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(("side", "warned"), [(16, False), (13, False), (12, True)])
+def test_it_is_said_where_much_is_enlarged(tmp_path, recwarn, side, warned):
+    save(tmp_path / "a.png", RNG.integers(0, 256, (side, 20, 3), np.uint8))
+    warnings.simplefilter("always")
+    single_image(tmp_path / "a.png", Fit((16, 16), 3, enlarge=True), cache=tmp_path / "cache")
+    says = [str(warning.message) for warning in recwarn]
+    assert [f"is {side} x 20 (height x width) and is enlarged to 16 x 16" in said for said in says] == [True] * warned
 
 
 def test_fewer_than_no_crops(tmp_path):

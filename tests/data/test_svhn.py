@@ -51,7 +51,7 @@ def test_where_it_may_lie(tmp_path, below):
 def test_scipy_is_needed(tmp_path, monkeypatch):
     write_both(tmp_path / "in")
     monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(InputError, match=r"need SciPy, which is not installed; pip install tutelage\[svhn\]"):
+    with pytest.raises(InputError, match=r"need SciPy, which is not installed; pip install 'tutelage\[svhn\]'"):
         svhn(tmp_path / "in", tmp_path / "cache")
 
 

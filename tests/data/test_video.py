@@ -235,7 +235,7 @@ def test_a_mosaic_of_one_frame(tmp_path):
 def test_a_name_that_does_not_agree(tmp_path, name):
     path = mosaic(tmp_path / f"{name}.png", noise(), 2, 3)
     said = name.removeprefix("waves_").replace("x", " frames of ", 1).replace("x", " x ")
-    says = rf"is one picture of 24 x 48 \(height x width\), but its name says {said}; give a video, or say how"
+    says = rf"is one picture of 24 x 48 \(height x width\), but its name says {said}; give a video, name it after"
     with pytest.raises(InputError, match=says):
         video.read(path)
 

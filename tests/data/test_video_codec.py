@@ -234,7 +234,9 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     path = contained(tmp_path / "a.mp4", blocks())
     before = path.read_bytes()
     monkeypatch.setitem(sys.modules, "av", None)
-    says = r"a.mp4 is no GIF, WebP or PNG, and other videos need PyAV, which is not .*; pip install tutelage\[video\]$"
+    says = (
+        r"a.mp4 is no GIF, WebP or PNG, and other videos need PyAV, which is not .*; pip install 'tutelage\[video\]'$"
+    )
     with pytest.raises(InputError, match=says):
         video.read(path)
     with pytest.raises(InputError, match=says):

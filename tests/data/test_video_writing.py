@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -101,12 +103,19 @@ def test_other_frames_are_refused(tmp_path):
         video.write(tmp_path / "a.gif", np.zeros((2, 4, 4, 3)))
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
     video.write(tmp_path / "a.webp", few_colours())
     before = (tmp_path / "a.webp").read_bytes()
-    with pytest.raises(InputError):
-        video.write(tmp_path / "a.webp", few_colours(), -1.0)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tutelage.atomic.os.replace", full)
+        with pytest.raises(InputError, match=r"a\.webp cannot be written: the disk is full \(.*\); free some space"):
+            video.write(tmp_path / "a.webp", few_colours(seed=1))
     assert (tmp_path / "a.webp").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.webp"]
     video.write(tmp_path / "a.webp", few_colours(seed=1))
     assert np.array_equal(video.read(tmp_path / "a.webp").frames, few_colours(seed=1))
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from tutelage.checks import InputError
 from tutelage.energy import AllPatches, LogProbability, Patches, RandomPatches, RandomTilt, Tilt, Uniform
+from tutelage.energy import patches as module
+from tutelage.energy.patches import gather, index_of, places_in, scatter
 from tutelage.gradient import ByAutograd, prepared
 from tutelage.rng import stream
 from tutelage.sample import Langevin, run
@@ -85,6 +87,36 @@ def test_it_counts_the_patches_that_cover_each_pixel() -> None:
     # no patch, no force
     gradient = prepared(Patches(potential, SIZE, CORNERS))(images()).gradient
     assert torch.equal((gradient == 0).all(1, keepdim=True), coverage == 0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_index_takes_and_adds_what_slices_do(layout: torch.memory_format) -> None:
+    x = images().to(memory_format=layout)
+    where = torch.tensor([0, 0, 0, 1, 1, 1]), *CORNERS.flatten(0, 1).unbind(1)
+    slices, index = places_in(x, *where, SIZE), index_of(*where, SIZE)
+    assert slices == [(0, 0, 0), (0, 1, 1), (0, 1, 1), (1, 2, 4), (1, 1, 3), (1, 0, 4)]
+    taken = gather(x, slices, SIZE)
+    assert torch.equal(gather(x, index, SIZE), taken) and taken.shape == (6, 2, *SIZE)
+    for patches in (taken, torch.ones_like(taken)):
+        added, expected = x.clone(), x.clone()
+        scatter(added, patches, index, SIZE)
+        scatter(expected, patches, slices, SIZE)
+        torch.testing.assert_close(added, expected, rtol=0, atol=1e-6)
+        assert added.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("chunk", [4, 512])
+def test_on_other_devices_than_the_cpu_an_index_gives_the_same_gradient(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, patches = images(), Patches(potential, SIZE, CORNERS.to(torch.int16), mean=True, chunk=chunk)
+    expected, called = prepared(patches)(x), patches(x)
+    monkeypatch.setattr(module, "places_in", lambda images, *where: index_of(*where))
+    found = prepared(patches)(x)
+    torch.testing.assert_close(found.value, expected.value)
+    torch.testing.assert_close(found.gradient, expected.gradient, rtol=0, atol=1e-6)
+    assert torch.equal(found.aux.coverage, expected.aux.coverage) and torch.equal(patches(x), called)
+    torch.testing.assert_close(found.gradient, ByAutograd(patches)(x).gradient)
 
 
 def test_an_image_of_the_size_of_a_patch_has_the_plain_potential() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -10,11 +11,11 @@ import torch
 
 from toy_networks import LinearPotential
 from tutelage.checks import InputError
-from tutelage.energy import Gaussian, Tilt
+from tutelage.energy import Gaussian, Tilt, Uniform
 from tutelage.learn.algorithm_d import AlgorithmD, Plan, drift_ratio, langevin_revision, revision_kernel
 from tutelage.learn.updates import Adam
 from tutelage.rng import stream
-from tutelage.sample import Langevin
+from tutelage.sample import Langevin, run
 from tutelage.types import Batch
 
 SHAPE = (1, 2, 2)
@@ -96,6 +97,42 @@ def test_noise_is_switched_off_from_the_given_iteration_on(until, temperatures):
     assert [kernel.metropolis for kernel in kernels] == [bool(t) for t in temperatures]
 
 
+def steep(**changes) -> AlgorithmD:
+    """A learner whose potential is not flat."""
+    algorithm = learner(**changes)
+    with torch.no_grad():
+        algorithm.descriptor.weight.copy_(torch.linspace(-1, 2, 8))
+    return algorithm
+
+
+@pytest.mark.parametrize("t", [1, 2])
+def test_chains_move_without_noise_from_the_iteration_given_on(t):
+    algorithm = steep(start="data", revision_steps=4, noise_until=2)
+    state = algorithm.init(stream(0, "learn"))
+    state.iteration = t
+    energy = Tilt(Gaussian(0.5), copy.deepcopy(state.descriptor))
+    state, record = one_step(algorithm, state)
+    quiet, _ = run(Langevin(0.1, temperature=0), energy, observed(), 4, stream(1))
+    assert torch.allclose(record.revised, quiet) == (t == 2)
+
+    state.iteration = t
+    quiet, _ = run(Langevin(0.1, temperature=0), Tilt(Gaussian(0.5), state.descriptor), state.chains, 4, stream(1))
+    assert torch.allclose(algorithm.sample(state, 6, stream(2))["descriptor"], quiet) == (t == 2)
+
+
+def test_chains_are_corrected_where_asked():
+    algorithm = steep(start="data", revision_steps=4, metropolis=True, step_size=0.8)
+    state = algorithm.init(stream(0, "learn"))
+    kernel, energy = Langevin(0.8, metropolis=True), Tilt(Gaussian(0.5), copy.deepcopy(state.descriptor))
+    expected, info = run(kernel, energy, observed(), 4, stream(0, "learn"))
+    state, record = one_step(algorithm, state)
+    assert torch.equal(record.revised, expected)
+    torch.testing.assert_close(record.acceptance, info.acceptance.mean())
+    assert record.acceptance < 1
+    expected, _ = run(kernel, Tilt(Gaussian(0.5), state.descriptor), state.chains, 4, stream(2))
+    assert torch.equal(algorithm.sample(state, 6, stream(2))["descriptor"], expected)
+
+
 def test_one_revision_step_is_one_update_of_equation_7():
     _, record = one_step(learner(start="data", revision_steps=1, noise_until=0))
     # a flat potential: the image shrinks by a = δ² / (2 s²)
@@ -163,6 +200,17 @@ def test_sampling_gives_the_number_asked_for(start):
     algorithm = learner(start=start, given=observed(name="given"), revision_steps=2)
     state, _ = one_step(algorithm)
     assert algorithm.sample(state, 13, stream(1))["descriptor"].shape == (13, *SHAPE)
+
+
+@pytest.mark.parametrize("start", ["noise", "zeros"])
+@pytest.mark.parametrize("reference_std", [0.5, None])
+def test_samples_are_chains_of_the_plans_length_from_its_start(start, reference_std):
+    algorithm = steep(start=start, revision_steps=3, reference_std=reference_std)
+    state, _ = one_step(algorithm)
+    reference, rng = Uniform() if reference_std is None else Gaussian(reference_std), stream(1)
+    place = reference.sample((13, *SHAPE), rng) if start == "noise" else torch.zeros(13, *SHAPE)
+    expected, _ = run(Langevin(0.1), Tilt(reference, state.descriptor), place, 3, rng)
+    assert torch.equal(algorithm.sample(state, 13, stream(1))["descriptor"], expected)
 
 
 def test_samples_of_persistent_chains_are_draws_along_them():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -47,6 +48,26 @@ def test_a_step_infers_keeps_and_learns_from_the_latents_of_its_own_images() -> 
     assert moved
 
 
+@pytest.mark.parametrize("updates", [1, 2])
+def test_the_generator_learns_from_the_latents_inferred(updates: int) -> None:
+    plan = dataclasses.replace(PLAN, reconstruction_updates=updates)
+    learner = AlgorithmG(plan, Generator(GENERATOR, stream(0, "generator")), (3,), 3)
+    rng = stream(0, "learn")
+    state = learner.init(rng)
+    twin, kept, chance = copy.deepcopy(state.generator), state.latents.clone(), torch.Generator()
+    chance.set_state(rng.get_state())
+    images = 2 * torch.rand(3, 1, 8, 8, generator=stream(0, "observed")) - 1
+    state, record = learner.step(state, Batch(images, torch.arange(3)), rng)
+
+    latents = langevin_inference(twin, images, kept, 0.5, 0.1, 2, chance)
+    optimiser = plan.update.init(twin)
+    first, *_ = (reconstruction(twin, optimiser, latents, images, 0.5) for _ in range(updates))
+    assert torch.equal(record.latents, latents)
+    assert torch.equal(record.reconstruction, first[0]) and torch.equal(record.residual, first[1])
+    for mine, theirs in zip(state.generator.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_of_an_image_that_comes_twice_the_last_latents_are_kept() -> None:
     learner = AlgorithmG(PLAN, Generator(GENERATOR, stream(0, "generator")), (3,), 2)
     rng = stream(0, "learn")
@@ -62,3 +83,10 @@ def test_images_of_another_shape_than_the_generators_are_refused() -> None:
             reconstruction(network, PLAN.update.init(network), latents, colours, 0.5)
         with pytest.raises(InputError, match=r"makes images of \[1, 8, 8\] and the observed ones are"):
             langevin_inference(network, colours, latents, 0.5, 0.1, 2, stream(0))
+
+
+def test_an_image_beyond_the_observations_is_refused() -> None:
+    learner = AlgorithmG(PLAN, Generator(GENERATOR, stream(0, "generator")), (3,), 2)
+    rng = stream(0, "learn")
+    with pytest.raises(InputError, match="the batch holds image 2, and this learner was made for 2 observations"):
+        learner.step(learner.init(rng), Batch(torch.zeros(3, 1, 8, 8), torch.tensor([1, 0, 2])), rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from tutelage.learn.coopnets import CoopNets, Plan, initial_generation
 from tutelage.learn.updates import Adam
 from tutelage.nets import Conv, Deconv, Descriptor, DescriptorSpec, Generator, GeneratorSpec
 from tutelage.rng import stream
-from tutelage.sample import Langevin
+from tutelage.sample import Langevin, run
 from tutelage.types import Batch
 
 DESCRIPTOR = DescriptorSpec((1, 8, 8), (Conv(4, 3, 2), Conv(6, 3, 2)), 3, 0.2, 0.1)
@@ -77,6 +78,36 @@ def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps, gradient_pena
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
+@pytest.mark.parametrize("t", [1, 2])
+def test_the_noise_of_the_revision_is_off_from_the_iteration_given_on(t):
+    algorithm = learner(noise_until=2)
+    rng = stream(0, "learn")
+    state = algorithm.init(rng)
+    state.iteration = t
+    energy = Tilt(Gaussian(0.1), copy.deepcopy(state.descriptor))
+    state, record = algorithm.step(state, batch(), rng)
+    quiet, _ = run(Langevin(0.02, temperature=0), energy, record.initial, 4, stream(1))
+    assert torch.allclose(record.revised, quiet) == (t == 2)
+
+    state.iteration = t
+    quiet, _ = run(Langevin(0.02, temperature=0), Tilt(Gaussian(0.1), state.descriptor), batch().images, 6, stream(1))
+    assert torch.allclose(algorithm.revise(state, batch().images, 6, stream(2)), quiet) == (t == 2)
+
+
+def test_the_revision_is_corrected_where_asked():
+    algorithm = learner(metropolis=True, step_size=0.15)
+    state, record = stepped(algorithm)
+
+    rng = stream(0, "learn")
+    by_hand = algorithm.init(rng)
+    _, initial = initial_generation(by_hand.generator, 7, (3,), 0.0, rng)
+    kernel, energy = Langevin(0.15, metropolis=True), Tilt(Gaussian(0.1), by_hand.descriptor)
+    revised, info = run(kernel, energy, initial, 4, rng)
+    assert torch.equal(record.revised, revised) and (info.acceptance < 1).any()
+    revised, _ = run(kernel, Tilt(Gaussian(0.1), state.descriptor), initial, 6, stream(2))
+    assert torch.equal(algorithm.revise(state, initial, 6, stream(2)), revised)
+
+
 def test_the_generator_moves_towards_the_revision():
     algorithm = learner(generator_update=Adam(lr=1e-3), reconstruction_updates=40)
     state, record = stepped(algorithm)
@@ -118,6 +149,18 @@ def test_samples_come_from_the_average_of_the_weights(decay):
     with torch.no_grad():
         images = state.average(latents)
     torch.testing.assert_close(algorithm.sample(state, 4, stream(5))["generator"], images)
+
+
+def test_samples_of_the_descriptor_are_drafts_of_the_average_revised():
+    algorithm = learner(ema_decay=0.9)
+    state, _ = stepped(algorithm, 2)
+    rng = stream(5)
+    latents = torch.randn((4, 3), generator=rng)
+    with torch.no_grad():
+        drafts, live = state.average(latents), copy.deepcopy(state.generator).eval()(latents)
+    assert not torch.allclose(drafts, live)
+    expected, _ = run(Langevin(0.02), Tilt(Gaussian(0.1), state.descriptor), drafts, 4, rng)
+    assert torch.equal(algorithm.sample(state, 4, stream(5))["descriptor"], expected)
 
 
 def test_finishing_calibrates_the_average():

@@ -288,6 +288,21 @@ def test_a_classifier_that_learns_nothing_or_runs_away_is_a_divergence(monkeypat
     assert it.value.smaller == ("plan.update.lr",)
 
 
+def test_the_classifiers_rate_follows_the_iteration_synthesis_included():
+    plan = replace(PLAN, update=Sgd(lr=0.3, lr_final=0.003))
+    assert plan.iterations == 330
+    model, rng, source, seen = learner(plan), stream(0, "learn"), batches(), []
+    state = model.init(rng)
+    while (state.round, state.within) != (1, 1):  # to the first update of round 2
+        k = state.iteration
+        state, record = model.step(state, next(source), rng)
+        if isinstance(record, igm.ClassificationRecord):
+            seen.append(k)
+            assert record.classifier_lr == pytest.approx(0.3 * 0.01 ** (k / 330))
+            assert [group["lr"] for group in state.optimiser.param_groups] == [record.classifier_lr]
+    assert seen[0] == 0 and seen[-1] > seen[-2] + 1
+
+
 def test_a_classification_step_says_how_well_it_tells(monkeypatch):
     model, rng = learner(), stream(0, "learn")
     logits = iter(
@@ -320,7 +335,8 @@ def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own(
     while state.chain is None:
         state, _ = model.step(state, next(source), rng)
     saved = model.state_dict(state) | {"chance": torch.zeros(16, dtype=torch.uint8)}
-    loaded = model.load_state_dict(model.init(stream(1, "x")), saved)
+    with pytest.warns(UserWarning, match="another kind of device, .* random numbers of this round are others"):
+        loaded = model.load_state_dict(model.init(stream(1, "x")), saved)
     assert loaded.chance is not None and loaded.seed == state.seed
     assert model.step(loaded, next(source), rng)[0].iteration == state.iteration + 1
 

@@ -48,6 +48,16 @@ def test_all_places_of_a_patch_are_reached_and_only_those():
     assert torch.equal(patches[:, 0, 1, 2].long(), corners + 7)
 
 
+def test_image_row_and_column_are_drawn_one_after_the_other():
+    images, rng = torch.randn(5, 2, 6, 7, generator=stream(0, "images")), stream(2, "draw")
+    fractions = [torch.rand(9, generator=rng, dtype=torch.float64) for _ in range(3)]
+    places = [(part * choices).long().tolist() for part, choices in zip(fractions, (5, 5, 5), strict=True)]
+    expected = [images[i, :, y : y + 2, x : x + 3] for i, y, x in zip(*places, strict=True)]
+    again = stream(2, "draw")
+    assert torch.equal(draw_patches(images, 9, (2, 3), again), torch.stack(expected))
+    assert torch.equal(again.get_state(), rng.get_state())
+
+
 def test_a_patch_of_the_size_of_the_image_is_the_image():
     images = torch.randn(3, 2, 4, 4)
     patches = draw_patches(images, 50, (4, 4), stream(0, "draw"))

@@ -64,11 +64,12 @@ def test_it_learns_what_can_be_learned() -> None:
 
 
 def test_pictures_are_the_mistakes_where_there_are_any() -> None:
-    made, wrong = learner(), images(2)
+    made, observed, right = learner(), images(3), torch.tensor([False, True, False])
     state = made.init(stream(0))
     loss = torch.tensor(0.0)
-    assert torch.equal(made.pictures(state, Record(loss, loss, 0.1, wrong))["mistaken"], wrong)
-    assert made.pictures(state, Record(loss, loss, 0.1, wrong[:0])) == {}
+    wrong = made.pictures(state, Record(loss, loss, 0.1, observed, right))["mistaken"]
+    assert torch.equal(wrong, observed[[0, 2]])
+    assert made.pictures(state, Record(loss, loss, 0.1, observed, right | True)) == {}
 
 
 def test_a_state_goes_on_from_what_was_saved() -> None:

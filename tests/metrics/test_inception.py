@@ -113,6 +113,9 @@ def test_only_the_published_file_gives_fid(tmp_path: Path, monkeypatch: pytest.M
     features = found(torch.rand(1, 1, 32, 32, generator=stream(0)) * 2 - 1)
     assert features.shape == (1, 2048)
     torch.testing.assert_close(found.logits(features), features @ WEIGHTS["fc.weight"].T)
+    with_bias = features @ WEIGHTS["fc.weight"].T + WEIGHTS["fc.bias"]
+    torch.testing.assert_close(found.class_logits(features), with_bias)
+    assert WEIGHTS["fc.bias"].any()
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:

@@ -198,5 +198,5 @@ def test_a_set_without_pairs_is_refused(images: Tensor, pairs: int, says: str) -
 
 def test_without_scikit_image_it_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.metrics", None)
-    with pytest.raises(InputError, match=r"pip install tutelage\[ssim\]"):
+    with pytest.raises(InputError, match=r"pip install 'tutelage\[ssim\]'"):
         ssim(A, B)

@@ -89,5 +89,5 @@ def test_what_cannot_be_compared_is_refused(a: Images, b: Images, message: str) 
 
 def test_without_plenoptic_the_way_to_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plenoptic", None)
-    with pytest.raises(InputError, match=r"plenoptic, which is not installed; `pip install tutelage\[textures\]`"):
+    with pytest.raises(InputError, match=r"plenoptic, which is not installed; `pip install 'tutelage\[textures\]'`"):
         portilla_simoncelli(stripes(88, 0), stripes(88, 1))

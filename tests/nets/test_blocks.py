@@ -154,7 +154,30 @@ def test_arithmetic_follows_the_processor(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: library)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert arithmetic(precision, device) == arithmetic(precision, torch.device(device)) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "there", "expected"),
+    [
+        ((7, 5), None, True, "float32"),
+        ((8, 0), None, True, "bfloat16"),
+        ((9, 0), None, True, "bfloat16"),
+        ((7, 5), "6.2", True, "bfloat16"),
+        ((7, 5), None, False, "bfloat16"),
+    ],
+)
+def test_arithmetic_follows_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], hip: str | None, there: bool, expected: str
+) -> None:
+    asked = []
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda where: asked.append(where) or capability)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    assert arithmetic("bfloat16", "cuda:1") == expected
+    assert asked == ([torch.device("cuda:1")] if there and hip is None else [])
+    assert arithmetic("bfloat16", "mps") == "bfloat16" and arithmetic("float32", "cuda") == "float32"
 
 
 def test_arithmetic_of_an_unknown_precision_is_refused() -> None:

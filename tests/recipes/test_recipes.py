@@ -70,6 +70,7 @@ COUNTS |= {
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
+    "dcgan/faces64-quick": {"generator": 1_497_075, "discriminator": 1_082_625},
     "dcgan/texture-quick": {"generator": 1_131_651, "discriminator": 4_315_649},
     "texture-nets/quick": {"generator": 71_203},
     "video/dynamic-texture": {
@@ -89,15 +90,18 @@ COUNTS |= {
 }
 
 
-def test_parameter_counts() -> None:
-    assert {recipe.name: parameter_counts(recipe) for recipe in RECIPES} == COUNTS
+def test_the_table_is_of_the_recipes() -> None:
+    assert {recipe.name for recipe in RECIPES} == COUNTS.keys()
 
 
 @EVERY
-def test_every_recipe_builds_what_it_counts(recipe: Recipe) -> None:
+def test_every_recipe_builds_what_it_counts(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     learner: Any = build(recipe, observations=3)
     assert learner.plan is recipe.plan
-    for name, count in parameter_counts(recipe).items():
+    monkeypatch.setattr("tutelage.run.build.build", lambda *_: learner)  # large ones are slow to build
+    counts = parameter_counts(recipe)
+    assert counts == COUNTS.get(recipe.name, counts)
+    for name, count in counts.items():
         network = getattr(learner, name)
         assert sum(parameter.numel() for parameter in network.parameters()) == count
         if hasattr(network, "spec") and hasattr(recipe, name):

@@ -78,6 +78,17 @@ def test_without_an_average_there_is_none_in_the_budget_either() -> None:
     assert within(1e-6, recipe, IMAGES, CPU).plan.ema_decay == 0  # one iteration is all there is to average
 
 
+@pytest.mark.parametrize(("until", "part"), [(0, 0), (3, 0.5), (None, None)])
+def test_noise_ends_at_the_same_part_of_the_iterations(
+    monkeypatch: pytest.MonkeyPatch, until: int | None, part: float | None
+) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
+    recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
+    plan = within(1000.0, recipe, IMAGES, CPU).plan
+    assert plan.noise_until == (None if part is None else round(part * plan.iterations))
+
+
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(10.0, monkeypatch)  # stopped after 1 s
     assert recipe.plan.iterations == int(10 / (0.25 * 5 / 4))

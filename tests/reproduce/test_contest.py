@@ -1,6 +1,7 @@
 """Contests: every model under every measure, kept as they are made, and told apart by budget and seed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(contests, "trained", noted)
     assert len(list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))) == 8
     assert told == ["vae/mnist"]
+
+
+def test_numbers_of_another_recipe_are_not_taken_for_this_ones(bench: Bench) -> None:
+    results = bench.out / "some.json"
+    list(filled(bench, results, contest(bench, [VAE], SPLITS, MEASURES)))
+    other = Contender(replace(VAE.recipe, name="vae/other"), VAE.called)
+    says = r"has 'Autoencoder brightness' by the run vae-mnist-1min-seed0, and vae-other-1min-seed0 is asked for; name"
+    with pytest.raises(InputError, match=says):
+        list(filled(bench, results, contest(bench, [other], SPLITS, MEASURES)))
 
 
 def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:

@@ -142,7 +142,7 @@ def test_methods_make_as_many_descents_as_they_say(name: str) -> None:
 @pytest.mark.parametrize(
     ("shape", "grey", "message"),
     [
-        ((32, 64), False, "32"),
+        ((32, 64), False, r"given\.png is 32 x 64 \(height x width\), smaller than the size asked for, 64 x 128"),
         ((64, 192), False, "is 192x64, and all are to learn the same 128x64; cut it to that shape"),
         ((64, 128), True, "has no colours to compare .*; give a texture in colours"),
     ],

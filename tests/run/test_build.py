@@ -131,6 +131,11 @@ def test_the_precision_reaches_both_networks() -> None:
     assert (dtypes_of("float32"), dtypes_of("bfloat16")) == ({torch.float32}, {torch.bfloat16})
 
 
+def test_labels_are_where_the_network_is() -> None:
+    learner: Any = build(tiny("classifier/mnist"), 10, "meta", labels=torch.arange(10, dtype=torch.uint8))
+    assert learner.labels.device.type == "meta" and learner.labels.dtype == torch.int64
+
+
 def test_float32_is_float32_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     dtypes_of("float32")

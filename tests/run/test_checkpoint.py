@@ -62,6 +62,19 @@ def test_tuples_come_back_as_lists_and_layouts_as_rows() -> None:
     assert torch.equal(parts[""], weight.detach())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot open a folder")
+def test_a_checkpoint_is_on_disk_before_it_has_its_name(tmp_path: Path, on_disk: list[tuple[str, int]]) -> None:
+    replaced: list[tuple[str, int]] = []
+    for _ in range(2):
+        on_disk.clear()
+        place = checkpoint.save(tmp_path, 5, NESTED, {})
+        parts = [path.stat().st_ino for path in (place / "state.safetensors", place / "state.json", place)]
+        forced = [("forced", number) for number in parts]
+        new, folder = ("renamed", parts[-1]), ("forced", tmp_path.stat().st_ino)
+        assert on_disk == [*forced, *replaced, new, folder]
+        replaced = [new]
+
+
 @pytest.mark.parametrize(
     ("strange", "message"),
     [

@@ -21,18 +21,19 @@ from tutelage.types import Batch
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_one_iteration_of_every_recipe(recipe: Recipe) -> None:
-    fewer = {"batch_size": 2, "chains": 2, "revision_steps": 1, "inference_steps": 1, "negatives_per_round": 2}
+    n = 2 if recipe.data.frames is None else 1
+    fewer = {"batch_size": n, "chains": n, "revision_steps": 1, "inference_steps": 1, "negatives_per_round": 2}
     if getattr(recipe.plan, "patches", None) is not None:
         fewer["patches"] = 2
     if hasattr(recipe.plan, "made"):
         fewer["made"] = 2
     known = {field.name for field in dataclasses.fields(recipe.plan)}
-    plan = dataclasses.replace(recipe.plan, **{name: n for name, n in fewer.items() if name in known})
-    learner: Any = build(dataclasses.replace(recipe, plan=plan), 2, labels=torch.arange(2))
+    plan = dataclasses.replace(recipe.plan, **{name: few for name, few in fewer.items() if name in known})
+    learner: Any = build(dataclasses.replace(recipe, plan=plan), n, labels=torch.arange(n))
     rng = stream(0, "learn")
     moving = () if recipe.data.frames is None else (recipe.data.frames,)
-    images = torch.rand((2, recipe.data.channels, *moving, *recipe.data.size), generator=rng) * 2 - 1
-    state, record = learner.step(learner.init(rng), Batch(images, torch.arange(2)), rng)
+    images = torch.rand((n, recipe.data.channels, *moving, *recipe.data.size), generator=rng) * 2 - 1
+    state, record = learner.step(learner.init(rng), Batch(images, torch.arange(n)), rng)
     numbers = scalars(record)
     if getattr(recipe.plan, "reference_std", 0) is None:
         assert math.isnan(numbers.pop("drift_ratio"))  # a uniform reference has no drift
@@ -66,6 +67,19 @@ def test_time_grows_with_the_number_of_images(monkeypatch, chains: int, batch: i
     assert estimated_seconds(recipe) == pytest.approx(expected)
 
 
+def test_a_gpu_is_timed_with_as_many_images_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few take as long there as many do, so nothing can be read off them."""
+    asked = []
+    monkeypatch.setattr(
+        "tutelage.run.estimate._seconds_of_step", lambda recipe, images, device: asked.append(images) or 0.5
+    )
+    recipe = tiny("coopnets/mnist", {"plan.chains": 300, "plan.batch_size": 40})
+    assert estimated_seconds(recipe, "cuda") == estimated_seconds(recipe, torch.device("cuda", 1)) == 0.5
+    assert asked == [300, 300]
+    assert estimated_seconds(recipe, torch.device("cpu")) == 0.5 and asked[2:] == [16, 4]
+    assert estimated_seconds(tiny("igm/texture", {"plan.patches": 40}), "cuda") == 0.5 and asked[4:] == [40]
+
+
 def test_memory_of_an_introspective_model_grows_with_its_chains_and_patches() -> None:
     def needed(**changes: int) -> int:
         return estimated_bytes(tiny("igm/texture", {f"plan.{name}": value for name, value in changes.items()}), 1)
@@ -83,6 +97,7 @@ def test_memory_is_that_of_the_arithmetic_on_the_device(
     monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, int]
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # an old one would compute in float32
     exact, low = (tiny(name, {"precision": precision, **changes}) for precision in ("float32", "bfloat16"))
     assert estimated_bytes(low, 1) == estimated_bytes(exact, 1) == estimated_bytes(exact, 1, "cuda")
     assert estimated_bytes(low, 1, "cuda") < estimated_bytes(exact, 1)

@@ -35,11 +35,20 @@ def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
 def test_what_is_there_is_never_touched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     for path in (tmp_path, tmp_path / name):
-        with pytest.raises(InputError, match=rf"{path} is there already.*--out, or go on with it by `tutelage resume"):
+        with pytest.raises(InputError, match=rf"{path} is there already: name another --out$"):
             folder.create(path, RECIPE, FACTS)
     with pytest.raises(InputError, match=r"cannot be made \(Not a directory\); name another --out"):
         folder.create(tmp_path / name / "run", RECIPE, FACTS)
     assert contents(tmp_path) == {name: b"mine"}
+
+
+def test_a_run_that_is_there_can_be_gone_on_with(tmp_path: Path) -> None:
+    folder.create(tmp_path / "run", RECIPE, FACTS)
+    with pytest.raises(
+        InputError, match=r"run is there already: .* --out, or go on with it by `tutelage resume .*run`$"
+    ):
+        folder.check_new(tmp_path / "run")
+    folder.check_new(tmp_path / "new")
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tutelage.checks import InputError
-from tutelage.data import video
+from tutelage.data import to_uint8, video
 from tutelage.run import pictures
 
 
@@ -81,13 +81,43 @@ def test_a_video_that_cannot_be_written_is_refused_before_it_is_made(
         pictures.check_target(tmp_path / "a.gif", moving=True, fps=60.0)
     pictures.check_target(tmp_path / "a.gif", moving=True, fps=50.0)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"a\.mp4 .* need PyAV, which is not installed; pip install tutelage\[video\]"):
+    with pytest.raises(
+        InputError, match=r"a\.mp4 .* need PyAV, which is not installed; pip install 'tutelage\[video\]'"
+    ):
         pictures.check_target(tmp_path / "a.mp4", moving=True, fps=25.0)
 
 
 def test_videos_in_a_folder_are_as_fast_as_a_gif_can_be(tmp_path: Path) -> None:
     pictures.write_images(torch.rand(1, 3, 5, 8, 8) * 2 - 1, tmp_path / "each", fps=60)
     assert video.read(tmp_path / "each" / "00000.gif").fps == 50
+
+
+def test_of_moving_pictures_every_pixel_is_at_its_place_and_time(tmp_path: Path) -> None:
+    videos = 2 * torch.rand(6, 3, 5, 4, 7, generator=torch.Generator().manual_seed(0)) - 1
+    for name in ("all.npy", "all.webp", "all.png", "each"):
+        pictures.write_images(videos, tmp_path / name)
+    pixels = np.load(tmp_path / "all.npy")
+    assert np.array_equal(pixels, to_uint8(videos).movedim(1, -1).numpy())
+
+    side_by_side = video.read(tmp_path / "all.webp").frames
+    assert side_by_side.shape == (5, 2 + 2 * 6, 2 + 4 * 9, 3)
+    with Image.open(tmp_path / "all.png") as file:
+        sheet = np.asarray(file)
+    assert sheet.shape == (2 + 6 * 6, 2 + 5 * 9, 3)
+    for k in range(6):
+        top, left = 2 + (k // 4) * 6, 2 + (k % 4) * 9
+        assert np.array_equal(side_by_side[:, top : top + 4, left : left + 7], pixels[k])
+        for t in range(5):
+            assert np.array_equal(sheet[2 + k * 6 :, 2 + t * 9 :][:4, :7], pixels[k, t])
+        assert np.array_equal(video.read(tmp_path / "each" / f"{k:05d}.gif").frames, pixels[k])
+
+
+def test_a_sheet_shows_evenly_spaced_frames_of_a_long_video() -> None:
+    videos = torch.randint(0, 256, (2, 1, 12, 4, 6), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    shown = np.asarray(pictures.sheet(videos))
+    for place, t in enumerate([0, 2, 3, 5, 6, 8, 9, 11]):
+        for k in range(2):
+            assert np.array_equal(shown[2 + k * 6 :, 2 + place * 8 :][:4, :6], videos[k, 0, t].numpy())
 
 
 def test_png_keeps_every_pixel(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_it_learns_the_digits_and_says_how_well(run: RunFolder) -> None:
 
 def test_the_accuracy_is_counted_over_all_test_images(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     ((_, whole),) = measured(run)
-    monkeypatch.setattr("tutelage.run.recognition.images_per_chunk", lambda shape: 7)
+    monkeypatch.setattr("tutelage.run.recognition.images_per_chunk", lambda shape, device: 7)
     ((_, parted),) = measured(run)
     assert parted == whole
     assert LABELS.test is not None

@@ -58,7 +58,7 @@ def log_ratio(
             of whole images.
     """
     _check(learner, state, images, stride, chunk)
-    chunk = chunk or images_per_chunk(tuple(images.shape[1:]))
+    chunk = chunk or images_per_chunk(tuple(images.shape[1:]), images.device)
     total = torch.zeros(len(images), dtype=torch.float64, device=images.device)
     for number in learner.numbers(state):
         potential: Potential = learner.load(number, images.device)

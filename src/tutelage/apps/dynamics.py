@@ -5,6 +5,9 @@ r"""Dynamic textures longer than those learned from (CoopNets §4.7): a longer s
 A generator of videos is a convolution in time, so the video goes on for as long as its latents do, without a seam. A
 sequence makes whole numbers of frames only (the paper's layers 4 n + 24): the shortest that makes enough is drawn, and
 the frames beyond those asked for are cut off at the end.
+
+The descriptor pads videos in time, so that its gradient near the ends knows how far away they are and, with one clip,
+how that clip begins and ends. What is revised is therefore the middle of a longer draft.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import torch
 
 from ..checks import InputError
 from ..learn.chunks import generate
-from ..nets import VideoGenerator, VideoGeneratorSpec
+from ..nets import VideoDescriptor, VideoGenerator, VideoGeneratorSpec
 from ..types import Images
 
 
@@ -25,16 +28,27 @@ def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
 
     Raises ``InputError`` for fewer than 1 frame.
     """
+    _check_frames(frames)
+    return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
+
+
+def _check_frames(frames: int) -> None:
     if frames < 1:
         raise InputError(f"{frames} frames were asked for; ask for 1 or more")
-    return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
+
+
+def margin(descriptor: Any, steps: int) -> int:
+    """Frames that are revised on either side of those asked for: as far as ``steps`` of the descriptor's gradient
+    carry what the ends are, two steps at most (beyond, it is faint). 0 for descriptors that are not of this library."""
+    return descriptor.spec.reach * min(steps, 2) if isinstance(descriptor, VideoDescriptor) else 0
 
 
 def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generator, revision_steps: int = 0) -> Images:
     """``n`` new videos of ``frames`` frames, ``[n, C, frames, H, W]``, by the averaged generator.
 
     With ``revision_steps``, all frames that the latents make are then revised together by the descriptor, in so many
-    steps of Langevin dynamics. ``learner`` and ``state`` are those of CoopNets or, without revision, of Algorithm G.
+    steps of Langevin dynamics, with a `margin` of frames on either side that is cut off. ``learner`` and ``state`` are
+    those of CoopNets or, without revision, of Algorithm G.
 
     Raises ``InputError`` for fewer than 1 frame or 0 steps, and where there is no generator of videos, or no descriptor
     to revise by.
@@ -42,12 +56,15 @@ def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generat
     generator = getattr(state, "average", None)
     if not isinstance(generator, VideoGenerator):
         raise InputError("there is no generator of videos to synthesise by; give a run of a video/ recipe")
+    _check_frames(frames)
     if revision_steps < 0:
         raise InputError(f"{revision_steps} revision steps were asked for; ask for 0 or more")
     if revision_steps and not hasattr(learner, "revise"):
         raise InputError("there is no descriptor to revise by; leave out the revision steps")
-    shape = (n, generator.spec.latent_dim, latents_for(generator.spec, frames), *generator.spec.latent_size[1:])
+    beside = margin(getattr(state, "descriptor", None), revision_steps)
+    length = latents_for(generator.spec, frames + 2 * beside)
+    shape = (n, generator.spec.latent_dim, length, *generator.spec.latent_size[1:])
     videos = generate(generator, torch.randn(shape, generator=rng, device=rng.device))
     if revision_steps:
         videos = learner.revise(state, videos, revision_steps, rng)
-    return videos[:, :, :frames]
+    return videos[:, :, beside : beside + frames]

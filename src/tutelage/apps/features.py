@@ -95,7 +95,7 @@ def _chunks(images: ImageSet | Images, chunk: int | None, device: torch.device) 
     if chunk is not None and chunk < 1:
         raise InputError(f"chunk is {chunk}; it needs to be 1 or more images that are treated together")
     shape = images.shape if isinstance(images, ImageSet) else tuple(images.shape[1:])
-    step = chunk or images_per_chunk(shape)
+    step = chunk or images_per_chunk(shape, device)
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
         yield images.batch(rows, device) if isinstance(images, ImageSet) else images[rows].to(device)

@@ -36,7 +36,7 @@ def draft(generator: Generator, size: tuple[int, int], n: int, rng: torch.Genera
     shape = generator.spec.latent_shape_for(size)
     latents = torch.randn((n, *shape), generator=rng, device=rng.device)
     with torch.no_grad():
-        made = in_chunks(generator, latents, images_per_chunk((generator.spec.shape[0], *size)))
+        made = in_chunks(generator, latents, images_per_chunk((generator.spec.shape[0], *size), rng.device))
     top, left = ((have - want) // 2 for have, want in zip(made.shape[2:], size, strict=True))
     return made[:, :, top : top + size[0], left : left + size[1]]
 

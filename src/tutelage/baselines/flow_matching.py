@@ -136,7 +136,7 @@ class FlowMatching:
         """``n`` images: noise, carried to t = 1 along the averaged field."""
         noise = torch.randn((n, *self.shape), generator=rng, device=rng.device)
         carry = lambda part: transport(state.average, part, self.plan.steps, self.plan.solver)  # noqa: E731
-        return {"flow": in_chunks(carry, noise, images_per_chunk(self.shape))}
+        return {"flow": in_chunks(carry, noise, images_per_chunk(self.shape, rng.device))}
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Nothing to do after learning."""

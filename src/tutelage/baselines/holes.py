@@ -119,6 +119,6 @@ def scipy_modules() -> types.ModuleType:
         import scipy.sparse.linalg
     except ImportError as error:
         raise InputError(
-            "the inpainting baselines need SciPy, which is not installed; pip install tutelage[inpainting]"
+            "the inpainting baselines need SciPy, which is not installed; pip install 'tutelage[inpainting]'"
         ) from error
     return scipy

@@ -92,7 +92,7 @@ def biharmonic(image: Tensor, hole: Tensor, rng: torch.Generator | None = None) 
         from skimage.restoration import inpaint_biharmonic
     except ImportError as error:
         raise InputError(
-            "biharmonic inpainting needs scikit-image, which is not installed; pip install tutelage[inpainting]"
+            "biharmonic inpainting needs scikit-image, which is not installed; pip install 'tutelage[inpainting]'"
         ) from error
     known = torch.where(hole.cpu(), 0.0, image.detach().cpu().double()).numpy()
     result = inpaint_biharmonic(known, as_array(hole), channel_axis=0)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from ..checks import InputError
 from .cache import Key, cached
@@ -24,13 +25,13 @@ _ROWS = 256  # images looked at together: a float copy of the whole set never ex
 
 
 def from_array(
-    array: np.ndarray,
+    array: np.ndarray | torch.Tensor,
     name: str = "array",
     *,
     value_range: tuple[float, float] = (-1.0, 1.0),
     layout: Layout = "auto",
 ) -> ImageSet:
-    """An array of images as an `ImageSet`.
+    """An array, or a tensor, of images as an `ImageSet`.
 
     Args:
         array: ``[N, H, W]`` (grey), ``[N, H, W, C]`` or ``[N, C, H, W]`` with C = 1 or 3; uint8, or floats. A uint8
@@ -48,7 +49,8 @@ def from_array(
         UserWarning: nothing is darker than the middle of a range that starts below 0, as happens when images in [0, 1]
             are read with the default range.
     """
-    planes = _channels_first(array, name, layout)
+    pixels_given = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else array
+    planes = _channels_first(pixels_given, name, layout)
     digest = hashlib.sha256(f"{planes.dtype} {planes.shape}".encode())
     for part in _parts(planes):
         digest.update(np.ascontiguousarray(part).data)

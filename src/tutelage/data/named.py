@@ -254,7 +254,7 @@ def find(
         case _:
             there = root.is_file()
     if not there:
-        state = "is no such thing" if root.exists() else "does not exist"
+        state = "is a folder" if root.is_dir() else "is a file" if root.exists() else "does not exist"
         whole = ", or read this folder with --set data.kind=folder data.crops=0 data.shorter=none"
         hint = whole if kind == "image" and root.is_dir() else ""
         raise InputError(f"{root} {state}; give {needed} with --data, or set TUTELAGE_DATA{hint}")

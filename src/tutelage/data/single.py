@@ -8,6 +8,7 @@ The places are drawn from a seed of their own, so the same picture gives the sam
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,7 @@ def single_image(
     def fill(pixels: np.ndarray) -> None:
         try:
             picture = opened(content, fit)
+            _warn_if_small(picture, fit, path)
             if all(low == high for low, high in _ranges(planes(picture))):
                 raise Refused("is of one colour, but a picture with something to learn is needed", "give another")
             if crops:
@@ -100,6 +102,17 @@ def read_picture(path: Path | str, channels: int, shorter: int | None = None, co
         raise InputError(f"{path} cannot be read ({why(error)}); name a picture file") from error
     except Refused as error:
         raise error.error(str(path)) from error
+
+
+def _warn_if_small(picture: Image.Image, fit: Fit, path: Path) -> None:
+    """Say where a picture is enlarged by more than a quarter of its size: there is little to learn in it."""
+    height, width = fit.size
+    if fit.enlarge and 5 * min(picture.height / height, picture.width / width) < 4:
+        warnings.warn(
+            f"{path} is {picture.height} x {picture.width} (height x width) and is enlarged to {height} x {width}; a "
+            "larger picture has finer things to learn",
+            stacklevel=2,
+        )
 
 
 def _shrunk(picture: Image.Image, shorter: int | None) -> Image.Image:

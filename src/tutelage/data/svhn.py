@@ -109,5 +109,5 @@ def _scipy() -> types.ModuleType:
     try:
         import scipy.io
     except ImportError as error:
-        raise InputError("SVHN's files need SciPy, which is not installed; pip install tutelage[svhn]") from error
+        raise InputError("SVHN's files need SciPy, which is not installed; pip install 'tutelage[svhn]'") from error
     return scipy.io

@@ -155,7 +155,8 @@ def _grid_in_name(path: Path, file: Image.Image) -> tuple[int, int]:
     """Rows and columns of a mosaic whose name says how many frames of which size it holds."""
     named = re.search(r"_(\d+)x(\d+)x(\d+)$", path.stem)
     size = f"is one picture of {file.height} x {file.width} (height x width)"
-    remedies = "give a video", "say how its frames lie in it with mosaic=(rows, columns)"
+    named_so = "name it after its frames, their height and their width: NAME_64x128x128.png"
+    remedies = "give a video", named_so, "from Python, say mosaic=(rows, columns)"
     if not named:
         raise Refused(f"{size}, but a clip has several frames", *remedies)
     count, height, width = (int(number) for number in named.groups())

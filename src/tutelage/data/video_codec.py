@@ -133,6 +133,7 @@ def codec() -> types.ModuleType:
         import av
     except ImportError as error:
         raise Refused(
-            "is no GIF, WebP or PNG, and other videos need PyAV, which is not installed", "pip install tutelage[video]"
+            "is no GIF, WebP or PNG, and other videos need PyAV, which is not installed",
+            "pip install 'tutelage[video]'",
         ) from error
     return av

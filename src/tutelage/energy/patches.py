@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -27,9 +28,23 @@ from ..gradient import prepared
 from ..types import Evaluation, Images, Potential, Prepared, Scored, Scores
 from .compose import PreparedOnce, scored
 
-Place = tuple[int, int, int]
+Place: TypeAlias = tuple[int, int, int]
 """Which image of the batch, and the row and column of the patch's first pixel."""
 
+
+class Index(NamedTuple):
+    """Where the pixels of N patches of ``(h, w)`` lie, as advanced indexing takes it, on the device of the images."""
+
+    image: Tensor
+    """``[N, 1, 1]``."""
+    rows: Tensor
+    """``[N, h, 1]``."""
+    columns: Tensor
+    """``[N, 1, w]``."""
+
+
+Places: TypeAlias = Sequence[Place] | Index
+"""Slices are faster on a CPU; elsewhere each would be a launch of its own."""
 
 CHUNK = 512
 """Patches evaluated together, unless another number is given."""
@@ -70,7 +85,7 @@ class Patches:
     def __call__(self, images: Images) -> Scores:
         places = self._places(images)
         return self._total(
-            torch.cat([self.potential(_gather(images, some, self.size)) for some in _chunks(places, self.chunk)])
+            torch.cat([self.potential(gather(images, some, self.size)) for some in _chunks(places, self.chunk)])
         )
 
     def prepare(self) -> Prepared:
@@ -83,9 +98,9 @@ class Patches:
             one = images.new_ones(1, 1, 1, 1)
             values, logits = [], []
             for some in _chunks(places, self.chunk):
-                value, up, aux = inner(_gather(images, some, self.size))
-                _scatter(gradient, up, some, self.size)
-                _scatter(coverage, one.expand(len(some), 1, *self.size), some, self.size)
+                value, up, aux = inner(gather(images, some, self.size))
+                scatter(gradient, up, some, self.size)
+                scatter(coverage, one.expand(len(up), 1, *self.size), some, self.size)
                 values.append(value)
                 logits.append(scored(value, aux).logits[:, 0])
             if self.mean:
@@ -99,7 +114,7 @@ class Patches:
         by_image = values.view(self.corners.shape[:2])
         return by_image.mean(1) if self.mean else by_image.sum(1)
 
-    def _places(self, images: Images) -> list[Place]:
+    def _places(self, images: Images) -> Places:
         """Every patch of every image, image by image. Raises ``InputError`` where they do not fit."""
         rows, columns = _rows_and_columns(images, self.size)
         if len(images) != len(self.corners):
@@ -113,7 +128,9 @@ class Patches:
                 f"the corners lie in {least} to {most}; patches of {by(self.size)} in images of "
                 f"{by(images.shape[2:])} need corners from [0, 0] to {[rows - 1, columns - 1]}"
             )
-        return [(image, row, column) for image, own in enumerate(self.corners.tolist()) for row, column in own]
+        image = torch.arange(len(images)).repeat_interleave(self.corners.shape[1])
+        row, column = self.corners.flatten(0, 1).unbind(1)
+        return places_in(images, image, row, column, self.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,20 +241,45 @@ class LogProbability:
         return evaluate
 
 
-def _gather(images: Images, places: Sequence[Place], size: tuple[int, int]) -> Images:
-    """The patches ``[N, C, h, w]`` of ``images`` at ``places``."""
+def places_in(images: Images, image: Tensor, row: Tensor, column: Tensor, size: Sequence[int]) -> Places:
+    """What `gather` and `scatter` take for ``images`` and patches of ``size``, as suits the device of the images.
+
+    ``image``, ``row`` and ``column`` ``[N]``, whole numbers: which image, and the patch's first pixel.
+    """
+    where = images.device
+    if where.type == "cpu":
+        return list(zip(image.tolist(), row.tolist(), column.tolist(), strict=True))
+    return index_of(image.to(where), row.to(where), column.to(where), size)
+
+
+def index_of(image: Tensor, row: Tensor, column: Tensor, size: Sequence[int]) -> Index:
+    """The index of patches of ``size`` (h, w), from ``row`` and ``column`` on, of images ``image``: all ``[N]``."""
+    down, along = (torch.arange(length, device=row.device) for length in size)
+    return Index(image[:, None, None], row[:, None, None] + down[:, None], column[:, None, None] + along)
+
+
+def gather(images: Images, places: Places, size: Sequence[int]) -> Images:
+    """The patches ``[N, C, h, w]`` of ``size`` (h, w) of ``images`` at ``places``."""
+    if isinstance(places, Index):
+        return images.movedim(1, -1)[places].movedim(-1, 1)
     height, width = size
     return torch.stack([images[i, :, y : y + height, x : x + width] for i, y, x in places])
 
 
-def _scatter(images: Images, patches: Images, places: Sequence[Place], size: tuple[int, int]) -> None:
-    """Add ``patches`` ``[N, C, h, w]`` to ``images``, in place: the transpose of ``_gather``."""
+def scatter(images: Images, patches: Images, places: Places, size: Sequence[int]) -> None:
+    """Add ``patches`` ``[N, C, h, w]`` to ``images``, in place: the transpose of ``gather``."""
+    if isinstance(places, Index):
+        added = patches.movedim(1, -1).to(images.dtype)
+        images.movedim(1, -1).index_put_(places, added, accumulate=True)  # sorts first, so it is deterministic
+        return
     height, width = size
     for (i, y, x), patch in zip(places, patches, strict=True):
         images[i, :, y : y + height, x : x + width].add_(patch)
 
 
-def _chunks(places: Sequence[Place], most: int) -> Iterator[Sequence[Place]]:
+def _chunks(places: Places, most: int) -> Iterator[Places]:
+    if isinstance(places, Index):
+        return map(Index, *(part.split(most) for part in places))
     return (places[start : start + most] for start in range(0, len(places), most))
 
 

@@ -258,7 +258,7 @@ class AlgorithmD:
         else:
             start = torch.zeros((n, *self.shape), device=rng.device)
         revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
-        return {"descriptor": in_chunks(revise, start, images_per_chunk(self.shape))}
+        return {"descriptor": in_chunks(revise, start, images_per_chunk(self.shape, rng.device))}
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Nothing to do after learning."""

@@ -148,13 +148,21 @@ class AlgorithmG:
         return State(0, generator, average, self.plan.update.init(generator), latents)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:
-        """One pass of G1 and G2 over a batch."""
+        """One pass of G1 and G2 over a batch.
+
+        Raises ``InputError`` for indices beyond ``observations``, and as `reconstruction` does.
+        """
         plan, t = self.plan, state.iteration
+        last = {image: row for row, image in enumerate(batch.indices.tolist())}  # a small set comes twice in a batch
+        if max(last) >= self.observations:
+            raise InputError(
+                f"the batch holds image {max(last)}, and this learner was made for {self.observations} observations; "
+                "give it the number of images in the data"
+            )
         before = state.latents[batch.indices]
         latents = langevin_inference(
             state.generator, batch.images, before, plan.noise_std, plan.latent_step_size, plan.inference_steps, rng
         )
-        last = {image: row for row, image in enumerate(batch.indices.tolist())}  # a small set comes twice in a batch
         state.latents[list(last)] = latents[list(last.values())]
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
         results = [

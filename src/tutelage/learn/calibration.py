@@ -33,7 +33,8 @@ def calibrate(
     if norms:
         if chunk is None:
             one = generator.eval()(torch.zeros((1, *latent_shape), device=rng.device))
-            chunk = max(2, least, images_per_chunk(tuple(one.shape[1:])))  # one alone would not show how they differ
+            suits = images_per_chunk(tuple(one.shape[1:]), rng.device)
+            chunk = max(2, least, suits)  # one alone would not show how they differ
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()

@@ -10,13 +10,18 @@ from torch import Tensor, nn
 
 from ..types import Images, Latents
 
-_VALUES = 1_000_000  # per chunk: 325 images of 32x32 in colour, 5 of 256x256
+_VALUES = 1_000_000  # per chunk, on a CPU: 325 images of 32x32 in colour, 5 of 256x256
 _MOST = 500
+_VALUES_ELSEWHERE = 16 * _VALUES  # a GPU is only busy with many, and a small one holds some hundred maps of these
+_MOST_ELSEWHERE = 4_000
 
 
-def images_per_chunk(shape: tuple[int, ...]) -> int:
-    """How many images of ``shape`` (``(C, *space)``) to treat together: 1 to 500."""
-    return max(1, min(_MOST, _VALUES // max(1, math.prod(shape))))
+def images_per_chunk(shape: tuple[int, ...], device: torch.device | str = "cpu") -> int:
+    """How many images of ``shape`` (``(C, *space)``) to treat together on ``device``: 1 to 500 on a CPU, 1 to 4 000
+    elsewhere."""
+    on_cpu = torch.device(device).type == "cpu"
+    values, most = (_VALUES, _MOST) if on_cpu else (_VALUES_ELSEWHERE, _MOST_ELSEWHERE)
+    return max(1, min(most, values // max(1, math.prod(shape))))
 
 
 def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int) -> Tensor:
@@ -28,5 +33,5 @@ def generate(generator: nn.Module, latents: Latents) -> Images:
     """The images of ``latents``, without gradients, in chunks that suit their size."""
     with torch.no_grad():
         first = generator(latents[:1])
-        chunk = images_per_chunk(tuple(first.shape[1:]))
+        chunk = images_per_chunk(tuple(first.shape[1:]), latents.device)
         return in_chunks(generator, latents, chunk)

@@ -197,7 +197,7 @@ class CoopNets:
         return state, record
 
     def pictures(self, state: State, record: Record) -> dict[str, Images]:
-        """S1, S2 and S3 of this iteration (CoopNets §1.4)."""
+        """S1, S2 and S3 of this iteration (CoopNets §3.1)."""
         with torch.no_grad():
             reconstructed = copy.deepcopy(state.generator)(record.latents)
         return {"initial": record.initial, "revised": record.revised, "reconstructed": reconstructed}
@@ -212,7 +212,7 @@ class CoopNets:
         """``steps`` steps of Langevin revision of given images by the descriptor learned."""
         energy = Tilt(reference_energy(self.plan.reference_std), state.descriptor)
         kernel = revision_kernel(self.plan, state.iteration)
-        chunk = images_per_chunk(tuple(images.shape[1:]))
+        chunk = images_per_chunk(tuple(images.shape[1:]), images.device)
         return in_chunks(lambda part: langevin_revision(energy, part, kernel, steps, rng)[0], images, chunk)
 
     def finish(self, state: State, rng: torch.Generator) -> State:

@@ -14,9 +14,9 @@ An iteration of the learner is one update of the classifier or one step of synth
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -570,8 +570,14 @@ class Igm:
         state.start = saved["start"]
         if saved["chance"] is not None:
             state.chance = torch.Generator(device).manual_seed(state.seed)
-            with contextlib.suppress(RuntimeError):  # another kind of device: its generators have no common state
+            try:
                 state.chance.set_state(saved["chance"].cpu())
+            except RuntimeError:  # generators of two kinds of device have no common state
+                warnings.warn(
+                    "the checkpoint was written in the middle of a synthesis on another kind of device, so where "
+                    "learning goes on from it the random numbers of this round are others",
+                    stacklevel=2,
+                )
         if saved["chain"] is not None:
             fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
             state.chain = _chain_from(fresh, saved["chain"])

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..data import from_uint8
+from ..energy.patches import gather, places_in
 from ..types import Images
 
 Kept = TypeVar("Kept")
@@ -86,8 +87,9 @@ def draw_negatives(
     weights = recency_weights(rounds, recency).to(rng.device)
     chosen = torch.multinomial(weights, count, replacement=True, generator=rng).tolist()
     kept = {number: store.negatives(number) for number in set(chosen)}
-    counts = [len(kept[number]) for number in chosen]
-    images, rows, columns = _places(counts, kept[chosen[0]].shape[2:], patch, rng)
+    counts = torch.tensor([len(kept[number]) for number in chosen], device=rng.device)
+    places = _places(counts, count, kept[chosen[0]].shape[2:], patch, rng)
+    images, rows, columns = (part.tolist() for part in places)
     cut = [
         kept[number][i, :, y : y + patch[0], x : x + patch[1]]
         for number, i, y, x in zip(chosen, images, rows, columns, strict=True)
@@ -97,23 +99,20 @@ def draw_negatives(
 
 def draw_patches(images: Images, count: int, patch: Sequence[int], rng: torch.Generator) -> Images:
     """``count`` patches of ``images``, ``[count, C, *patch]``, uniformly over images and places, with replacement."""
-    chosen, rows, columns = _places([len(images)] * count, images.shape[2:], patch, rng)
-    return torch.stack(
-        [images[i, :, y : y + patch[0], x : x + patch[1]] for i, y, x in zip(chosen, rows, columns, strict=True)]
-    )
+    places = _places(len(images), count, images.shape[2:], patch, rng)
+    return gather(images, places_in(images, *places, patch), patch)
 
 
 def _places(
-    counts: Sequence[int], space: Sequence[int], patch: Sequence[int], rng: torch.Generator
-) -> tuple[list[int], list[int], list[int]]:
-    """Image (of as many as ``counts`` says), row and column of each patch."""
+    choices: Tensor | int, count: int, space: Sequence[int], patch: Sequence[int], rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Image (of as many as ``choices`` says, one number or ``[count]``), row and column of each patch: ``[count]``."""
 
-    def uniform(choices: Tensor | int) -> list[int]:
-        fractions = torch.rand(len(counts), generator=rng, device=rng.device, dtype=torch.float64)
-        return (fractions.cpu() * choices).long().tolist()
+    def uniform(choices: Tensor | int) -> Tensor:
+        return (torch.rand(count, generator=rng, device=rng.device, dtype=torch.float64) * choices).long()
 
     rows, columns = (whole - part + 1 for whole, part in zip(space, patch, strict=True))
-    return uniform(torch.tensor(counts)), uniform(rows), uniform(columns)
+    return uniform(choices), uniform(rows), uniform(columns)
 
 
 def _kept(rounds: Mapping[int, Kept], number: int) -> Kept:

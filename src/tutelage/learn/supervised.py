@@ -55,8 +55,14 @@ class Record(NamedTuple):
     batch_accuracy: Tensor
     """The fraction of the batch whose class was named right, before the update."""
     recogniser_lr: float
-    mistaken: Images
-    """The images of the batch whose class was not; there may be none."""
+    observed: Images
+    right: Tensor
+    """``[B]`` bool: the images whose class was named right."""
+
+    @property
+    def mistaken(self) -> Images:
+        """The images of the batch whose class was not; there may be none. To ask for them waits for the device."""
+        return self.observed[~self.right]
 
 
 def check_labels(labels: Tensor, observations: int, classes: int) -> None:
@@ -110,12 +116,13 @@ class Supervised:
         loss.backward()
         state.optimiser.step()
         right = logits.detach().argmax(1) == classes
-        record = Record(loss.detach(), right.double().mean(), lr, batch.images[~right])
+        record = Record(loss.detach(), right.double().mean(), lr, batch.images, right)
         return State(state.iteration + 1, state.recogniser, state.optimiser), record
 
     def pictures(self, state: State, record: Record) -> dict[str, Images]:
         """The images of this batch whose class was named wrongly, where there are any."""
-        return {"mistaken": record.mistaken} if len(record.mistaken) else {}
+        mistaken = record.mistaken
+        return {"mistaken": mistaken} if len(mistaken) else {}
 
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """Nothing: what was learned makes no images. Raises ``InputError``, always."""

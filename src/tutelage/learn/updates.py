@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..checks import InputError
 
@@ -207,7 +208,8 @@ def average_towards(average: nn.Module, live: nn.Module, decay: float) -> None:
 
     Buffers (running statistics) are copied. A decay of 0 copies everything.
     """
-    for mine, theirs in zip(average.parameters(), live.parameters(), strict=True):
-        mine.lerp_(theirs, 1 - decay)
+    averages, now = tuple(average.parameters()), tuple(live.parameters())
+    if averages:  # all at once, where the device can
+        get_ema_multi_avg_fn(decay)(averages, now, None)
     for mine, theirs in zip(average.buffers(), live.buffers(), strict=True):
         mine.copy_(theirs)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..tf32 import no_tf32
 from . import weights as files
 from .extractors import Extractor, sized
 from .quantised_graph import Graph, Operation
@@ -106,6 +107,7 @@ def efficientnet_lite0(
         InputError: the package is not installed, the file is missing or not the published one; a size that is no
             multiple of 32.
     """
+    no_tf32(device)
     name = sized("efficientnet-lite0", size)
     if path is None:
         path = files.installed(PACKAGE, FILE, "install it with: pip install 'tutelage[efficientnet]'")

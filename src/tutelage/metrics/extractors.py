@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks import InputError
+from ..tf32 import no_tf32
 from ..types import Images
 from . import quantised_graph
 
@@ -45,6 +46,7 @@ class Extractor:
         device: where ``function`` computes.
         head: ``[B, d]`` features to ``[B, K]`` class logits; None for a network that is no classifier.
         channels: 3, or 1 for a network that takes grey images alone.
+        bias: ``[K]``, that of the last layer where ``head`` leaves it out, as the Inception Score is defined.
         published: whether these are the network and the weights that the name FID stands for.
     """
 
@@ -57,6 +59,7 @@ class Extractor:
     head: Callable[[Tensor], Tensor] | None = field(default=None, repr=False, compare=False)
     channels: int = 3
     published: bool = False
+    bias: Tensor | None = field(default=None, repr=False, compare=False)
 
     @property
     def distance(self) -> str:
@@ -95,8 +98,17 @@ class Extractor:
         """How many classes it tells apart. Raises ``InputError`` where the network is no classifier."""
         return self.logits(torch.zeros(1, self.dimension, device=self.device)).shape[1]
 
+    def class_logits(self, features: Tensor) -> Tensor:
+        """``logits`` with the last layer's bias, so that their softmax is what the network holds for probable.
+
+        Raises ``InputError`` where the network is no classifier.
+        """
+        logits = self.logits(features)
+        return logits if self.bias is None else logits + self.bias
+
     def logits(self, features: Tensor) -> Tensor:
-        """Class logits ``[B, K]`` of features ``[B, d]`` that this extractor gave, one number for each class.
+        """Class logits ``[B, K]`` of features ``[B, d]`` that this extractor gave, one number for each class, as the
+        Inception Score takes them: without ``bias``.
 
         Raises ``InputError`` where the network is no classifier.
         """
@@ -150,6 +162,7 @@ def mobilenet_v2(path: Path | str, size: int = 128, device: torch.device | str =
         InputError: the file is missing, cannot be read, or does not hold a network that gives features at this
             size; a size that is no multiple of 32.
     """
+    no_tf32(device)
     name = sized("mobilenetv2", size)
     graph = quantised_graph.read(path, device)
     try:

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks import InputError
+from ..tf32 import no_tf32
 from ..types import Images
 from . import weights as files
 from .extractors import Extractor
@@ -208,7 +209,8 @@ def _pooled(x: Tensor, pool: Pool) -> Tensor:
 def inception_2015(path: Path | str | None = None, device: torch.device | str = "cpu") -> Extractor:
     """The 2048 features of the Inception network of 2015, and the logits of its 1008 classes.
 
-    The logits are without the last layer's bias, as the Inception Score takes them (Salimans et al. 2016, their code).
+    The logits are without the last layer's bias, as the Inception Score takes them (Salimans et al. 2016, their code);
+    `Extractor.class_logits` adds it.
     The extractor is called ``inception-2015`` and its distance FID where the file is the published one, bit for bit;
     other weights of the same shapes are ``inception-`` and the first digits of their digest.
 
@@ -219,6 +221,7 @@ def inception_2015(path: Path | str | None = None, device: torch.device | str = 
     Raises:
         InputError: the file is missing, damaged, TorchScript, or of another network.
     """
+    no_tf32(device)
     found = files.read(_in_hub() if path is None else path, _NEEDED)
     weights = files.state_dict(found, shapes(), _NEEDED, device)
     convs, top = folded(weights), weights["fc.weight"]
@@ -232,6 +235,7 @@ def inception_2015(path: Path | str | None = None, device: torch.device | str = 
         torch.device(device),
         head=lambda vectors: functional.linear(vectors, top),
         published=published,
+        bias=weights["fc.bias"],
     )
 
 

@@ -177,6 +177,6 @@ def _skimage() -> Any:
         import skimage.metrics
     except ImportError as error:
         raise InputError(
-            "structural similarity needs scikit-image, which is not installed; pip install tutelage[ssim]"
+            "structural similarity needs scikit-image, which is not installed; pip install 'tutelage[ssim]'"
         ) from error
     return skimage.metrics

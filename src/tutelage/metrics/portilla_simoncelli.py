@@ -154,6 +154,6 @@ def _plenoptic() -> ModuleType:
     except ImportError:
         raise InputError(
             "Portilla-Simoncelli statistics need plenoptic, which is not installed; "
-            "`pip install tutelage[textures]` brings it"
+            "`pip install 'tutelage[textures]'` brings it"
         ) from None
     return plenoptic

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from .. import plain_pickle
 from ..checks import InputError
+from ..tf32 import no_tf32
 from ..types import Images
 from . import weights as files
 from .extractors import Extractor, sized
@@ -109,6 +110,7 @@ def load_vgg16(path: Path | str | None = None, device: torch.device | str = "cpu
 
     Raises ``InputError`` where the package is not installed, or the file is missing or not the published one.
     """
+    no_tf32(device)
     if path is None:
         path = files.installed(PACKAGE, FILE, _ADVICE)
     found = files.read(path, _NEEDED)
@@ -132,6 +134,7 @@ def load_vgg19(path: Path | str, device: torch.device | str = "cpu") -> Vgg:
 
     Raises ``InputError`` where the file is missing or damaged, or holds no such network.
     """
+    no_tf32(device)
     found = files.read(path, _NEEDED_19)
     tensors = files.tensors(found, _NEEDED_19, device)
     places, below, number = [], 3, 0  # of the convolutions in a list in which ReLU and pooling have places too

@@ -36,15 +36,27 @@ def arithmetic(precision: Precision, device: torch.device | str) -> Precision:
     """What layers best compute in on ``device`` where ``precision`` is wished for.
 
     That is ``precision``, but float32 instead of bfloat16 on a processor that has to emulate it (of x86 any without
-    AVX-512 BF16 or AMX): a convolution takes some twenty times as long there as in float32.
+    AVX-512 BF16 or AMX): a convolution takes some twenty times as long there as in float32. NVIDIA's GPUs emulate it
+    below compute capability 8.0; of a GPU that is not there to be asked the best is believed.
 
     Raises ``InputError`` for a name that is not known.
     """
-    if compute_dtype(precision) == torch.float32 or torch.device(device).type != "cpu":
+    if compute_dtype(precision) == torch.float32:
         return precision
-    known = torch.cpu.get_capabilities()
-    native = torch.backends.mkldnn.is_available() and any(known.get(name, False) for name in _BFLOAT16)
+    where = torch.device(device)
+    native = _native_on_cpu() if where.type == "cpu" else _native_on_gpu(where)
     return precision if native else "float32"
+
+
+def _native_on_cpu() -> bool:
+    known = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and any(known.get(name, False) for name in _BFLOAT16)
+
+
+def _native_on_gpu(where: torch.device) -> bool:
+    if where.type != "cuda" or torch.version.hip is not None or not torch.cuda.is_available():
+        return True
+    return torch.cuda.get_device_capability(where) >= (8, 0)
 
 
 def check_layers(

@@ -90,6 +90,15 @@ class VideoDescriptorSpec:
         )
 
     @property
+    def reach(self) -> int:
+        """How many frames before and after it the gradient of f at a frame depends on, at most: Σ (frames − 1) · the
+        strides in time below. Nearer than that to the ends, it depends on where the video ends."""
+        reach, step = 0, 1
+        for conv in self.convs:
+            reach, step = reach + (conv.frames - 1) * step, step * conv.frame_stride
+        return reach
+
+    @property
     def map_sizes(self) -> list[tuple[int, int]]:
         """(height, width) of the maps that each layer takes, from the frames up."""
         sizes = [self.shape[2:]]

@@ -72,5 +72,5 @@ def by_name(name: str) -> Recipe:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise InputError(f"there is no recipe {name!r}{hint}; `tutelage list` shows them all: {', '.join(known)}")
+    hint, every = (f" (did you mean {near[0]}?)", "") if near else ("", f": {', '.join(known)}")
+    raise InputError(f"there is no recipe {name!r}{hint}; `tutelage list` shows them all{every}")

@@ -9,7 +9,7 @@ from ..learn.updates import Adam, RMSprop
 from ..nets import ClassifierSpec, GeneratorSpec, presets
 from .benchmarks import CIFAR10
 from .mnist import COOPNETS_MNIST
-from .objects import SCENE64
+from .objects import FACES_QUICK, SCENE64
 from .recipe import Recipe
 from .texture import TEXTURE_QUICK
 
@@ -123,6 +123,26 @@ DCGAN_SCENE64 = replace(
         "generator.slope": "as coopnets/scene64: leaky ReLU .2 (DCGAN: ReLU)",
         "classifier": "DCGAN: 64, 128, 256, 512 filters of 5x5, sub-sampling 2; one logit",
         "plan.iterations": "as coopnets/scene64",
+    },
+)
+
+DCGAN_FACES_QUICK = replace(
+    DCGAN_SCENE64,
+    name="dcgan/faces64-quick",
+    data=FACES_QUICK.data,
+    generator=replace(presets.QUICK_FACES_GENERATOR, init_std=_INIT),
+    classifier=replace(presets.IGM_CLASSIFIER_64, channels=(32, 64, 128, 256)),
+    plan=replace(DCGAN_SCENE64.plan, iterations=4_500, batch_size=32),
+    checkpoint_every=250,
+    keep_every=None,
+    sources={
+        **DCGAN_SCENE64.sources,
+        "data": "as coopnets/faces64-quick: mirrored at random",
+        "generator": "as coopnets/faces64-quick",
+        "generator.slope": "as coopnets/faces64-quick: leaky ReLU .2 (DCGAN: ReLU)",
+        "classifier": "half the filters of DCGAN's: 32, 64, 128, 256 of 5x5, sub-sampling 2; one logit",
+        "plan.iterations": "as coopnets/faces64-quick",
+        "plan.batch_size": "as coopnets/faces64-quick: 32",
     },
 )
 
@@ -301,6 +321,7 @@ ADVERSARIAL: tuple[Recipe, ...] = (
     DCGAN_CIFAR10,
     WGAN_GP_CIFAR10,
     DCGAN_SCENE64,
+    DCGAN_FACES_QUICK,
     DCGAN_TEXTURE,
 )
 """Every recipe of this kind."""

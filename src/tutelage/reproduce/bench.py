@@ -60,9 +60,7 @@ def trained(
     is kept), ``InputError`` where the run that is there learned from other images or by other networks, and what
     `tutelage.run.train.train` raises.
     """
-    stem = recipe.name.replace("/", "-")
-    of = f"seed{bench.seed}" if own_length else f"{bench.minutes:g}min-seed{bench.seed}"
-    path = bench.out / "models" / f"{stem}-{of}"
+    path = bench.out / "models" / run_name(bench, recipe, own_length)
     introspective = isinstance(recipe.plan, igm.Plan)
     if not (path / "recipe.json").exists():
         chosen = replace(recipe, seed=bench.seed)
@@ -83,6 +81,12 @@ def trained(
     if ending == "interrupt":
         raise KeyboardInterrupt
     return open_run(path)
+
+
+def run_name(bench: Bench, recipe: Recipe, own_length: bool = False) -> str:
+    """What the run of ``recipe`` is called among the models of the bench."""
+    of = f"seed{bench.seed}" if own_length else f"{bench.minutes:g}min-seed{bench.seed}"
+    return f"{recipe.name.replace('/', '-')}-{of}"
 
 
 def _check_same(run: RunFolder, recipe: Recipe) -> None:
@@ -106,7 +110,8 @@ def within(
 
     Some are timed, for a fiftieth of the budget, and thrown away. An average of the generator's weights forgets in a
     twentieth of its iterations what it began with, or faster where the recipe says so: with few iterations, it would
-    still be an average with the weights that nothing was learned by.
+    still be an average with the weights that nothing was learned by. Noise that ends within the recipe's iterations
+    (``noise_until``) ends at the same part of these.
     """
     learner = build(recipe, len(observed), device, labels=labels)
     give_mean_frame(learner, observed)
@@ -133,6 +138,9 @@ def within(
     most = max(0.0, 1 - _MEMORY / max(1, moves))
     if decay is not None and decay > most:
         changes["ema_decay"] = most
+    until = getattr(recipe.plan, "noise_until", None)
+    if until is not None:
+        changes["noise_until"] = round(until * iterations / recipe.plan.iterations)
     plan = replace(recipe.plan, **changes)
     return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
 

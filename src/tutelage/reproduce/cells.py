@@ -14,11 +14,13 @@ from .page import Table, write
 
 
 class Cells(NamedTuple):
-    """Cells that are filled together: the names of their entries, how to make these, and the SHA-256 of their data."""
+    """Cells that are filled together: the names of their entries, how to make these, the SHA-256 of their data, and the
+    run that they are of, as `tutelage.reproduce.bench.run_name` calls it."""
 
     names: Sequence[str]
     make: Callable[[], Iterable[Entry]]
     data_sha256: str | None = None
+    run: str | None = None
 
 
 def tabulate(bench: Bench, name: str, table: Table, groups: Iterable[Cells]) -> Iterator[Entry]:
@@ -43,15 +45,20 @@ def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Ent
     A model that diverged, or cannot make anything by the end of its budget, has entries without a value, which say so
     in ``failed``.
 
-    Raises ``InputError`` where ``results`` was made within another budget or from another seed, or of other data, and
-    what making raises, but for these two.
+    Raises ``InputError`` where ``results`` was made within another budget or from another seed, of other data or by
+    another model, and what making raises, but for these two.
     """
     known = read(results, bench)
-    for names, make, sha256 in groups:
+    for names, make, sha256, run in groups:
         of_others = (name for name in names if known.get(name, {}).get("data_sha256", sha256) != sha256)
         if sha256 is not None and (other := next(of_others, None)) is not None:
             raise InputError(
                 f"{results} has {other!r} of other data than are given now; name another --out, or give the same data"
+            )
+        by_others = (name for name in names if run is not None and known.get(name, {}).get("run", run) != run)
+        if (other := next(by_others, None)) is not None:
+            raise InputError(
+                f"{results} has {other!r} by the run {known[other]['run']}, and {run} is asked for; name another --out"
             )
         if not all(name in known for name in names):
             for entry in _made(names, make):

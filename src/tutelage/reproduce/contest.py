@@ -14,7 +14,7 @@ from ..recipes import Recipe
 from ..run.evaluate import algorithm_of, measure_beside, measure_models
 from ..run.measures import Measure
 from ..run.results import Entry
-from .bench import Bench, about, trained
+from .bench import Bench, about, run_name, trained
 from .cells import Cells
 
 
@@ -62,7 +62,8 @@ def contest(
         yield Cells(names, partial(_beside, bench, measure, splits), splits.train.sha256)
     for contender in contenders:
         names = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
-        yield Cells(names, partial(_models, bench, contender, splits, measures), splits.train.sha256)
+        made_by = run_name(bench, contender.recipe, contender.own_length)
+        yield Cells(names, partial(_models, bench, contender, splits, measures), splits.train.sha256, made_by)
 
 
 def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Entry]:

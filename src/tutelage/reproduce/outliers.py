@@ -48,7 +48,9 @@ def igm_outliers(
     does.
     """
     if not outliers:
-        raise InputError("no outliers were given; name a folder of other pictures, or of files like MNIST's")
+        raise InputError(
+            "no outliers were given; give a folder of other pictures, or of files like MNIST's, with --outliers"
+        )
     splits = data.load(model.recipe.data, path)
     if splits.test is None:
         raise InputError("the data have no test images; outliers need some to be told from: give data that have them")

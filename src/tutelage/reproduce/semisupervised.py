@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from .. import data
 from ..data import Labels, Splits
-from ..recipes import by_name
+from ..recipes import Recipe, by_name
 from ..run.probing import networks_of, probe_entry, probed
 from ..run.results import Entry
-from .bench import Bench, about, trained
+from .bench import Bench, about, run_name, trained
 from .cells import Cells, tabulate
 from .contest import Contender, chosen
 from .page import Column, Quoted, Table
 
+
+def _dcgan(cascade: Recipe, like: str) -> Contender:
+    """DCGAN whose discriminator is the classifier of ``cascade``, so that both have as many features."""
+    recipe = by_name(like)
+    name, said = cascade.name.replace("igm/", "dcgan/"), {"classifier": f"as {cascade.name}"}
+    return Contender(
+        replace(recipe, name=name, classifier=cascade.classifier, sources={**recipe.sources, **said}),
+    )
+
+
+_DIGITS, _OBJECTS = by_name("igm/mnist28-quick"), by_name("igm/cifar32-quick")
 CONTENDERS = {
-    "MNIST": (Contender(by_name("igm/mnist28-quick")), Contender(by_name("dcgan/mnist"))),
-    "CIFAR-10": (Contender(by_name("igm/cifar32-quick")), Contender(by_name("dcgan/cifar10"))),
+    "MNIST": (Contender(_DIGITS), _dcgan(_DIGITS, "dcgan/mnist-quick")),
+    "CIFAR-10": (Contender(_OBJECTS), _dcgan(_OBJECTS, "dcgan/cifar10")),
 }
 _SOURCE = "the paper's §4.5, on SVHN with the full recipe and 14 336 features"
 QUOTED = (
@@ -28,7 +40,8 @@ QUOTED = (
 _WORDS = """\
 The fraction of test images that an L2-SVM gets wrong, fitted to few labelled images (mean over {repeats} random sets of
 them ± standard error of that mean; the paper's ± is the standard deviation), by the features of the last three
-convolution layers. Each model learned for {minutes:g} minutes without labels. Untrained features are those of the same
+convolution layers, which are of one shape in all networks of a set. Each model learned for {minutes:g} minutes without
+labels. Untrained features are those of the same
 network before learning. C is chosen on images that are neither drawn from nor reported on."""
 
 
@@ -102,4 +115,4 @@ def _cells(
     for model in models:
         kinds = (f"{model.algorithm} features", f"untrained {model.algorithm} features")
         names = [f"{kind} on {name} {_measure(count)}" for kind in kinds for count in labelled]
-        yield Cells(names, partial(features, model), splits.train.sha256)
+        yield Cells(names, partial(features, model), splits.train.sha256, run_name(bench, model.recipe))

@@ -1,6 +1,6 @@
 """The numbers of a run for TensorBoard, where it is installed; the journal has them in any case.
 
-    pip install tutelage[tensorboard]        then: tensorboard --logdir RUN/tensorboard
+    pip install 'tutelage[tensorboard]'        then: tensorboard --logdir RUN/tensorboard
 
 Records are written one by one by this process, not by a thread of TensorBoard's, so that a full disk ends the run
 with the same sentence as everywhere else.

@@ -35,6 +35,7 @@ from ..nets import (
 from ..nets.blocks import Precision, arithmetic
 from ..recipes import Recipe
 from ..rng import stream
+from ..tf32 import no_tf32
 from ..types import Learner
 from .rounds import OnDisk
 
@@ -61,7 +62,7 @@ def build(
     Raises ``InputError`` where the recipe lacks a network, or ``initial`` or ``labels`` do not fit.
     """
     precision = precision or arithmetic(recipe.precision, device)
-    torch.backends.cudnn.allow_tf32 = False
+    no_tf32()  # whatever the device: a network may be moved
     descriptor = generator = classifier = recogniser = None
     if recipe.descriptor is not None:
         descriptor = _descriptor(recipe.descriptor, recipe.seed, precision).to(device)
@@ -85,6 +86,7 @@ def build(
         case supervised.Plan() as plan, _, _, _ if recogniser is not None:
             if labels is not None:
                 supervised.check_labels(labels, observations, recogniser.spec.classes)
+                labels = labels.to(device, torch.long)
             return supervised.Supervised(plan, recogniser, labels)
         case vae.Plan() as plan, _, Generator(), _ if recipe.encoder is not None:
             encoder = Encoder(recipe.encoder, stream(recipe.seed, "init", "encoder"), precision).to(device)

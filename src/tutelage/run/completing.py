@@ -64,7 +64,7 @@ def complete(
     """
     began, parts = time.perf_counter(), []
     masks = mask.expand(len(images), *mask.shape[1:])
-    size = max(1, images_per_chunk(images.shape) // plan.chains)
+    size = max(1, images_per_chunk(images.shape, rng.device) // plan.chains)
     with tqdm(total=len(images) * plan.steps, desc="completing", unit="step", dynamic_ncols=True) as bar:
         for start in range(0, len(images), size):
             rows = slice(start, start + size)

@@ -109,13 +109,16 @@ def _bytes_of(nested: Any) -> int:
 
 
 def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> float:
-    """Seconds of one iteration on this machine, from a few iterations on few images.
+    """Seconds of one iteration on this machine, from a few iterations, on a CPU on few images.
 
-    The time of an iteration is taken as a fixed part and a part that grows with the number of images; both are
-    read off two sizes that are small enough to be tried in seconds, by the faster of two runs each. Of an introspective
+    There the time of an iteration is taken as a fixed part and a part that grows with the number of images; both are
+    read off two sizes that are small enough to be tried in seconds, by the faster of two runs each. On another device
+    as many images as are wanted are tried: a few take as long there as many do. Of an introspective
     model it is an update of the classifier that is timed; a step of synthesis takes about as long.
     """
     wanted = max(getattr(recipe.plan, "chains", 1), getattr(recipe.plan, "patches", None) or recipe.plan.batch_size)
+    if torch.device(device).type != "cpu":
+        return _seconds_of_step(recipe, wanted, device)
     few, more = min(wanted, 4), min(wanted, 16)
     slow = _seconds_of_step(recipe, more, device)
     if more == wanted or few == more:

@@ -158,7 +158,7 @@ def class_measures(
     Raises ``InputError`` for an extractor that is no classifier and, when they are taken, for one without this class.
     """
     sets = _classified(splits, extractor, samples, seed, device)
-    scores = functools.lru_cache(maxsize=1)(lambda features: class_scores(extractor.logits(features), target))
+    scores = functools.lru_cache(maxsize=1)(lambda features: class_scores(extractor.class_logits(features), target))
 
     def fields(score: Average) -> dict[str, Any]:
         return {**score._asdict(), "class_index": target, **sets.facts}

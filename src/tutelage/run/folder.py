@@ -108,10 +108,16 @@ def claimed(path: Path) -> Iterator[Callable[[], None]]:
         raise
 
 
+def check_new(path: Path) -> None:
+    """Raises ``InputError`` where something is at ``path`` already that a new run would be mixed with."""
+    if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
+        going_on = f", or go on with it by `tutelage resume {path}`" if (path / "recipe.json").is_file() else ""
+        raise InputError(f"{path} is there already: name another --out{going_on}")
+
+
 def _make(path: Path) -> None:
     """An empty folder, but for its lock. Raises ``InputError`` where something is there already."""
-    if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
-        raise InputError(f"{path} is there already: name another --out, or go on with it by `tutelage resume {path}`")
+    check_new(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -40,6 +40,8 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
     names: list[str] = []
     parts: list[np.ndarray] = []
     for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; give a picture, a folder of pictures, or a .npy")
         if path.suffix == ".npy":
             parts.append(_array(path, spec)[:most])
             names += [f"{path.name}[{i}]" for i in range(len(parts[-1]))]

@@ -44,7 +44,7 @@ def accuracy_of_run(
         raise InputError("the data have no test images; an accuracy needs some to report on: give data that have them")
     recipe, facts, newest = run.recipe(), run.facts(), run.latest()
     classes = torch.as_tensor(labels.test, dtype=torch.long)
-    size = images_per_chunk(splits.test.shape)
+    size = images_per_chunk(splits.test.shape, device)
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         network, saved = _recogniser(run, path, device)
         rows = (slice(start, start + size) for start in range(0, len(splits.test), size))

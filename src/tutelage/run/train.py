@@ -6,10 +6,12 @@ import contextlib
 import functools
 import hashlib
 import math
+import os
 import shlex
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -152,8 +154,14 @@ def restore(
         words = saved["rng"].cpu()
         digest = hashlib.sha256(words.numpy().tobytes()).hexdigest()
     rng = stream(0, "moved", digest, device=device)
-    with contextlib.suppress(RuntimeError):
+    try:
         rng.set_state(words)
+    except RuntimeError:  # generators of two kinds of device have no common state
+        if to_learn:
+            warnings.warn(
+                f"{path} was written on another kind of device than {device}; from here its random numbers are others",
+                stacklevel=2,
+            )
     return state, rng, facts
 
 
@@ -375,8 +383,10 @@ def _interruptible() -> Iterator[Any]:
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
+            os.write(2, b"\nStopped at once; `tutelage resume` goes on from the last checkpoint.\n")
             raise KeyboardInterrupt
         asked = True
+        os.write(2, b"\nStopping after this iteration, then saving. Once more stops at once, without saving.\n")
 
     signals = (signal.SIGINT, signal.SIGTERM)
     try:
