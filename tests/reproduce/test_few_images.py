@@ -72,7 +72,7 @@ def runs(bench: Bench) -> dict[str, Any]:
 
 
 def test_table1(bench: Bench, pictures: Path) -> None:
-    assert [of.recipe.name for of in SCENE_MODELS] == ["coopnets/scene64", "dcgan/scene64", "vae/scene64"]
+    assert [of.recipe.name for of in SCENE_MODELS] == ["coopnets/scene-quick", "dcgan/scene-quick", "vae/scene-quick"]
     assert len(SCENES) == 10 and len(QUOTED) == 9 * 7
     entries = list(table1(bench, CORNER, pictures, ["alp", "lemon"], MODELS, DCGAN, (5, 2), 50))
     assert [entry["name"] for entry in entries] == [
@@ -179,7 +179,11 @@ TWO = ["lemon=3", "lifeboat=8"]
 
 
 def test_fig7(bench: Bench, pictures: Path) -> None:
-    assert [of.recipe.name for of in OBJECT_MODELS] == ["coopnets/object64", "dcgan/object64", "vae/object64"]
+    assert [of.recipe.name for of in OBJECT_MODELS] == [
+        "coopnets/object-quick",
+        "dcgan/object-quick",
+        "vae/object-quick",
+    ]
     list(fig7(bench, CORNER, pictures, TWO, MODELS, DCGAN, (6, 2), 20))
     table, learned = found(bench, "fig7"), runs(bench)
     assert sorted(learned) == [

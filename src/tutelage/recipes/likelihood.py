@@ -16,11 +16,12 @@ from ..nets.presets import (
     MNIST_DESCRIPTOR,
     MNIST_GENERATOR,
     QUICK_MNIST_DESCRIPTOR,
+    QUICK_SCENE_DESCRIPTOR,
     SCENE_DESCRIPTOR,
 )
 from .benchmarks import CIFAR10
 from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, QUICK_NETWORKS
-from .objects import SCENE64
+from .objects import SCENE64, SCENE_QUICK
 from .recipe import Recipe
 
 _NO_SETTINGS = "CoopNets' authors print no settings of what they compare with."
@@ -116,6 +117,20 @@ VAE_SCENE64 = replace(
     sources={
         **_sources_of(SCENE64, *_COMMON, *_GENERATOR, *_AVERAGED, "plan.batch_size"),
         **_VAE_SOURCES,
+    },
+)
+
+VAE_SCENE_QUICK = replace(
+    VAE_SCENE64,
+    name="vae/scene-quick",
+    data=SCENE_QUICK.data,
+    generator=SCENE_QUICK.generator,
+    encoder=replace(QUICK_SCENE_DESCRIPTOR, outputs=200, init_std=0.02),
+    plan=replace(VAE_SCENE64.plan, iterations=5_400, batch_size=32),
+    keep_every=None,
+    sources={
+        **VAE_SCENE64.sources,
+        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR, "plan.batch_size"),
     },
 )
 
@@ -230,6 +245,7 @@ LIKELIHOOD: tuple[Recipe, ...] = (
     VAE_MNIST_QUICK,
     VAE_CIFAR10,
     VAE_SCENE64,
+    VAE_SCENE_QUICK,
     FLOW_MNIST,
     FLOW_MNIST_QUICK,
     FLOW_CIFAR10,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..checks import InputError
 from ..data import Splits
 from ..metrics.extractors import Extractor
-from ..recipes import OBJECT64, by_name
+from ..recipes import by_name
 from ..run.feature_measures import class_measures
 from ..run.measures import Measure, similarity_measure
 from ..run.results import Entry
@@ -25,9 +25,10 @@ from .contest import Contender, chosen, contest
 from .page import Column, Curves, Table
 
 CONTENDERS = (
-    Contender(OBJECT64),
-    Contender(replace(by_name("dcgan/scene64"), name="dcgan/object64")),
-    Contender(replace(by_name("vae/scene64"), name="vae/object64")),
+    *(
+        Contender(replace(by_name(f"{of}/scene-quick"), name=f"{of}/object-quick"))
+        for of in ("coopnets", "dcgan", "vae")
+    ),
 )
 OBJECTS = {
     "n07749582": 951,  # lemon

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from ..metrics.extractors import Extractor
-from ..recipes import SCENE64, by_name
+from ..recipes import SCENE_QUICK, by_name
 from ..run.feature_measures import inception_measure
 from ..run.results import Entry
 from .bench import Bench
@@ -19,7 +19,7 @@ from .cells import check_facts, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Quoted, Table
 
-CONTENDERS = (Contender(SCENE64), Contender(by_name("dcgan/scene64")), Contender(by_name("vae/scene64")))
+CONTENDERS = (Contender(SCENE_QUICK), Contender(by_name("dcgan/scene-quick")), Contender(by_name("vae/scene-quick")))
 SCENES = {
     "n09193705": "alp",
     "n09246464": "cliff drop",
