@@ -419,7 +419,10 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "dry run over a run": ([*TRAIN[:2], "--dry-run", "--out", "{root}/coopnets"], r"coopnets is there already"),
     "dry run of no data": ([*TRAIN, "--dry-run", "--data", "{root}/absent.npy", *TINY], r"absent\.npy does not exist"),
-    "no time": ([*TRAIN, "--minutes", "0", "--data", "{root}/images.npy", *TINY], "--minutes is 0; it needs"),
+    "less than no time": (
+        [*TRAIN, "--minutes", "-1", "--data", "{root}/images.npy", *TINY],
+        "minutes is -1; it needs",
+    ),
     "out below a file": (
         ["train", "coopnets/mnist", "--data", "{root}/images.npy", "--out", "{root}/images.npy/x", *TINY],
         r"cannot be made \(Not a directory\)",

@@ -258,7 +258,7 @@ REFUSED = {
     ),
     "no picture to project": (
         ["project", "{root}/coopnets", "{root}/absent.png", "--out", "{root}/new"],
-        "absent.png cannot be read",
+        r"absent\.png does not exist; give a picture",
     ),
     "two of different sizes": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "{root}/small.png", "--out", "{root}/new"],

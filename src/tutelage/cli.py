@@ -113,7 +113,6 @@ def train(
     folder.check_new(out)
     _check_minutes(minutes)
     if dry_run:
-        print(describe(chosen))
         _estimate(chosen, data, _device(device), minutes)
         return 0
     splits = _load(chosen, data, download)
@@ -736,8 +735,8 @@ def _check_pictures(run: folder.RunFolder) -> None:
 
 
 def _check_minutes(minutes: float | None) -> None:
-    if minutes is not None and not minutes > 0:
-        raise InputError(f"--minutes is {minutes:g}; it needs to be more than 0")
+    if minutes is not None and not minutes >= 0:
+        raise InputError(f"--minutes is {minutes:g}; it needs to be 0, for one iteration, or more")
 
 
 def _check_count(name: str, value: int) -> None:
@@ -784,17 +783,20 @@ def _interpolation(
 
 
 def _estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: float | None) -> None:
-    for name, count in parameter_counts(recipe).items():
-        print(f"{name}: {count:,} parameters")
+    """What a dry run says. Data that are named and cannot be learned from are refused, as in training."""
+    observed, note = None, ""
     try:
-        observed, note = _load(recipe, path).train, ""
-        observations = len(observed)
-        print(f"learns from {observations:,} image(s): {observed.source}")
+        observed = _load(recipe, path).train
     except InputError as error:
         if path is not None:
             raise
-        observations, note = 0, f" (not counting the data: {error})"
-    needed = estimated_bytes(recipe, observations, device) / 1e6
+        note = f" (not counting the data: {error})"
+    print(describe(recipe))
+    for name, count in parameter_counts(recipe).items():
+        print(f"{name}: {count:,} parameters")
+    if observed is not None:
+        print(f"learns from {len(observed):,} image(s): {observed.source}")
+    needed = estimated_bytes(recipe, 0 if observed is None else len(observed), device) / 1e6
     print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
     seconds = estimated_seconds(recipe, device)
     whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
