@@ -8,7 +8,7 @@ from ..baselines import adversarial
 from ..learn.updates import Adam, RMSprop
 from ..nets import ClassifierSpec, GeneratorSpec, presets
 from .benchmarks import CIFAR10
-from .mnist import COOPNETS_MNIST
+from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK
 from .objects import FACES_QUICK, SCENE64, SCENE_QUICK
 from .recipe import Recipe
 from .texture import TEXTURE_QUICK
@@ -67,11 +67,18 @@ DCGAN_MNIST = Recipe(
 )
 
 _QUICK_GENERATOR = replace(presets.QUICK_MNIST_GENERATOR, init_std=_INIT)
-_QUICK_SOURCES = {
-    "generator": "as coopnets/mnist-quick",
-    "generator.slope": "as coopnets/mnist-quick: leaky ReLU .2 (DCGAN: ReLU)",
-    "plan.batch_size": "as coopnets/mnist-quick: 50",
-}
+
+
+def _as(ours: Recipe) -> dict[str, str]:
+    """Sources of what a quick baseline shares with our recipe."""
+    return {
+        "generator": f"as {ours.name}",
+        "generator.slope": f"as {ours.name}: leaky ReLU .2 (DCGAN: ReLU)",
+        "plan.iterations": f"as {ours.name}",
+        "plan.batch_size": f"as {ours.name}: {ours.plan.batch_size}",
+    }
+
+
 DCGAN_MNIST_QUICK = replace(
     DCGAN_MNIST,
     name="dcgan/mnist-quick",
@@ -81,9 +88,8 @@ DCGAN_MNIST_QUICK = replace(
     keep_every=None,
     sources={
         **DCGAN_MNIST.sources,
-        **_QUICK_SOURCES,
+        **_as(COOPNETS_MNIST_QUICK),
         "classifier": "half the filters of dcgan/mnist's; batch norm after all but the first; one logit",
-        "plan.iterations": "as coopnets/mnist-quick",
     },
 )
 
@@ -136,12 +142,9 @@ DCGAN_SCENE_QUICK = replace(
     keep_every=None,
     sources={
         **DCGAN_SCENE64.sources,
+        **_as(SCENE_QUICK),
         "data": "as coopnets/scene-quick: mirrored at random",
-        "generator": "as coopnets/scene-quick",
-        "generator.slope": "as coopnets/scene-quick: leaky ReLU .2 (DCGAN: ReLU)",
         "classifier": "half the filters of DCGAN's: 32, 64, 128, 256 of 5x5, sub-sampling 2; one logit",
-        "plan.iterations": "as coopnets/scene-quick",
-        "plan.batch_size": "as coopnets/scene-quick: 32",
     },
 )
 
@@ -153,11 +156,8 @@ DCGAN_FACES_QUICK = replace(
     plan=replace(DCGAN_SCENE_QUICK.plan, iterations=4_500),
     sources={
         **DCGAN_SCENE_QUICK.sources,
+        **_as(FACES_QUICK),
         "data": "as coopnets/faces64-quick: mirrored at random",
-        "generator": "as coopnets/faces64-quick",
-        "generator.slope": "as coopnets/faces64-quick: leaky ReLU .2 (DCGAN: ReLU)",
-        "plan.iterations": "as coopnets/faces64-quick",
-        "plan.batch_size": "as coopnets/faces64-quick: 32",
     },
 )
 
@@ -225,7 +225,7 @@ WGAN_MNIST_QUICK = replace(
     keep_every=None,
     sources={
         **WGAN_MNIST.sources,
-        **_QUICK_SOURCES,
+        **_as(COOPNETS_MNIST_QUICK),
         "descriptor": "as coopnets/mnist-quick",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist-quick has",
     },
