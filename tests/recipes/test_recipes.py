@@ -73,7 +73,7 @@ COUNTS |= {
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
     "dcgan/scene-quick": {"generator": 804_739, "discriminator": 1_082_625},
     "dcgan/faces64-quick": {"generator": 1_497_075, "discriminator": 1_082_625},
-    "dcgan/texture-quick": {"generator": 1_131_651, "discriminator": 4_315_649},
+    "dcgan/texture-quick": {"generator": 1_131_651, "discriminator": 1_082_625},
     "texture-nets/quick": {"generator": 71_203},
     "video/dynamic-texture": {
         "descriptor": (120 * 3 * 125 + 120) + (30 * 120 * 5 * 64**2 + 30) + (10 * 30 * 5 + 10),

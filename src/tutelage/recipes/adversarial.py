@@ -168,12 +168,14 @@ DCGAN_TEXTURE = replace(
     name="dcgan/texture-quick",
     data=TEXTURE_QUICK.data,
     generator=replace(_TEXTURE_GENERATOR, init_std=_INIT),
-    plan=replace(DCGAN_SCENE64.plan, ema_decay=0.99),
+    classifier=DCGAN_SCENE_QUICK.classifier,
+    plan=replace(DCGAN_SCENE_QUICK.plan, iterations=2_800, ema_decay=0.99),
     sources={
-        **DCGAN_SCENE64.sources,
+        **DCGAN_SCENE_QUICK.sources,
         "data": "as coopnets/texture-quick: crops of one picture",
         "generator": "as coopnets/texture-quick",
         "generator.slope": "as coopnets/texture-quick: leaky ReLU .2 (DCGAN: ReLU)",
+        "plan.iterations": "as coopnets/texture-quick",
     },
 )
 

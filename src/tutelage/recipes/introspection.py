@@ -14,7 +14,7 @@ from .recipe import Recipe
 
 _COMMON = {
     "precision": "ours: layers compute in bfloat16; weights, images and chains stay float32",
-    "classifier": "§4: the discriminator of DCGAN, 64, 128, 256, 512 filters of 5x5, sub-sampling 2; one logit",
+    "classifier": "§4: the discriminator of DCGAN, 64, 128, 256, 512 filters of 5x5, one logit; DCGAN: sub-sampling 2",
     "classifier.slope": "§4: leaky ReLU .2",
     "classifier.batch_norm": "§4: after every convolution but the first",
     "classifier.init_std": "the paper gives none; DCGAN: .02",
@@ -46,6 +46,11 @@ _ENOUGH = "A classification step ends by the running mean of its batches' cross-
 _PLACES = "Each image gets the same number of patches; the paper draws places over all images together."
 _SUM = "A pixel follows the sum over its patches, eq. (15); §3.4 averages them (plan.kernel.average_overlaps)."
 _TEXTURE = (_PLACES, _SUM, _ENOUGH, _BYTES)
+_CLIMB = "Synthesis climbs minus the cross-entropy to label 1 (authors' code); §3.2.2 climbs the logit."
+_AT_ONCE = (
+    "Synthesis steps by Adam .01 and ends a chain at the first cross-entropy of .62 or less (authors' code); §4.1 steps by "
+    ".1, and waits for a mean probability above ½ over 20 steps."
+)
 
 TEXTURE_PAPER = Recipe(
     name="igm/texture-paper",
@@ -117,7 +122,12 @@ TEXTURE_MEDIUM = replace(
         "plan.synthesis_steps": "ours: 300 (code: 500)",
         "plan.synthesis_batch": "ours: all at once",
     },
-    deviations=(*_TEXTURE, "Fewer filters, patches and pseudo-negatives, and momentum, for two cores and an hour."),
+    deviations=(
+        *_TEXTURE,
+        _CLIMB,
+        _AT_ONCE,
+        "Fewer filters, patches and pseudo-negatives, and momentum, for two cores and an hour.",
+    ),
 )
 
 TEXTURE = replace(
@@ -132,7 +142,12 @@ TEXTURE = replace(
         "classifier": "ours: three layers, on patches of 56x56, larger than the elements of most textures",
         "plan.rounds": "ours: more than five minutes on two cores allow (50 to 120); `--minutes 5` ends it",
     },
-    deviations=(*_TEXTURE, "A quick variant: a smaller picture, fewer layers, patches and pseudo-negatives."),
+    deviations=(
+        *_TEXTURE,
+        _CLIMB,
+        _AT_ONCE,
+        "A quick variant: a smaller picture, fewer layers, patches and pseudo-negatives, and momentum.",
+    ),
 )
 
 _WHOLE = {
@@ -171,6 +186,7 @@ FACES64 = Recipe(
         "1 000 pseudo-negatives a round; the paper gives no number.",
         _ENOUGH,
         _BYTES,
+        _CLIMB,
         "The whole picture is brought to 64x64; the paper cuts out the centre (authors' code: 108x108 of CelebA).",
     ),
 )
@@ -181,7 +197,7 @@ SVHN32 = replace(
     data=DataSpec(kind="svhn", size=(32, 32), channels=3),
     classifier=presets.IGM_CLASSIFIER_32,
     sources={**_WHOLE, "data": "§4.4: SVHN, 32x32"},
-    deviations=(*FACES64.deviations[:3], "Learns from the training set alone; the paper adds the extra set."),
+    deviations=(*FACES64.deviations[:4], "Learns from the training set alone; the paper adds the extra set."),
 )
 
 CIFAR32 = replace(
@@ -189,7 +205,7 @@ CIFAR32 = replace(
     name="igm/cifar32",
     data=DataSpec(kind="cifar10", size=(32, 32), channels=3),
     sources={**_WHOLE, "data": "ours: CIFAR-10 (the paper has none), as §4.4"},
-    deviations=FACES64.deviations[:3],
+    deviations=FACES64.deviations[:4],
 )
 
 MNIST28 = replace(
@@ -239,8 +255,10 @@ def single(recipe: Recipe) -> Recipe:
         sources={
             **recipe.sources,
             "plan.single": "§3.3",
+            "plan.exact": "ours: the logit alone, from draws of p_0 (plan.exact keeps p_0 in the energy)",
             "plan.synthesis_steps": "ours: the way from noise is longer than from the last round's pseudo-negatives",
         },
+        deviations=(*recipe.deviations, "Chains climb the logit alone; eqs. (13) and (14) have p_0 as a factor."),
     )
 
 

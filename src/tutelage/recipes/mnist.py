@@ -9,6 +9,7 @@ from ..learn import algorithm_d, algorithm_g, coopnets
 from ..learn.updates import Adam
 from ..nets.presets import MNIST_DESCRIPTOR, MNIST_GENERATOR, QUICK_MNIST_DESCRIPTOR, QUICK_MNIST_GENERATOR
 from .recipe import Recipe
+from .sources import COMMON_DEVIATIONS
 
 _DATA = DataSpec(kind="mnist", size=(28, 28), channels=1)
 
@@ -43,6 +44,8 @@ _GENERATOR_SOURCES = {
 _NETWORK_DEVIATIONS = (
     "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky: the authors' code.",
     "The generator makes one channel; §4.4 prints 3.",
+    COMMON_DEVIATIONS[1],
+    "Learns from 50 000 images, and 10 000 are left to choose by; the paper learns from 55 000.",
 )
 
 COOPNETS_MNIST = Recipe(
@@ -163,6 +166,7 @@ DESCRIPTOR_MNIST = Recipe(
     },
     deviations=(
         _NETWORK_DEVIATIONS[0],
+        *_NETWORK_DEVIATIONS[2:],
         "The learning rate falls along a cosine.",
         "The paper reports no descriptor alone on digits; these are the settings of its cooperative run.",
     ),

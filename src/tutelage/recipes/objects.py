@@ -116,6 +116,8 @@ SCENE_QUICK = replace(
         "A quick variant for half an hour: 32 chains, and rates of its own.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "Averages instead of strides, repeated pixels instead of transposed convolutions, 1 output instead of 100.",
+        "Sub-sampling 2 in all layers of the descriptor; half the generator's channels, and one more layer.",
+        "5 steps of revision instead of 10; pictures are mirrored at random.",
         *_QUICK_DEVIATIONS,
     ),
 )
@@ -153,7 +155,12 @@ SMALL_OBJECTS = Recipe(
         "plan.step_size": "§4.2: .005",
         "plan.reference_std": "§4.2: .016",
     },
-    deviations=(LEAKY_IN_THE_GENERATOR, *COMMON_DEVIATIONS[1:]),
+    deviations=(
+        "The descriptor has 64 and 128 filters and 2 outputs, and there are 2 latents: the authors' code. §4.2 prints 100 "
+        "and 64 filters and one output.",
+        LEAKY_IN_THE_GENERATOR,
+        *COMMON_DEVIATIONS[1:],
+    ),
 )
 
 FACES64 = replace(

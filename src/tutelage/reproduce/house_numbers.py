@@ -17,7 +17,9 @@ _CASCADE = by_name("igm/svhn32-quick")
 CONTENDERS = (
     Contender(_CASCADE),
     Contender(by_name("igm/svhn32-quick-single")),
-    Contender(replace(by_name("dcgan/cifar10"), name="dcgan/svhn32", data=_CASCADE.data)),
+    Contender(
+        replace(by_name("dcgan/cifar10"), name="dcgan/svhn32", data=_CASCADE.data, classifier=_CASCADE.classifier)
+    ),
 )
 
 
