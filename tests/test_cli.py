@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -435,6 +436,10 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "warp"],
         "device 'warp'",
     ),
+    "a device without random numbers": (
+        ["sample", "{root}/coopnets", "--out", "{root}/x.png", "--device", "meta"],
+        "device 'meta' cannot be used here",
+    ),
     "a layer without a stride": (
         [
             *("train", "coopnets/mnist", "--out", "{root}/new", "--set"),
@@ -478,7 +483,14 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["sample", "{root}/coopnets", "--out", "{root}/new/x.jpg"],
         r"ends in \.jpg; give a \.png, a \.npy",
     ),
-    "sample below a file": (["sample", "{root}/coopnets", "--out", "{root}/images.npy/x.png"], r"images\.npy.*: "),
+    "sample below a file": (
+        ["sample", "{root}/coopnets", "--out", "{root}/images.npy/x.png"],
+        r"x\.png cannot be written \(.*images\.npy is a file\); name another",
+    ),
+    "a walk below a file": (
+        ["interpolate", "{root}/coopnets", "--out", "{root}/images.npy/x.png"],
+        r"x\.png cannot be written \(.*images\.npy is a file\); name another",
+    ),
     "no samples": (
         ["sample", "{root}/coopnets", "-n", "0", "--out", "{root}/x.png"],
         "--n is 0; it needs to be 1 or more",
@@ -495,6 +507,10 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "evaluate without samples": (
         ["evaluate", "{root}/coopnets", "--metric", "parzen", "--samples", "0"],
         "--samples is 0",
+    ),
+    "an accuracy of samples": (
+        ["evaluate", "{root}/coopnets", "--metric", "accuracy", "--samples", "5"],
+        "accuracy takes no --samples, which is for parzen, fd, kd, precision, inception, texture, statistics; leave it",
     ),
     "interpolate without a generator": (["interpolate", "{root}/descriptor"], "this run has no generator"),
     "interpolate too briefly": (["interpolate", "{root}/coopnets", "--frames", "1"], "needs 2 frames or more, not 1"),
@@ -534,6 +550,41 @@ def test_mistakes_cost_one_sentence_and_change_nothing(
     assert contents(mishaps) == before
 
 
+@pytest.mark.parametrize("metric", ["parzen", "texture", "statistics", "accuracy"])
+def test_an_extractor_is_for_what_is_measured_by_features(tutelage: Command, world: World, metric: str) -> None:
+    said = tutelage("evaluate", world.coopnets, "--metric", metric, "--extractor", "vgg16")
+    refused(said, f"{metric} takes no --extractor, which is for fd, kd, precision, inception; leave it out")
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "load", None)
+    (tmp_path / "notes").touch()
+    command = ["sample", world.coopnets, "--out"]
+    refused(tutelage(*command, tmp_path / "notes"), "notes is there already; name another, or remove it")
+    refused(tutelage(*command, tmp_path / "notes" / "x.png"), "x.png cannot be written .*notes is a file")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    refused(tutelage(*command, tmp_path / "x.png"), "x.png cannot be written .* is not writable")
+
+
+def test_a_device_without_float64_is_refused(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = torch.zeros
+
+    def single(*size, dtype: torch.dtype | None = None, **more):
+        if dtype == torch.float64:
+            raise TypeError(
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
+            )
+        return zeros(*size, dtype=dtype, **more)
+
+    monkeypatch.setattr(torch, "zeros", single)
+    said = tutelage("sample", world.coopnets, "-n", 2, "--out", tmp_path / "x.png")
+    refused(said, "device 'cpu' cannot be used here; give cpu, or a GPU this machine has that computes in float64")
+
+
 @pytest.mark.parametrize(
     ("command", "word"),
     [
@@ -567,6 +618,77 @@ def test_an_array_in_a_file_and_a_command_of_ones_own_seed(tutelage: Command, wo
     assert json.loads((tmp_path / "run" / "run.json").read_text())["data"] == str(world.array)
     assert tutelage("resume", tmp_path / "run", "--data", world.array).code == 0
     assert tutelage("resume", world.on_array).code == 0
+
+
+def test_data_that_have_moved_are_looked_for_anew(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, moved, run = tmp_path / "images.npy", tmp_path / "moved.npy", tmp_path / "run"
+    shutil.copy(world.array, given)
+    arguments = ["train", "generator/mnist", "--data", given, "--out", run, "--minutes", 0]
+    assert tutelage(*arguments, *settings("generator/mnist")).code == 0
+    given.rename(moved)
+    refused(tutelage("resume", run), r"images\.npy does not exist; give a \.npy file with --data, or set TUTELAGE_DATA")
+    monkeypatch.setenv("TUTELAGE_DATA", str(tmp_path / "absent.npy"))
+    refused(tutelage("resume", run), r"absent\.npy does not exist")
+    monkeypatch.setenv("TUTELAGE_DATA", str(moved))
+    assert tutelage("resume", run, "--minutes", 0).code == 0
+    shutil.copy(moved, given)
+    monkeypatch.setenv("TUTELAGE_DATA", str(tmp_path / "absent.npy"))
+    assert tutelage("resume", run).code == 0
+
+
+def test_mnist_that_has_moved_is_found_among_the_downloads(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(world.coopnets, tmp_path / "run")
+    facts = json.loads((copy / "run.json").read_text()) | {"data": str(tmp_path / "gone")}
+    (copy / "run.json").write_text(json.dumps(facts))
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+    refused(tutelage("resume", copy), r"MNIST was not found \(looked in: .*gone")
+    shutil.copytree(world.mnist, tmp_path / "cache" / "mnist")
+    assert tutelage("resume", copy).code == 0
+
+
+def test_links_are_remembered_as_they_were_given(tutelage: Command, tmp_path: Path) -> None:
+    """What they lead to has no ending that says what it is."""
+    content, link, run = tmp_path / "objects" / "ab12", tmp_path / "pictures.zip", tmp_path / "run"
+    content.parent.mkdir()
+    with zipfile.ZipFile(content, "w") as archive:
+        for k in range(4):
+            with archive.open(f"{k}.png", "w") as file:
+                Image.effect_noise((9, 9), 50 + k).save(file, "PNG")
+    link.symlink_to(content)
+    arguments = ["train", "coopnets/mnist", "--data", link, "--out", run, "--minutes", 0]
+    assert tutelage(*arguments, *settings("coopnets/mnist", data__kind="zip")).code == 0
+    assert json.loads((run / "run.json").read_text())["data"] == str(link)
+    assert tutelage("resume", run).code == 0
+
+
+def test_links_to_files_apart_are_remembered_as_the_folder_they_lie_in(
+    tutelage: Command, world: World, tmp_path: Path
+) -> None:
+    linked, run = tmp_path / "mnist", tmp_path / "run"
+    linked.mkdir()
+    for number, file in enumerate(sorted(world.mnist.iterdir())):
+        apart = tmp_path / "objects" / str(number) / "content"
+        apart.parent.mkdir(parents=True)
+        shutil.copy(file, apart)
+        (linked / file.name).symlink_to(apart)
+    arguments = ["train", "coopnets/mnist", "--data", linked, "--out", run, "--minutes", 0]
+    assert tutelage(*arguments, *settings("coopnets/mnist", data__kind="mnist")).code == 0
+    assert json.loads((run / "run.json").read_text())["data"] == str(linked)
+    assert tutelage("resume", run).code == 0
+
+
+def test_a_range_of_values_is_set_as_the_warning_says(tutelage: Command, tmp_path: Path) -> None:
+    np.save(tmp_path / "unit.npy", np.linspace(0, 1, 640).reshape(10, 8, 8))
+    dry = ["train", "generator/mnist", "--data", tmp_path / "unit.npy", "--out", tmp_path / "run", "--dry-run"]
+    said = tutelage(*dry, *settings("generator/mnist"))
+    (setting,) = re.findall(r"pass value_range=\(0, 1\), which `tutelage train` takes as --set (\S+)\n", said.err)
+    assert said.code == 0 and setting == "data.value_range=[0,1]"
+    said = tutelage(*dry, *settings("generator/mnist"), setting)
+    assert said.code == 0 and "value range" not in said.err
 
 
 def test_divergence(tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

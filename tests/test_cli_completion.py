@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image
 
 from test_cli import RESULT, Said, call, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
+from tutelage.apps import completion
 from tutelage.apps.masks import squares
+from tutelage.checks import DivergenceError
 from tutelage.metrics.pixel import recovery_scores
 from tutelage.rng import stream
 from tutelage.run import train
@@ -52,6 +55,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(np.arange(9 * 12 * 3, dtype=np.uint8).reshape(9, 12, 3)).save(folder / "colour.png")
     Image.fromarray(pixels[0, :4, :4]).save(folder / "small.png")
     (folder / "broken.png").write_bytes(b"\x89PNG nothing more")
+    with zipfile.ZipFile(folder / "in.zip", "w") as archive:
+        archive.write(folder / "in" / "a.png", "a.png")
     left = np.zeros((8, 8), np.uint8)
     left[:, :3] = 255
     for name, hole in (("left", left), ("all", left | 255), ("none", left & 0), ("wide", np.tile(left, (1, 2)))):
@@ -221,6 +226,10 @@ REFUSED = {
         ["complete", "{root}/coopnets", "{root}/absent.png", *SQUARE, "--convert"],
         r"absent\.png does not exist; give a picture",
     ),
+    "a zip": (
+        ["complete", "{root}/coopnets", "{root}/in.zip", *SQUARE],
+        r"in\.zip is a zip, and pictures are needed as files of their own; unpack it and give the folder",
+    ),
     "an empty folder": (["complete", "{root}/coopnets", "{root}/empty", *SQUARE], "empty has no images"),
     "a larger picture": (
         ["complete", "{root}/coopnets", "{root}/large.png", *SQUARE],
@@ -325,3 +334,34 @@ def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: P
     said: Said = tutelage("complete", root / "coopnets", root / "in", *arguments)
     assert said.code == 2 and re.search("inference left the finite numbers .* make the steps smaller", said.err)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (KeyboardInterrupt(), 130, "tutelage: interrupted"),
+        (DivergenceError("inference left the finite numbers"), 2, "tutelage: inference left the finite numbers"),
+    ],
+    ids=["ctrl-c", "divergence"],
+)
+def test_what_is_done_is_written_where_something_ends_the_rest(
+    tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
+) -> None:
+    complete, begun = completion.complete, []
+
+    def ending(*arguments):
+        begun.append(arguments)
+        if len(begun) == 3:
+            raise error
+        return complete(*arguments)
+
+    monkeypatch.setattr(completion, "complete", ending)
+    monkeypatch.setattr("tutelage.run.completing.images_per_chunk", lambda *_: 1)
+    out = tmp_path / "out"
+    arguments = ["complete", root / "coopnets", root / "in", "--mask", "square:4", "--steps", 2, "--out", out]
+    said = tutelage(*arguments)
+    assert said.code == code and said.err.splitlines()[-1] == says
+    assert f"Stopped after 2 of 3 images, which are written. Look at {out / 'completion.png'}" in said.out
+    assert [(entry["n"], entry["of"]) for entry in json.loads((out / "results.json").read_text())] == [(2, 3)] * 2
+    assert [line["name"] for line in json.loads((out / "images.json").read_text())] == ["a.png", "b.png"]
+    assert sorted(path.name for path in (out / "completed").iterdir()) == ["00000.png", "00001.png"]

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from test_cli import Said, call, refused, settings
+from tiny_recipes import tiny_texture
 
 TINY = settings(
     "igm/texture",
@@ -119,6 +120,29 @@ def test_negatives_of_ones_own(tutelage, root: Path, tmp_path: Path) -> None:
     said = tutelage(*other, "--negatives", tmp_path / "fakes", *settings("coopnets/mnist"))
     refused(said, "--negatives belong to an introspective model, and coopnets/mnist is none")
     assert not (tmp_path / "no").exists()
+
+
+def test_negatives_are_converted_or_left_out_whatever_the_data_are_in(tutelage, tmp_path: Path) -> None:
+    np.save(tmp_path / "stripes.npy", tiny_texture().pixels[:, 0])
+    colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    (tmp_path / "fakes").mkdir()
+    Image.fromarray(colours).save(tmp_path / "fakes" / "0.png")
+    (tmp_path / "fakes" / "1.png").write_bytes(b"\x89PNG nothing more")
+    train = ["train", "igm/texture", "--data", tmp_path / "stripes.npy", "--negatives", tmp_path / "fakes"]
+    train, grey = [*train, "--out", tmp_path / "run"], settings("igm/texture", plan__rounds="1")
+    refused(tutelage(*train, *grey), r"--negatives: .*0\.png is in colour, but grey is needed; .*pass --convert")
+    said = tutelage(*train, "--convert", "--skip-bad", *grey)
+    assert said.code == 0 and re.search(r"1 of 2 image files were left out: .*1\.png", said.err), said.err
+    kept = np.load(tmp_path / "run" / "negatives" / "0000000.npy")
+    assert np.array_equal(kept[5:, 0], np.asarray(Image.fromarray(colours).convert("L"))[None])
+
+
+def test_a_dry_run_looks_at_the_negatives(tutelage, root: Path, tmp_path: Path) -> None:
+    dry = ["--out", tmp_path / "no", "--dry-run", "--negatives"]
+    said = tutelage("train", "igm/texture", "--image", root / "bricks.png", *dry, tmp_path / "none", *TINY)
+    refused(said, r"--negatives: .*none does not exist; give a folder or a \.zip of images$")
+    said = tutelage("train", "coopnets/mnist", *dry, root, *settings("coopnets/mnist"))
+    refused(said, "--negatives belong to an introspective model, and coopnets/mnist is none")
 
 
 def test_sampling(tutelage, run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,17 +107,17 @@ def train(
     switched = [f"data.{name}=true" for name, on in (("skip_bad", skip_bad), ("convert", convert)) if on]
     chosen = _resolve(recipe, [*overrides, *switched])
     kind = chosen.data.kind
-    if skip_bad and kind not in ("folder", "zip"):
+    if skip_bad and negatives is None and kind not in ("folder", "zip"):
         raise InputError(f"data of kind {kind} has no pictures that could be left out; leave out --skip-bad")
-    if convert and kind not in ("folder", "zip", "image", "video"):
+    if convert and negatives is None and kind not in ("folder", "zip", "image", "video"):
         raise InputError(f"data of kind {kind} is never converted; leave out --convert")
     folder.check_new(out)
     _check_minutes(minutes)
+    initial = None if negatives is None else _negatives(chosen, negatives)
     if dry_run:
         _estimate(chosen, data, _device(device), minutes)
         return 0
     splits = _load(chosen, data, download)
-    initial = None if negatives is None else _negatives(chosen, negatives)
     found = _found(chosen, splits, data)
     facts, labels = {"data": found, "command": _command()}, recognition.labels_of(chosen, found)
     ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial, labels)
@@ -315,14 +316,19 @@ def complete(
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
-    with completing.place_for(out):
-        rng = stream(seed, "complete", device=where)
-        done = completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng)
-        facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
+    facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
+
+    def write(done: completing.Completed) -> None:
         for entry in completing.write_completion(out, found, done, recipe, plan, facts, where):
             spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
             print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
-    print(f"Look at {out / 'completion.png'}")
+        few, many = len(done.original), len(found.images)
+        stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
+        print(f"{stopped}Look at {out / 'completion.png'}")
+
+    with completing.place_for(out):
+        rng = stream(seed, "complete", device=where)
+        write(completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng, write))
 
 
 def project(
@@ -389,6 +395,7 @@ def evaluate_run(
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
     if samples is not None:
         _check_count("samples", samples)
+    _check_taken(metric, {"extractor": extractor, "samples": samples}, _METRIC_TAKES)
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
@@ -423,6 +430,10 @@ def evaluate_run(
             width += " (the width is at the edge of its grid)" if getattr(score, "at_edge", False) else ""
             print(f"{entry['name']}{at}: {entry['value']:.4g}{spread} on {entry['n']} images{width}", flush=True)
         report.write_report(run)
+
+
+_OF_FEATURES = ("fd", "kd", "precision", "inception")
+_METRIC_TAKES = {"extractor": _OF_FEATURES, "samples": ("parzen", *_OF_FEATURES, "texture", "statistics")}
 
 
 def probe(
@@ -503,11 +514,7 @@ def reproduce(
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
-    for option, value in asked.items():
-        if value and name not in _TAKES[option]:
-            raise InputError(
-                f"{name} takes no --{option.replace('_', '-')}, which is for {', '.join(_TAKES[option])}; leave it out"
-            )
+    _check_taken(name, asked, _TAKES)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     if changes and name not in _OF_PICTURES:
@@ -687,17 +694,34 @@ def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
 
 
 def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
-    """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed."""
+    """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed.
+
+    Links are not followed, since what they lead to may be of another name, and among other files.
+    """
     if recipe.data.kind == "digits":
         return None
     if recipe.data.kind == "mnist":
-        return str(Path(splits.train.source).resolve().parent)
-    return str(data.find(recipe.data.kind, given).resolve())
+        return str(Path(splits.train.source).absolute().parent)
+    return str(data.find(recipe.data.kind, given).absolute())
 
 
 def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
-    recorded = run.facts().get("data")
-    return given if given is not None or recorded is None else Path(recorded)
+    """Where the data of a run are: as given, or where they were; None, to look for them anew, where they have moved."""
+    recorded, spec = run.facts().get("data"), run.recipe().data
+    if given is not None or recorded is None:
+        return given
+    named = os.environ.get("TUTELAGE_DATA")
+    moved = not _is_there(spec, Path(recorded)) and (named or _is_there(spec, None))
+    return None if moved else Path(recorded)
+
+
+def _is_there(spec: data.DataSpec, path: Path | None) -> bool:
+    """Whether data of this kind are at ``path``; for None, where an earlier download would be."""
+    try:
+        data.find(spec.kind, path)
+    except InputError:
+        return False
+    return True
 
 
 def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
@@ -714,11 +738,14 @@ def _device(name: str) -> torch.device:
     no_tf32()  # of every command from its start, so that no number depends on the order
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, dtype=torch.float64, device=device)
+        torch.Generator(device)
     except torch.cuda.OutOfMemoryError:
         raise InputError(f"device {name!r} has no memory left; wait for what runs there, or give another") from None
-    except (RuntimeError, AssertionError):
-        raise InputError(f"device {name!r} cannot be used here; give cpu, or a GPU this machine has") from None
+    except (RuntimeError, AssertionError, TypeError):
+        raise InputError(
+            f"device {name!r} cannot be used here; give cpu, or a GPU this machine has that computes in float64"
+        ) from None
     return device
 
 
@@ -742,6 +769,15 @@ def _check_minutes(minutes: float | None) -> None:
 def _check_count(name: str, value: int) -> None:
     if value < 1:
         raise InputError(f"--{name} is {value}; it needs to be 1 or more")
+
+
+def _check_taken(name: str, asked: Mapping[str, object], takes: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse an option that ``name`` would pass over without a word."""
+    for option, value in asked.items():
+        if value and name not in takes[option]:
+            raise InputError(
+                f"{name} takes no --{option.replace('_', '-')}, which is for {', '.join(takes[option])}; leave it out"
+            )
 
 
 _WALKS = {"linear": interpolation.linear, "spherical": interpolation.spherical}

@@ -2,13 +2,16 @@
 
 Sampling needs the gradient with respect to the position only. ``prepared`` asks the energy for its
 own fast snapshot (``prepare()``), and falls back to automatic differentiation with a detached copy of
-a network's parameters, so that nothing is remembered or computed for them.
+a network's parameters, so that nothing is remembered or computed for them. ``frozen_copy`` is the snapshot of a
+network that offers none of its own.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,8 @@ from torch.func import functional_call
 
 from .checks import InputError
 from .types import Energy, Evaluation, Potential, Preparable, Prepared, Scores
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,12 @@ def prepared(function: Energy | Potential | Preparable) -> Prepared:
         frozen = {name: tensor.detach().clone() for name, tensor in live}
         return ByAutograd(lambda x: functional_call(function, frozen, (x,)))
     return ByAutograd(function)
+
+
+def frozen_copy(network: NetworkT) -> NetworkT:
+    """A copy of ``network`` in evaluation mode, whose parameters do not learn: rows of a batch do not influence each
+    other, and later changes of the network do not reach it."""
+    return copy.deepcopy(network).eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tutelage.apps.density_ratio import log_ratio, log_reference, terms
 from tutelage.checks import InputError
+from tutelage.energy import Gaussian, Tilt
 from tutelage.learn import igm
 from tutelage.learn.negatives import InMemory
 from tutelage.learn.updates import Sgd
@@ -90,6 +91,13 @@ def test_it_is_the_sum_of_all_logits() -> None:
     found = log_ratio(learner, state, x)
     assert found.shape == (5,) and found.dtype == torch.float64 and not found.requires_grad
     torch.testing.assert_close(found, sum(logits).double(), rtol=1e-5, atol=1e-6)
+
+
+def test_with_the_reference_it_is_minus_the_energy_of_the_tilt() -> None:
+    learner, state = learned()
+    x = 0.1 * images()
+    energy = Tilt(Gaussian(PLAN.reference_std), *(learner.load(number, "cpu") for number in (1, 2, 3)))
+    torch.testing.assert_close(terms(learner, state, x).total, -energy(x).double(), rtol=1e-5, atol=1e-5)
 
 
 def test_rounds_that_do_not_count_yet_are_left_out() -> None:

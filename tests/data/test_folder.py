@@ -169,6 +169,41 @@ def test_train_alone_is_enough(tmp_path):
     assert splits.validation is None and splits.test is None
 
 
+@pytest.mark.parametrize("validation", ["validation", "val"])
+def test_splits_may_lie_in_the_one_folder_that_holds_all_pictures(tmp_path, validation):
+    """As `unzip faces.zip -d faces` leaves them."""
+    for number, part in enumerate(("train", validation, "test")):
+        save(tmp_path / "faces" / "faces" / part / "1.png", (number,) * 3)
+    save(tmp_path / "faces" / "__MACOSX" / "faces" / "train" / "._1.png")
+    (tmp_path / "faces" / "notes.txt").touch()
+    (tmp_path / "faces" / "empty").mkdir()
+    splits = folder_splits(tmp_path / "faces", RGB, cache=tmp_path / "cache")
+    assert splits.validation and splits.test
+    parts = (splits.train, splits.validation, splits.test)
+    assert [part.pixels[:, 0, 0, 0].tolist() for part in parts] == [[0], [1], [2]]
+
+
+def test_held_out_pictures_in_a_folder_are_not_learned_from_because_of_one_beside_it(tmp_path):
+    for name in ("p/train/1.png", "p/test/2.png", "cover.png"):
+        save(tmp_path / "in" / name)
+    words = r"in has p/train and p/test, and cover\.png beside p; name .*in/p, so that what is held out is not"
+    with pytest.raises(InputError, match=words):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+
+
+def test_held_out_pictures_in_a_folder_are_not_learned_from_because_there_are_no_others(tmp_path):
+    save(tmp_path / "in" / "p" / "test" / "1.png")
+    (tmp_path / "in" / "p" / "train").mkdir()
+    with pytest.raises(InputError, match="p/train has no images"):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+
+
+def test_a_train_folder_beside_others_splits_nothing(tmp_path):
+    for name in ("one/train/1.png", "two/train/1.png"):
+        save(tmp_path / "in" / name)
+    assert len(folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache").train) == 2
+
+
 @pytest.mark.parametrize("subset", ["cats", "cats/", "cats/old"])
 def test_a_subset_is_a_folder_of_each_split(tmp_path, subset):
     for number, name in enumerate(
@@ -253,6 +288,25 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"1 of 3 image files were left out: .*2\.png cannot be read"):
         images = folder_images(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
     assert len(images) == 2
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    for name in ("open/1.png", "locked/2.png"):
+        save(tmp_path / "in" / name)
+    scan = os.scandir
+
+    def failing(place):
+        if os.path.basename(place) == "locked":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    for read in (folder_images, folder_splits):
+        with pytest.raises(
+            InputError, match=r"in/locked cannot be read \(Permission denied\); make it readable, or name"
+        ):
+            read(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 # --- --skip-bad

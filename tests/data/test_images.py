@@ -202,7 +202,11 @@ def test_non_finite_values_are_counted_and_placed(bad):
         (np.zeros((0, 4, 4), np.uint8), "holds no images"),
         (np.zeros((2, 0, 4), np.uint8), "holds no images"),
         (np.zeros((2, 2, 4, 4), np.uint8), "1 or 3 channels are needed"),
-        (np.full((2, 4, 4), 200.0), "values from 200 to 200, but its value range is -1 to 1; pass value_range"),
+        (
+            np.full((2, 4, 4), 200.0),
+            r"values from 200 to 200, but its value range is -1 to 1; pass value_range=\(black, white\), which "
+            r"`tutelage train` takes as --set data\.value_range=\[BLACK,WHITE\], or rescale the array",
+        ),
         (np.full((2, 4, 4), -1.01), "values from -1.01 to -1.01"),
     ],
 )
@@ -217,7 +221,7 @@ def test_a_range_must_go_upwards():
 
 
 def test_images_in_0_1_read_as_minus_1_1_are_noticed():
-    with pytest.warns(UserWarning, match=r"if its images lie in \[0, 1\], pass value_range=\(0, 1\)"):
+    with pytest.warns(UserWarning, match=r"if its images lie in \[0, 1\], pass value_range=\(0, 1\), which `tutelage"):
         from_array(np.full((1, 2, 2), 0.5))
 
 

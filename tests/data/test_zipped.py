@@ -77,6 +77,16 @@ def test_a_zip_and_its_folder_are_the_same_data(tmp_path):
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 2, "one cache serves both"
 
 
+def test_a_zip_that_is_unpacked_into_a_folder_of_its_own_is_the_same_data(tmp_path):
+    path = pack(tmp_path / "faces.zip", {"faces/train/1.png": picture(1), "faces/test/1.png": picture(2)})
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "faces")
+    zipped = zip_splits(path, RGB, cache=tmp_path / "cache")
+    folder = folder_splits(tmp_path / "faces", RGB, cache=tmp_path / "cache")
+    assert zipped.test and folder.test
+    assert zipped.train.sha256 == folder.train.sha256 and zipped.test.sha256 == folder.test.sha256
+
+
 def test_a_zip_of_a_folder_is_that_folder(tmp_path):
     """As file managers pack it, with the folder itself, which also has no name among the folders of images."""
     content = picture(1)

@@ -12,6 +12,7 @@ from torch import nn
 
 from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import from_uint8, to_uint8
+from tutelage.gradient import frozen_copy
 from tutelage.learn import igm
 from tutelage.learn.negatives import InMemory
 from tutelage.learn.updates import Sgd
@@ -206,7 +207,7 @@ def test_a_cascade_of_one_is_single_under_the_exact_energy(single):
     while state.energy is None:
         state, _ = model.step(state, next(source), rng)
     position = torch.rand(2, *SHAPE) * 2 - 1
-    logit = igm.snapshot(state.classifier)
+    logit = frozen_copy(state.classifier)
     expected = position.flatten(1).square().sum(1) / (2 * 0.3**2) - logit(position)
     assert torch.allclose(state.energy.prepare()(position).value, expected, atol=1e-4)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tutelage.checks import InputError
 from tutelage.nets import Deconv, Generator, GeneratorSpec
-from tutelage.nets.blocks import Precision
+from tutelage.nets.blocks import Precision, same_conv_transpose
 from tutelage.nets.presets import MNIST_GENERATOR, TEXTURE_GENERATOR
 from tutelage.rng import stream
 
@@ -250,16 +250,36 @@ def test_a_generator_starts_from_a_base_or_from_maps(base, size) -> None:
         GeneratorSpec(2, base, (Deconv(3, 5, (8, 8)),), 0.2, True, 0.3, latent_size=size)
 
 
-@pytest.mark.parametrize("spec", [NORMED, MAPS[0]], ids=["vectors", "maps"])
-def test_positions_are_the_number_of_terms_in_a_gradient(spec: GeneratorSpec) -> None:
-    network = generator(spec)
-    positions = network.positions()
-    assert positions.keys() == dict(network.named_parameters()).keys()
-    sizes = [height * width for height, width in [deconv.size for deconv in spec.deconvs]]
-    assert [positions[f"weights.{i}"] for i in range(len(sizes))] == sizes
-    last = len(network.shifts) - 1
-    assert positions[f"shifts.{last}"] == sizes[-1] and positions.get("first", 1) == 1
-    assert positions["shifts.0"] == (16 if spec.base else sizes[0])
+def terms(network: Generator) -> dict[str, int]:
+    """Of each parameter of a layer, by name, what its gradient sums up to where all maps and gradients are ones: for a
+    weight in the middle of a kernel, which no border cuts off, the number of its terms."""
+    spec, x = network.spec, torch.ones(1, *network.spec.first_map, dtype=torch.float64)
+    maps: list[Tensor] = [x] if spec.base else []
+    counts: dict[str, int] = {}
+    for i, (deconv, stride, kernel) in enumerate(zip(spec.deconvs, spec.strides, network.kernels(), strict=True)):
+        made = same_conv_transpose(x, kernel, None, stride, deconv.size)
+        (gradient,) = torch.autograd.grad(made.sum(), network.weights[i])
+        counts[f"weights.{i}"] = round(gradient.max().item())
+        x = torch.ones_like(made)
+        maps.append(x)
+    return counts | {f"{kind}.{i}": x[0, 0].numel() for kind in ("shifts", "scales") for i, x in enumerate(maps)}
+
+
+@pytest.mark.parametrize("repeat_pixels", [False, True])
+@pytest.mark.parametrize("spec", [NORMED, SCALED, MAPS[0]], ids=["vectors", "scaled", "maps"])
+def test_positions_are_the_number_of_terms_in_a_gradient(spec: GeneratorSpec, repeat_pixels: bool) -> None:
+    network = generator(replace(spec, repeat_pixels=repeat_pixels))
+    counts = terms(network)
+    assert network.positions() == {name: counts.get(name, 1) for name, _ in network.named_parameters()}
+
+
+def test_a_weight_of_a_transposed_convolution_meets_what_its_layer_takes() -> None:
+    """Maps of 4x4, 7x7, 14x14 and 28x28: each weight adds every pixel above once, and every repeated pixel."""
+    plain, repeated = (generator(replace(NORMED, repeat_pixels=repeat)).positions() for repeat in (False, True))
+    assert [plain[f"weights.{i}"] for i in range(3)] == [16, 49, 196]
+    assert [repeated[f"weights.{i}"] for i in range(3)] == [49, 196, 784]
+    for positions in (plain, repeated):
+        assert [positions[f"shifts.{i}"] for i in range(4)] == [16, 49, 196, 784] and positions["first"] == 1
 
 
 def test_scales_start_from_one_and_change_nothing_until_they_learn() -> None:
@@ -277,7 +297,7 @@ def test_a_scale_without_batch_norm_is_refused() -> None:
 
 
 def test_the_smallest_map_of_latents_that_covers_a_size() -> None:
-    """CoopNets §4.1: 7x7 latents make 224x224, and 20x30 make 640x960; every deconvolution doubles."""
+    """CoopNets §4.1: 7x7 latents make 224x224, every deconvolution doubling them; so 20x30 would make 640x960."""
     shapes = {(224, 224): (1, 7, 7), (640, 960): (1, 20, 30), (225, 224): (1, 8, 7), (256, 257): (1, 8, 9)}
     assert {size: TEXTURE_GENERATOR.latent_shape_for(size) for size in shapes} == shapes
     with pytest.raises(InputError, match="a size of 300x223 is smaller than the images of 224x224"):

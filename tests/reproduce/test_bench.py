@@ -13,7 +13,7 @@ from tutelage.data import ImageSet, from_array
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
 from tutelage.reproduce import bench as benches
-from tutelage.reproduce.bench import Bench, seconds_spent, trained, within
+from tutelage.reproduce.bench import Bench, digest, seconds_spent, trained, within
 from tutelage.rng import stream
 from tutelage.run import checkpoint, train
 
@@ -119,7 +119,8 @@ def test_a_model_is_trained_once(six: Recipe, tmp_path: Path, monkeypatch: pytes
 def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
     whole = trained(bench_at(tmp_path / "whole"), six, IMAGES)
     path = tmp_path / "stopped" / "models" / "coopnets-mnist-1min-seed3"
-    assert train.train(replace(six, seed=3), IMAGES, path, CPU, {}, minutes=0) == "time"
+    facts = {"recipe_sha256": digest(bench_at(tmp_path), six)}
+    assert train.train(replace(six, seed=3), IMAGES, path, CPU, facts, minutes=0) == "time"
     run = trained(bench_at(tmp_path / "stopped"), six, IMAGES)
     assert run.path == path
     (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))
@@ -132,13 +133,16 @@ def test_a_run_of_other_images_is_not_taken_for_this_one(six: Recipe, tmp_path: 
         trained(bench_at(tmp_path), six, tiny_images(21))
 
 
-def test_a_model_of_other_networks_is_not_taken_for_this_one(six: Recipe, tmp_path: Path) -> None:
+def test_a_model_of_another_recipe_is_not_taken_for_this_one(six: Recipe, tmp_path: Path) -> None:
     trained(bench_at(tmp_path), six, IMAGES)
     assert six.descriptor is not None
-    other = replace(six, descriptor=replace(six.descriptor, slope=0.1))
-    with pytest.raises(InputError, match=r"seed3 is of another descriptor than coopnets/mnist has now; name"):
-        trained(bench_at(tmp_path), other, IMAGES)
-    trained(bench_at(tmp_path), replace(six, plan=replace(six.plan, iterations=1)), IMAGES)
+    for other in (
+        replace(six, descriptor=replace(six.descriptor, slope=0.1)),
+        replace(six, plan=replace(six.plan, revision_steps=3)),
+        replace(six, precision="bfloat16"),
+    ):
+        with pytest.raises(InputError, match=r"seed3 was made by another recipe than coopnets/mnist is now; name"):
+            trained(bench_at(tmp_path), other, IMAGES)
 
 
 def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

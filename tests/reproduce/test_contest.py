@@ -56,8 +56,9 @@ def test_every_model_is_measured_and_what_stands_beside(bench: Bench, monkeypatc
     assert json.loads(results.read_text()) == found
 
     monkeypatch.setattr(contests, "trained", None)  # nothing is trained or measured again
-    again = list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, [of("brightness", 3), of("light", 3)])))
-    assert again == found
+    assert list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES))) == found
+    unasked = [replace(COOPNETS, asked=False), VAE]
+    assert list(filled(bench, results, contest(bench, unasked, SPLITS, MEASURES))) == found[:2] + found[-2:]
 
 
 def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +84,56 @@ def test_numbers_of_another_recipe_are_not_taken_for_this_ones(bench: Bench) -> 
     results = bench.out / "some.json"
     list(filled(bench, results, contest(bench, [VAE], SPLITS, MEASURES)))
     other = Contender(replace(VAE.recipe, name="vae/other"), VAE.called)
-    says = r"has 'Autoencoder brightness' by the run vae-mnist-1min-seed0, and vae-other-1min-seed0 is asked for; name"
+    says = r"has 'Autoencoder brightness' by vae-mnist-1min-seed0, and vae-other-1min-seed0 is asked for; name another"
     with pytest.raises(InputError, match=says):
-        list(filled(bench, results, contest(bench, [other], SPLITS, MEASURES)))
+        filled(bench, results, contest(bench, [other], SPLITS, MEASURES))
+
+
+def test_a_number_is_of_its_recipe_data_and_measure_or_refused(bench: Bench) -> None:
+    results = bench.out / "some.json"
+    list(filled(bench, results, contest(bench, [VAE], SPLITS, MEASURES)))
+    assert VAE.recipe.generator is not None
+    changed = replace(VAE, recipe=replace(VAE.recipe, generator=replace(VAE.recipe.generator, slope=0.5)))
+    held_out = Splits(SPLITS.train, test=tiny_images(5))
+    of_another = [replace(measure, facts={"extractor_sha256": "ab"}) for measure in MEASURES]
+    for contenders, splits, measures, says in (
+        ([changed], SPLITS, MEASURES, "'Autoencoder brightness' by another recipe than that of this name is now"),
+        (
+            [replace(changed, asked=False)],
+            SPLITS,
+            MEASURES,
+            "'Autoencoder brightness' by another recipe than that of this name is now",
+        ),
+        ([VAE], Splits(tiny_images(21)), MEASURES, "'white brightness' of other data than are given now"),
+        ([VAE], held_out, MEASURES, "'white brightness' measured by other held-out images than are given now"),
+        ([VAE], SPLITS, [of("brightness", 3)], "'white brightness' with samples 5, and 3 is asked for"),
+        ([VAE], SPLITS, of_another, "'white brightness' by another extractor than is given now"),
+    ):
+        with pytest.raises(InputError, match=f"some.json has {says}; name another --out, or ask for the same"):
+            filled(bench, results, contest(bench, contenders, splits, measures))
+    retold = replace(VAE.recipe, deviations=("told otherwise",), checkpoint_every=1, seed=7)
+    assert list(filled(bench, results, contest(bench, [replace(VAE, recipe=retold)], SPLITS, MEASURES)))
+
+
+def test_what_failed_is_of_its_recipe_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise DivergenceError("It grew.")
+
+    monkeypatch.setattr(contests, "trained", fail)
+    failed = list(filled(bench, bench.out / "some.json", contest(bench, [VAE], SPLITS, MEASURES)))[-1]
+    assert failed["run"] == "vae-mnist-1min-seed0" and failed["seed"] == 0
+    faster = replace(VAE.recipe, plan=replace(VAE.recipe.plan, batch_size=3))
+    with pytest.raises(InputError, match="by another recipe"):
+        filled(bench, bench.out / "some.json", contest(bench, [replace(VAE, recipe=faster)], SPLITS, MEASURES))
+
+
+def test_a_damaged_table_is_refused(bench: Bench) -> None:
+    for text in ("<<<<<<< ours", '{"name": 1}', "[1]", '[{"value": 1}]'):
+        (bench.out / "some.json").write_text(text)
+        with pytest.raises(
+            InputError, match=r"some.json is damaged: it needs to be a list of results; repair or remove"
+        ):
+            filled(bench, bench.out / "some.json", [])
 
 
 def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
@@ -93,7 +141,7 @@ def test_another_budget_or_seed_is_another_contest(bench: Bench) -> None:
     list(filled(bench, results, contest(bench, [], SPLITS, MEASURES)))
     for other in (Bench(bench.out, 3.0, 0, CPU, ""), Bench(bench.out, 1.0, 1, CPU, "")):
         with pytest.raises(InputError, match=r"made within 1 minutes a model, seed 0, and .* name another --out"):
-            list(filled(other, results, contest(other, [], SPLITS, MEASURES)))
+            filled(other, results, contest(other, [], SPLITS, MEASURES))
 
 
 @pytest.mark.parametrize("why", [DivergenceError("It grew."), UnfinishedError("It grew.")])
@@ -129,6 +177,6 @@ def test_a_table_is_written_even_when_it_is_stopped(bench: Bench) -> None:
 
 def test_contenders_are_chosen_by_their_recipes() -> None:
     assert chosen([COOPNETS, VAE], []) == [COOPNETS, VAE]
-    assert chosen([COOPNETS, VAE], ["vae/mnist"]) == [VAE]
+    assert chosen([COOPNETS, VAE], ["vae/mnist"]) == [replace(COOPNETS, asked=False), VAE]
     with pytest.raises(InputError, match="this table has no 'wgan'; it has coopnets/mnist, vae/mnist"):
         chosen([COOPNETS, VAE], ["wgan"])

@@ -150,10 +150,10 @@ def test_table1_refuses(bench: Bench, pictures: Path) -> None:
     assert not bench.out.exists()
     next(given())
     with pytest.raises(
-        InputError, match=rf"table1.json has the categories \['{ALP}'\], and \['{LEMON}'\] are asked for; name"
+        InputError, match=rf"table1.json has .* with categories \['{ALP}'\], and \['{LEMON}'\] is asked for; name"
     ):
         given(categories=["lemon"])
-    with pytest.raises(InputError, match=r"table1.json has the samples 4, and 6 are asked for"):
+    with pytest.raises(InputError, match=r"table1.json has .* (of other data|with samples 4, and 6 is asked for)"):
         given(sizes=(4, 6))  # six real images
 
 
@@ -217,9 +217,9 @@ def test_fig7(bench: Bench, pictures: Path) -> None:
 
 def test_fig7_of_other_categories_is_another_figure(bench: Bench, pictures: Path) -> None:
     next(fig7(bench, CORNER, pictures, TWO, MODELS, DCGAN, (2,), 20))
-    with pytest.raises(InputError, match=r"fig7.json has the categories .* are asked for; name another --out"):
+    with pytest.raises(InputError, match=r"fig7.json has .* with categories .* is asked for; name another --out"):
         fig7(bench, CORNER, pictures, TWO[:1], MODELS, DCGAN, (2,), 20)
-    with pytest.raises(InputError, match=r"fig7.json has the samples 2, and 6 are asked for"):
+    with pytest.raises(InputError, match=r"fig7.json has .* (of other data|with samples 2, and 6 is asked for)"):
         fig7(bench, CORNER, pictures, TWO, MODELS, DCGAN, (2, 6), 20)
 
 

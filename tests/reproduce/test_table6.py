@@ -1,6 +1,7 @@
 """Table 6 at toy size: 20 frames of 8x8 (12x12 where structural similarity needs them)."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,11 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypat
     assert known["CoopNets PSNR (paper)"] == 19.407 and known["LDS SSIM (paper)"] == 0.5939
     again = list(table6.table6(bench, folder, models, sequences=2, fits=LDS))
     assert again == entries
-    with pytest.raises(InputError, match="has the sequences 2, and 3 are asked for"):
+    recipe = models[0].recipe
+    changed = [Contender(replace(recipe, plan=replace(recipe.plan, batch_size=2)))]
+    with pytest.raises(InputError, match=r"has 'CoopNets .* of a' by another recipe"):
+        table6.table6(bench, folder, changed, sequences=2, fits=LDS)
+    with pytest.raises(InputError, match="with sequences 2, and 3 is asked for"):
         table6.table6(bench, folder, models, fits=LDS)
 
 

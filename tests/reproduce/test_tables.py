@@ -1,7 +1,8 @@
 """Every table at toy size: tiny networks, 8x8 digits, no time at all."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ def names(path: Path) -> list[str]:
     return [entry["name"] for entry in json.loads(path.read_text())]
 
 
+def numbers(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries, all of which have a number: no model failed."""
+    found = list(entries)
+    assert found and all(math.isfinite(entry["value"]) for entry in found)
+    return found
+
+
 def test_table2(bench: Bench) -> None:
     whole = [of.recipe.name.removesuffix("-quick") for of in CONTENDERS]
     contenders = [
@@ -57,7 +65,7 @@ def test_table2(bench: Bench) -> None:
         for name, of in zip(whole, CONTENDERS, strict=True)
     ]
     judge: Any = tiny("classifier/mnist")
-    entries = list(table2(bench, None, contenders, ["vae/mnist", "coopnets/mnist"], judge, samples=30, near=10))
+    entries = numbers(table2(bench, None, contenders, ["vae/mnist", "coopnets/mnist"], judge, samples=30, near=10))
     page = (bench.out / "table2.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page
     rows = ("CoopNets generator", "CoopNets descriptor", "VAE")
@@ -66,7 +74,7 @@ def test_table2(bench: Bench) -> None:
     assert expected | {"real images parzen", "real against real FD-classifier-mnist"} < {e["name"] for e in entries}
     assert {"GAN parzen (quoted)", "CoopNets descriptor parzen (paper)"} < set(names(bench.out / "table2.json"))
     assert len(QUOTED) == 6 and (bench.out / "table2.svg").exists()
-    list(table2(bench, None, contenders, (), judge, samples=30, near=10))
+    numbers(table2(bench, None, contenders, (), judge, samples=30, near=10))
     page = (bench.out / "table2.md").read_text()
     assert "not run" not in page and "| Persistent CD | " in page
     assert (bench.out / "models" / "classifier-mnist-seed0").is_dir()
@@ -81,7 +89,7 @@ def test_fig8(bench: Bench) -> None:
         "coopnets/faces64-quick",
     ]
     recipes = [tiny(name, DIGITS) for name in ("dcgan/mnist", "coopnets/mnist")]
-    list(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
+    numbers(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
     page = (bench.out / "fig8.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
 
@@ -92,12 +100,11 @@ def test_fig9(bench: Bench) -> None:
     assert {of.recipe.data.kind for of in HOUSES} == {"svhn"}
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
-    list(
-        fig9(bench, corner, None, [Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS))], ["igm/texture"], 20, 10)
-    )
+    models = [Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS))]
+    numbers(fig9(bench, corner, None, models, ["igm/texture"], 20, 10))
     page = (bench.out / "fig9.md").read_text()
     assert "# House numbers (IGM, Fig. 9)" in page and "| DCGAN | not run | not run | not run | not run |" in page
-    assert "| IGM | not run" not in page
+    assert "| IGM | not run" not in page and "of 10 images each" in " ".join(page.split())
 
 
 def test_igm_semisupervised(bench: Bench) -> None:
@@ -143,6 +150,8 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     assert "| | against fashion | against textures |" in page and "not run" not in page
     with pytest.raises(InputError, match=r"no outliers were given; give a folder .* with --outliers"):
         igm_outliers(bench, [])
+    with pytest.raises(InputError, match=r"these are raw, raw; give paths that end in different names"):
+        igm_outliers(bench, [tmp_path / "a" / "raw", tmp_path / "b" / "raw"], None, model)
 
 
 def test_table5(bench: Bench) -> None:
@@ -205,7 +214,7 @@ def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytes
 def test_table3(bench: Bench) -> None:
     recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in CONTENDERS3]
     corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
-    entries = list(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
+    entries = numbers(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
     rows = ("CoopNets generator", "CoopNets descriptor", "DCGAN", "WGAN-GP", "VAE", "Flow matching")
     found = {entry["name"] for entry in entries}
     assert {f"{row} {of}-corner" for row in rows for of in ("FD", "KD", "precision", "recall")} < found
@@ -229,7 +238,7 @@ def test_a_page_keeps_what_earlier_sittings_measured_and_no_table_mixes_data(ben
             entry["data_sha256"] = "0" * 64
     (bench.out / "table5.json").write_text(json.dumps(results))
     with pytest.raises(InputError, match=r"has 'DCGAN M3 error' of other data than are given now; name another --out"):
-        list(table5(other, None, models, [], 6, 2, (3,), fills))
+        table5(other, None, models, ["coopnets/mnist"], 6, 2, (3,), fills)
 
 
 def test_what_was_measured_before_a_divergence_stays(bench: Bench) -> None:
@@ -240,6 +249,6 @@ def test_what_was_measured_before_a_divergence_stays(bench: Bench) -> None:
     bench.out.mkdir()
     results = bench.out / "some.json"
     for _ in range(2):
-        found = list(filled(bench, results, [Cells(["first", "second"], half)]))
+        found = list(filled(bench, results, [Cells({"first": {}, "second": {}}, half)]))
         assert [(entry["name"], entry["value"]) for entry in found] == [("first", 1.0), ("second", None)]
         assert found[1]["failed"] == "it ran away"

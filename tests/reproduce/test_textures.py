@@ -163,7 +163,7 @@ def test_numbers_of_another_picture_of_that_name_are_refused(bench: Bench, folde
     for _ in zip(range(6), igm_textures(bench, place, models(), methods={}, n=1), strict=False):
         pass  # what no model is behind
     (folder / "sand.png").replace(place)
-    with pytest.raises(InputError, match="numbers of another picture called bark"):
+    with pytest.raises(InputError, match="of bark' of other data than are given now"):
         igm_textures(bench, place, models(), methods={}, n=1)
 
 

@@ -1,6 +1,7 @@
 """Pixels land where they belong, and only the picture is clipped."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -72,6 +73,23 @@ def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"bricks\.png is there already; name another, or remove it"):
             write(tmp_path / "bricks.png")
     assert (tmp_path / "bricks.png").read_bytes() == b"mine"
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(InputError, match=r"notes is there already; name another, or remove it"):
+        pictures.check_target(tmp_path / "notes")
+    for below in ("x.png", "folder", "new/x.npy"):
+        with pytest.raises(InputError, match=r"cannot be written \(.*notes is a file\); name another"):
+            pictures.check_target(tmp_path / "notes" / below)
+    (tmp_path / "empty").mkdir()
+    places = [tmp_path / name for name in ("x.png", "folder", "new/x.npy", "empty")]
+    for place in places:
+        pictures.check_target(place)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for place in places:
+        with pytest.raises(InputError, match=r"cannot be written \(.* is not writable\); make it so, or name another"):
+            pictures.check_target(place)
 
 
 def test_a_video_that_cannot_be_written_is_refused_before_it_is_made(

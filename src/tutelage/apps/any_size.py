@@ -1,6 +1,8 @@
 r"""Images larger than those learned from (IGM §3.4): one model of patches, any number of patches.
 
-    p_T(I) ∝ Π_t Π_{i,j} g_t(x(i, j)) · p_0(I)          IGM eq. (15)
+    p_T(I) ∝ Π_t Π_{i,j} g_t(x(i, j)) p_0⁻(x(i, j))          IGM eq. (15)
+
+read here as one p_0(I): a p_0 per patch and round would count a pixel as often as patches cover it.
 
 The cascade is run on noise of the size wanted, with as many patches for each area as in learning: many more lower
 quality and diversity (§4.1). `Igm.from_noise` makes a margin too and cuts it off.

@@ -1,10 +1,11 @@
-r"""How likely a trained cascade finds an image (IGM eqs. 6, 8 and 12; eq. 14 where it is single).
+r"""How likely a trained cascade finds an image (IGM eqs. 2, 11 and 12; eq. 14 where it is single).
 
     ln p_T(x) = Σ_t ln g_t(x) + ln p_0(x) + constant,      ln g_t(x) = the logit of C^t
     ln p_0(x) = −|x|² / (2 s²) + constant
 
-By eqs. (5) and (6) each classifier estimates by how much the data are likelier than the model so far, and the sum
+By eqs. (2) and (11) each classifier estimates by how much the data are likelier than the model so far, and the sum
 estimates how much likelier than noise. The constants are not known: numbers of one model compare images, not models.
+All of it is ``-Tilt(Gaussian(s), logit_1, …, logit_T)``, added up by hand: one classifier is in memory at a time.
 
 Eq. (6) takes pseudo-negatives for samples of p_t. Where synthesis starts from the last round's and stops as soon as the
 classifier is undecided (§3.2.2), they are not, and classifiers see those of all rounds: the sum then is a ranking

@@ -1,10 +1,10 @@
-r"""Dynamic textures longer than those learned from (CoopNets §4.7): a longer sequence of latents, in one shot.
+r"""Dynamic textures (CoopNets §4.7) longer than those learned from, which the paper does not do.
 
     X = (x_1, …, x_n),  x_t ~ N(0, I),      Y = g(X; α)
 
-A generator of videos is a convolution in time, so the video goes on for as long as its latents do, without a seam. A
-sequence makes whole numbers of frames only (the paper's layers 4 n + 24): the shortest that makes enough is drawn, and
-the frames beyond those asked for are cut off at the end.
+A generator of videos is a convolution in time, so a longer sequence of latents makes a longer video, in one shot and
+without a seam. A sequence makes whole numbers of frames only (the paper's layers 4 n + 24): the shortest that makes
+enough is drawn, and the frames beyond those asked for are cut off at the end.
 
 The descriptor pads videos in time, so that its gradient near the ends knows how far away they are and, with one clip,
 how that clip begins and ends. What is revised is therefore the middle of a longer draft.

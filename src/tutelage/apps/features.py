@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..data import ImageSet
+from ..gradient import frozen_copy
 from ..learn.chunks import images_per_chunk
-from ..learn.igm import snapshot
 from ..types import Images
 
 
@@ -47,7 +47,7 @@ def features_of(
         InputError: a network without features or with fewer layers, no images, or features that are not finite or
             do not fit into ``dtype``.
     """
-    frozen = snapshot(network)
+    frozen = frozen_copy(network)
     ask = getattr(frozen, "features", None)
     if not callable(ask):
         raise InputError(

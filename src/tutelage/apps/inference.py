@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from ..checks import DivergenceError, InputError
 from ..energy import Posterior
-from ..gradient import Fixed, prepared
+from ..gradient import Fixed, frozen_copy, prepared
 from ..learn.chunks import generate
-from ..learn.igm import snapshot
 from ..sample import Langevin, Settled, advance, begin
 from ..types import Images, Latents, Scores
 
@@ -31,7 +30,7 @@ class Plan:
     ``noise_std`` σ of ε; ``step_size`` δ; ``steps`` at most, 1000 in §4.6; ``chains`` of each image, 1 in §4.6;
     ``stop`` ends a chain before (None: all steps are made).
 
-    Raises ``InputError`` for counts that are too small.
+    Raises ``InputError`` for counts that are too small, and a δ that `Langevin` refuses.
     """
 
     noise_std: float
@@ -79,7 +78,7 @@ def infer(
         InputError: images of another shape than the generator makes, or not finite where they are observed.
         DivergenceError: the chains left the finite numbers.
     """
-    frozen = snapshot(generator)
+    frozen = frozen_copy(generator)
     seen = torch.ones_like(observed[:1, :1], dtype=torch.bool) if mask is None else mask != 0
     with torch.no_grad():
         made = frozen(torch.zeros((1, *latent_shape), dtype=observed.dtype, device=rng.device))

@@ -60,7 +60,7 @@ def interpolate(
     """``rows`` walks of ``frames`` images between draws from the prior, row by row: ``[rows·frames, C, *space]``.
 
     ``revise`` is applied to all the images, Langevin revision for instance; ``path`` is ``linear`` (as the paper
-    does) or ``spherical``.
+    does) or ``spherical``. Raises ``InputError`` for fewer than 2 frames.
     """
     ends = torch.randn((2, rows, *latent_shape), generator=rng, device=rng.device)
     return between(generator, ends[0], ends[1], frames, revise, path)
@@ -74,6 +74,6 @@ def between(
     revise: Callable[[Images], Images] | None = None,
     path: Callable[[Latents, Latents, int], Latents] = linear,
 ) -> Images:
-    """The walks of `interpolate` between given latents, ``[rows, ...]`` each."""
+    """The walks of `interpolate` between given latents, ``[rows, ...]`` each. Raises as it does."""
     images = generate(generator, path(start, end, frames).flatten(0, 1))
     return images if revise is None else revise(images)

@@ -1,4 +1,4 @@
-r"""Textures larger than those learned from, by cooperative learning (CoopNets §4.1).
+r"""Textures larger than those learned from, which the paper does not do, by the networks of CoopNets §4.1.
 
     Ŷ = g(X̂; α),  X̂ ~ N(0, I) a latent map of any height and width                  the draft
     Ỹ = steps of eq. (7) from Ŷ on E(Y) = E_0(Y) − f(Y; θ)                          the revision
@@ -17,7 +17,7 @@ import torch
 from ..energy import Tilt
 from ..gradient import Fixed, prepared
 from ..learn.algorithm_d import reference_energy, revision_kernel
-from ..learn.chunks import images_per_chunk, in_chunks
+from ..learn.chunks import generate
 from ..learn.coopnets import Plan
 from ..nets import Descriptor, Generator, Tiles
 from ..nets.tiles import TILE
@@ -34,9 +34,7 @@ def draft(generator: Generator, size: tuple[int, int], n: int, rng: torch.Genera
     Raises ``InputError`` for a size below the one learned, and a generator of latent vectors.
     """
     shape = generator.spec.latent_shape_for(size)
-    latents = torch.randn((n, *shape), generator=rng, device=rng.device)
-    with torch.no_grad():
-        made = in_chunks(generator, latents, images_per_chunk((generator.spec.shape[0], *size), rng.device))
+    made = generate(generator, torch.randn((n, *shape), generator=rng, device=rng.device))
     top, left = ((have - want) // 2 for have, want in zip(made.shape[2:], size, strict=True))
     return made[:, :, top : top + size[0], left : left + size[1]]
 

@@ -1,7 +1,8 @@
-"""Real images in the latents of a generator (CoopNets §2.2), and walks between them (§4.3, Fig. 10).
+"""Real images in the latents of a generator (CoopNets §2.2), and walks between them.
 
 The latents are inferred by step G1 with every pixel observed; `tutelage.apps.interpolation.between` walks from one
-image's to another's. How well a generator reconstructs images it has not learned from tells what it has left out.
+image's to another's, which the paper does not do: its walks (§4.3, Fig. 10) are between draws from the prior. How well
+a generator reconstructs images it has not learned from tells what it has left out.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import InputError, check_counts
+from ..gradient import frozen_copy
 from ..learn.algorithm_g import check_average
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
@@ -127,7 +128,7 @@ class Adversarial:
         """Copies of the networks, and optimisers with empty moments."""
         discriminator = copy.deepcopy(self.discriminator).train()
         generator = copy.deepcopy(self.generator).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         return State(
             0,
             discriminator,

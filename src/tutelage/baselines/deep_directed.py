@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError, check_counts, check_positive
 from ..energy import Gaussian, Tilt
+from ..gradient import frozen_copy
 from ..learn.algorithm_d import density_shifting
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
@@ -137,7 +138,7 @@ class DeepDirected:
         """Copies of the networks, and optimisers with empty moments."""
         descriptor, generator = copy.deepcopy(self.descriptor).train(), copy.deepcopy(self.generator).train()
         entropy_of_scales(generator)
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         plan = self.plan
         updates = plan.descriptor_update.init(descriptor), plan.generator_update.init(generator)
         return State(0, descriptor, generator, average, *updates)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import InputError, check_counts
+from ..gradient import frozen_copy
 from ..learn.chunks import images_per_chunk, in_chunks
 from ..learn.saving import load, nested
 from ..learn.updates import Update, average_towards, check_ema_decay, set_rate
@@ -113,7 +114,7 @@ class FlowMatching:
     def init(self, rng: torch.Generator) -> State:
         """A copy of the network, and an optimiser with empty moments."""
         velocity = copy.deepcopy(self.velocity).train()
-        average = copy.deepcopy(velocity).eval().requires_grad_(False)
+        average = frozen_copy(velocity)
         return State(0, velocity, average, self.plan.update.init(velocity))
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_counts
+from ..gradient import frozen_copy
 from ..learn.algorithm_g import check_average
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
@@ -88,7 +89,7 @@ class TextureNet:
     def init(self, rng: torch.Generator) -> State:
         """A copy of the generator, and an optimiser with empty moments."""
         generator = copy.deepcopy(self.generator).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         return State(0, generator, average, self.plan.update.init(generator))
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Record]:

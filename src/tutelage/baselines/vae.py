@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_counts, check_positive
+from ..gradient import frozen_copy
 from ..learn.algorithm_d import rms
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
@@ -124,7 +125,7 @@ class Vae:
     def init(self, rng: torch.Generator) -> State:
         """Copies of the networks, and one optimiser with empty moments for both."""
         encoder, generator = copy.deepcopy(self.encoder).train(), copy.deepcopy(self.generator).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         both = nn.ModuleDict({"encoder": encoder, "generator": generator})
         return State(0, encoder, generator, average, self.plan.update.init(both))
 

@@ -139,12 +139,14 @@ def _quantise(planes: np.ndarray, pixels: np.ndarray, name: str, value_range: tu
     if smallest < low - slack or largest > high + slack:
         raise InputError(
             f"{name!r} has values from {smallest:.6g} to {largest:.6g}, but its value range is {low:g} to {high:g}; "
-            "pass value_range=(black, white), or rescale the array"
+            "pass value_range=(black, white), which `tutelage train` takes as --set data.value_range=[BLACK,WHITE], or "
+            "rescale the array"
         )
     if low < 0 <= smallest:
         warnings.warn(
             f"{name!r} has no value below 0 in the value range {low:g} to {high:g}; "
-            "if its images lie in [0, 1], pass value_range=(0, 1)",
+            "if its images lie in [0, 1], pass value_range=(0, 1), which `tutelage train` takes as "
+            "--set data.value_range=[0,1]",
             stacklevel=3,
         )
     for source, target in zip(_parts(planes), _parts(pixels), strict=True):

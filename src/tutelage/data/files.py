@@ -16,7 +16,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -144,6 +144,46 @@ def tell_foreign(source: Path, names: Iterable[str]) -> None:
     if foreign:
         counts = ", ".join(f"{count} {ending}" for ending, count in foreign.items())
         warnings.warn(f"{source}: pictures of these kinds are passed over: {counts}; save them as PNG", stacklevel=4)
+
+
+SETS = ("train", "validation", "val", "test")
+"""The folders that hold a set each; ``val`` is another name of ``validation``."""
+
+
+def start_of_sets(source: Path, names: Collection[str]) -> str | None:
+    """The start of every name before ``train/``: nothing, or the one folder that there is; None without splits.
+
+    Args:
+        source: the folder, or the archive, that the names are in.
+        names: those of pictures, and of folders that count though they may be empty, with a ``/`` at their end.
+
+    Raises:
+        InputError: a folder has both ``train/`` and a held-out set but is not all there is: held-out pictures would be
+            learned from.
+    """
+    if "train" in sets_below(names, ""):
+        return ""
+    tops = sorted({name.partition("/")[0] for name in names if not name.endswith("/")})
+    for top in tops:
+        parts = sets_below(names, f"{top}/")
+        if "train" not in parts:
+            continue
+        if len(tops) == 1:
+            return f"{top}/"
+        if len(parts) > 1:
+            beside = next(other for other in tops if other != top)
+            alone = f"name {source / top}" if source.is_dir() else f"pack the folders {' and '.join(parts)} alone"
+            raise InputError(
+                f"{source} has {top}/{parts[0]} and {top}/{parts[-1]}, and {beside} beside {top}; {alone}, so that "
+                "what is held out is not learned from"
+            )
+    return None
+
+
+def sets_below(names: Collection[str], start: str) -> list[str]:
+    """Which of `SETS` there are in the folder ``start``; not ``val`` where there is ``validation``."""
+    there = [part for part in SETS if any(name.startswith(f"{start}{part}/") for name in names)]
+    return [part for part in there if part != "val" or "validation" not in there]
 
 
 Subset: TypeAlias = str | tuple[str, ...] | None

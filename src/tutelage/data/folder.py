@@ -6,9 +6,22 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from ..checks import InputError
-from .files import SUFFIXES, Files, Subset, is_picture, read_set, read_splits, tell_foreign
+from .files import (
+    SETS,
+    SUFFIXES,
+    Files,
+    Subset,
+    is_picture,
+    read_set,
+    read_splits,
+    sets_below,
+    start_of_sets,
+    tell_foreign,
+    why,
+)
 from .images import ImageSet, Splits
 from .picture import Fit
 
@@ -24,7 +37,8 @@ def folder_splits(
     """A folder as `Splits`: all images are for training, unless it has subfolders that say otherwise.
 
     With a subfolder ``train``, the images in it are the training set, and those in ``validation`` (or ``val``) and
-    ``test``, where there are such subfolders, are the other two.
+    ``test``, where there are such subfolders, are the other two. They may also lie in the one folder that all images
+    are in, as where a zip was unpacked into a folder of its own.
 
     Args:
         folder: see `folder_images`.
@@ -35,8 +49,8 @@ def folder_splits(
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: as for `folder_images`, or the training set has no images below ``subset``, or fewer than ``each``
-            in a folder.
+        InputError: as for `folder_images`, or there are pictures beside the folder of a training and a held-out set,
+            or the training set has no images below ``subset``, or fewer than ``each`` in a folder.
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
@@ -46,11 +60,12 @@ def folder_splits(
 
 def folder_parts(folder: Path) -> dict[str, Files]:
     """The files of each set that a folder holds, by the names that `folder_splits` knows."""
-    if not (folder / "train").is_dir():
+    start = "" if (folder / "train").is_dir() else _start_of_sets(folder)
+    if start is None:
         return {_name(folder): picture_files(folder)}
-    held_out = [name for name in ("validation", "val") if (folder / name).is_dir()][:1]
-    names = ["train", *held_out, *(["test"] if (folder / "test").is_dir() else [])]
-    return {name: picture_files(folder / name) for name in names}
+    place = folder / start
+    there = [f"{name}/" for name in SETS if (place / name).is_dir()]
+    return {name: picture_files(place / name) for name in sets_below(there, "")}
 
 
 def folder_images(
@@ -66,7 +81,8 @@ def folder_images(
         name: what the set is called in reports; the folder's name unless given.
 
     Raises:
-        InputError: the folder is missing or has no images, or a file is refused (see `picture`).
+        InputError: the folder is missing, has no images or one that cannot be read in it, or a file is refused (see
+            `picture`).
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
@@ -76,7 +92,10 @@ def folder_images(
 
 
 def picture_files(folder: Path) -> Files:
-    """The image files below ``folder``, sorted by relative path; an `InputError` if there is no folder or no image."""
+    """The image files below ``folder``, sorted by relative path.
+
+    Raises ``InputError`` where there is no folder or no image, or a folder in it cannot be read.
+    """
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {state}; name a folder of images")
@@ -89,13 +108,22 @@ def picture_files(folder: Path) -> Files:
     return Files(folder, stats, lambda name: (folder / name).open("rb"), listed)
 
 
+def _start_of_sets(folder: Path) -> str | None:
+    """As `start_of_sets`. Only a ``train`` one folder down makes it look through the whole folder."""
+    inner = [f"{path.relative_to(folder).as_posix()}/" for path in folder.glob("*/train") if path.is_dir()]
+    if not inner:
+        return None
+    return start_of_sets(folder, [*inner, *(name for name, _ in _stats(folder) if is_picture(name))])
+
+
 def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Relative name, and length and times of change, of every file below ``folder`` that is not hidden.
 
-    Links to folders are followed; a folder that is met again inside itself is passed over.
+    Links to folders are followed; a folder that is met again inside itself is passed over. Raises ``InputError`` where
+    a folder cannot be read, of which nobody would know that its files are missing.
     """
     above: dict[str, frozenset[tuple[int, int]]] = {}
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         here = os.stat(place)
         met = above.pop(place, frozenset()) | {(here.st_dev, here.st_ino)}
         folders[:] = [name for name in folders if not name.startswith(".") and _identity(place, name) not in met]
@@ -107,6 +135,12 @@ def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
             if not name.startswith((".", "__MACOSX")) and os.path.isfile(path):
                 found = os.stat(path)
                 yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(
+        f"{error.filename} cannot be read ({why(error)}); make it readable, or name a folder that it is not in"
+    ) from error
 
 
 def _identity(place: str, name: str) -> tuple[int, int]:

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..checks import InputError
-from .files import SUFFIXES, UNREADABLE, Files, Subset, is_picture, read_splits, tell_foreign, why
+from .files import (
+    SUFFIXES,
+    UNREADABLE,
+    Files,
+    Subset,
+    is_picture,
+    read_splits,
+    sets_below,
+    start_of_sets,
+    tell_foreign,
+    why,
+)
 from .images import Splits
 from .picture import Fit
 
@@ -29,8 +40,7 @@ def zip_splits(
     """A zip as `Splits`: all images are for training, unless it has folders that say otherwise.
 
     The folders ``train``, ``validation`` (or ``val``) and ``test`` mean what they mean for
-    `tutelage.data.folder_splits`; they may also lie in the one folder that the whole archive consists of. A zip of a
-    folder, ``im.zip`` of ``im``, is that folder.
+    `tutelage.data.folder_splits`. A zip of a folder, ``im.zip`` of ``im``, is that folder.
 
     Args:
         path: the file. Members that are no images, hidden, or macOS's own (``__MACOSX``) are passed over; the others
@@ -57,12 +67,11 @@ def zip_parts(path: Path) -> Iterator[dict[str, Files]]:
     """The files of each set that a zip holds, by the names that `zip_splits` knows, while it is open."""
     with _archive(path) as archive:
         members = _members(path, archive)
-        folder = _folder_of_splits(path, members)
-        if folder is None:
+        start = start_of_sets(path, members)
+        if start is None:
             yield {path.stem: _files(path, archive, members, _own_folder(path, members))}
         else:
-            names = _split_names(members, folder)
-            yield {name: _files(path, archive, members, f"{folder}{name}/") for name in names}
+            yield {name: _files(path, archive, members, f"{start}{name}/") for name in sets_below(members, start)}
 
 
 @contextmanager
@@ -89,42 +98,9 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     return dict(sorted(members.items()))
 
 
-def _folder_of_splits(path: Path, members: dict[str, zipfile.ZipInfo]) -> str | None:
-    """The start of every name before ``train/``: nothing, or the one folder of the archive; None without splits.
-
-    Raises ``InputError`` where a folder has both ``train/`` and ``test/`` but is not all there is: held-out pictures
-    would be learned from.
-    """
-    if any(name.startswith("train/") for name in members):
-        return ""
-    tops = sorted({name.partition("/")[0] for name in members})
-    for top in tops:
-        parts = _split_names(members, f"{top}/")
-        if "train" not in parts:
-            continue
-        if len(tops) == 1:
-            return f"{top}/"
-        if len(parts) > 1:
-            beside = next(other for other in tops if other != top)
-            raise InputError(
-                f"{path} has {top}/{parts[0]} and {top}/{parts[-1]}, and {beside} beside {top}; pack the folders "
-                f"{' and '.join(parts)} alone, so that what is held out is not learned from"
-            )
-    return None
-
-
 def _own_folder(path: Path, members: dict[str, zipfile.ZipInfo]) -> str:
     """The one folder that a zip of a folder holds, of the zip's own name: ``im/`` of an ``im.zip``; or nothing."""
     return f"{path.stem}/" if all(name.startswith(f"{path.stem}/") for name in members) else ""
-
-
-def _split_names(members: dict[str, zipfile.ZipInfo], folder: str) -> list[str]:
-    there = [
-        part
-        for part in ("train", "validation", "val", "test")
-        if any(name.startswith(f"{folder}{part}/") for name in members)
-    ]
-    return [part for part in there if part != "val" or "validation" not in there]
 
 
 def _files(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], start: str) -> Files:

@@ -1,6 +1,10 @@
 r"""Potentials of large images, made of a potential of patches (IGM §3.4, eq. 15).
 
-    ln p_T(I) = Σ_t Σ_ij ln g_t(x(i, j)) + …        x(i, j): the patch of I at (i, j)
+    p_T(I) ∝ Π_t Π_ij g_t(x(i, j)) p_0⁻(x(i, j))        x(i, j): the patch of I at (i, j)
+
+read here as one p_0(I): a p_0 per patch and round would count a pixel as often as patches cover it. So
+
+    ln p_T(I) = Σ_t Σ_ij ln g_t(x(i, j)) + ln p_0(I) + constant
 
 A network that has learned patches of one size gives every larger image a potential: the sum over its
 patches, at places that are given (``Patches``), drawn afresh before each step (``RandomPatches``), or

@@ -9,7 +9,6 @@ mask of zeros is the prior.
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import InputError
-from ..gradient import ByAutograd
+from ..gradient import ByAutograd, frozen_copy
 from ..types import Evaluation, Images, Latents, Prepared, Scores
 
 
@@ -62,11 +61,12 @@ class Posterior:
         return likelihood + _prior(latents)
 
     def prepare(self) -> Prepared:
+        """A snapshot with the generator's weights as they are now, differentiated automatically."""
         generator = self.generator
         if hasattr(generator, "snapshot"):
             generator = generator.snapshot()
         elif isinstance(generator, nn.Module):
-            generator = copy.deepcopy(generator).eval().requires_grad_(False)
+            generator = frozen_copy(generator)
         frozen = ByAutograd(Posterior(generator, self.observed, self.noise_std, self.mask))
 
         def evaluate(latents: Latents) -> Evaluation:

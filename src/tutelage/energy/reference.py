@@ -35,6 +35,7 @@ class Gaussian:
         return images.flatten(1).square().sum(1) / (2 * self.std**2)
 
     def prepare(self) -> Prepared:
+        """Value and gradient in closed form, ``∂E/∂Y = Y / s²``."""
         return lambda x: Evaluation(self(x), x / self.std**2)
 
     def sample(self, shape: Sequence[int], rng: torch.Generator) -> Images:
@@ -50,6 +51,7 @@ class Uniform:
         return images.new_zeros(len(images))
 
     def prepare(self) -> Prepared:
+        """Value and gradient, both zero."""
         return lambda x: Evaluation(self(x), torch.zeros_like(x))
 
     def sample(self, shape: Sequence[int], rng: torch.Generator) -> Images:

@@ -134,7 +134,10 @@ def revision_kernel(plan: Any, iteration: int) -> Langevin:
 def langevin_revision(
     energy: Tilt, images: Images, kernel: Langevin, steps: int, rng: torch.Generator
 ) -> tuple[Images, LangevinInfo | None]:
-    """Step D1: ``steps`` steps of eq. (7) from ``images``. Returns Ỹ and the last step's info."""
+    """Step D1: ``steps`` steps of eq. (7) from ``images`` ``[ñ, C, *space]``.
+
+    Returns Ỹ, of the same shape, and the last step's info (None for 0 steps). Raises ``InputError`` for fewer than 0.
+    """
     return run(kernel, energy, images, steps, rng)
 
 
@@ -146,6 +149,8 @@ def density_shifting(
     gradient_penalty: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|.
+
+    ``observed`` are ``[n, C, *space]`` and ``revised`` ``[ñ, C, *space]``; n and ñ may differ.
 
     With a ``gradient_penalty`` γ it is a step up V − γ/2 (E|∂f/∂Y(Y)|² + E|∂f/∂Y(Ỹ)|²), over observed and revised
     images: f becomes no steeper than pays.

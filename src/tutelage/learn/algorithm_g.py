@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError, check_counts, check_positive
 from ..energy import Posterior
+from ..gradient import frozen_copy
 from ..sample import Langevin, run
 from ..types import Batch, Images, Latents
 from .algorithm_d import rms
@@ -98,10 +99,13 @@ def langevin_inference(
     steps: int,
     rng: torch.Generator,
 ) -> Latents:
-    """Step G1: ``steps`` steps of eq. (15) on the posterior of ``latents`` given ``observed``.
+    """Step G1: ``steps`` steps of eq. (15) on the posterior of ``latents`` ``[B, d, ...]`` given ``observed``
+    ``[B, C, *space]``.
 
     The generator is used in evaluation mode, so that the chains of a batch do not influence each other. With
     ``steps`` 0 the latents come back unchanged.
+
+    Raises ``InputError`` for a σ, δ or number of steps that cannot be, and images of another shape than it makes.
     """
     return run(Langevin(step_size), Posterior(generator, observed, noise_std), latents, steps, rng)[0]
 
@@ -110,6 +114,8 @@ def reconstruction(
     generator: nn.Module, optimiser: torch.optim.Optimizer, latents: Latents, target: Images, noise_std: float
 ) -> tuple[Tensor, Tensor]:
     """Step G2: one step up the gradient of eq. (16). Returns the loss before the step and the rms residual.
+
+    ``latents`` are ``[B, d, ...]``, and ``target`` is the image of each, ``[B, C, *space]``.
 
     Raises ``InputError`` where the generator makes images of another shape than ``target``.
     """
@@ -143,7 +149,7 @@ class AlgorithmG:
     def init(self, rng: torch.Generator) -> State:
         """A copy of the network, empty moments, and latents drawn from the prior."""
         generator = copy.deepcopy(self.generator).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         latents = torch.randn((self.observations, *self.latent_shape), generator=rng, device=rng.device)
         return State(0, generator, average, self.plan.update.init(generator), latents)
 

@@ -33,5 +33,7 @@ def generate(generator: nn.Module, latents: Latents) -> Images:
     """The images of ``latents``, without gradients, in chunks that suit their size."""
     with torch.no_grad():
         first = generator(latents[:1])
+        if len(latents) == 1:
+            return first
         chunk = images_per_chunk(tuple(first.shape[1:]), latents.device)
         return in_chunks(generator, latents, chunk)

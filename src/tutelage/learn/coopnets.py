@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..checks import check_counts
 from ..energy import Tilt
+from ..gradient import frozen_copy
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
     check_gradient_penalty,
@@ -121,7 +122,10 @@ class Record(NamedTuple):
 def initial_generation(
     generator: nn.Module, chains: int, latent_shape: tuple[int, ...], noise_std: float, rng: torch.Generator
 ) -> tuple[Latents, Images]:
-    """Step G0: X̂ ~ N(0, I) and Ŷ = g(X̂) + ε, ε ~ N(0, ``noise_std``²); a ``noise_std`` of 0 adds nothing."""
+    """Step G0: X̂ ~ N(0, I) and Ŷ = g(X̂) + ε, ε ~ N(0, ``noise_std``²); a ``noise_std`` of 0 adds nothing.
+
+    Returns X̂, ``[chains, *latent_shape]``, and Ŷ, ``[chains, C, *space]``.
+    """
     latents = torch.randn((chains, *latent_shape), generator=rng, device=rng.device)
     with torch.no_grad():
         images = generator(latents)
@@ -147,7 +151,7 @@ class CoopNets:
         """Copies of the networks, and optimisers with empty moments."""
         descriptor = copy.deepcopy(self.descriptor)
         generator = copy.deepcopy(self.generator).train()
-        average = copy.deepcopy(generator).eval().requires_grad_(False)
+        average = frozen_copy(generator)
         return State(
             0,
             descriptor,

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ..checks import DivergenceError, InputError, UnfinishedError, by, check_counts
 from ..data import from_uint8, to_uint8
 from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
-from ..gradient import Fixed, prepared
+from ..gradient import Fixed, frozen_copy, prepared
 from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule, advance, begin
 from ..types import Batch, Images
 from .algorithm_d import check_step_size, rms
@@ -58,7 +58,8 @@ class Plan:
     of eq. (11) or minus the cross-entropy to label 1 (authors' code), summed over the patches of an image;
     ``patches_per_image`` drawn afresh in each step, per observed area (None: the whole image is the patch);
     ``synthesis_batch`` images at a time; ``reference_std`` of p_0, N(0, s²). ``single``: IGM-single, §3.3.
-    ``exact``: the energy of eq. (9) or (14), with every classifier and p_0, instead of the newest classifier alone.
+    ``exact``: the energy of eq. (9) or (14), with every classifier and p_0, instead of the newest classifier alone;
+    with patches each logit is summed over ``patches_per_image`` places, and not over all of eq. (15).
 
     Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
     above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
@@ -258,7 +259,8 @@ def classification_step(
 ) -> tuple[Tensor, Tensor]:
     """One update of step 1: down the gradient of the cross-entropy of §3.2.1. Returns the logits of both, before it.
 
-    Positives and negatives go through the classifier together, so batch norm sees them as one batch.
+    Positives ``[n, C, *patch]`` and negatives ``[m, C, *patch]``, of logits ``[n]`` and ``[m]``, go through the
+    classifier together, so batch norm sees them as one batch.
     """
     optimiser.zero_grad(set_to_none=True)
     logits = classifier(torch.cat([positives, negatives]))
@@ -269,7 +271,7 @@ def classification_step(
 
 
 def cross_entropy(of_positives: Tensor, of_negatives: Tensor) -> Tensor:
-    """The mean of the loss of §3.2.1 over both kinds, nats."""
+    """The mean of the loss of §3.2.1 over both kinds, whose logits are ``[n]`` and ``[m]``: 0-dim, nats."""
     return torch.cat([F.softplus(-of_positives), F.softplus(of_negatives)]).mean()
 
 
@@ -398,7 +400,7 @@ class Igm:
             state.start = self._starts(state)
             state.chain = start_synthesis(plan, state.start)
         if state.energy is None:
-            classifiers = [*self.classifiers(number - 1, rng.device), snapshot(state.classifier)]
+            classifiers = [*self.classifiers(number - 1, rng.device), frozen_copy(state.classifier)]
             state.energy = synthesis_energy(plan, classifiers, self.patch, plan.patches_per_image)
         state.chain, info, done = advance_synthesis(plan, state.energy, state.chain, state.chance)
         logits = info.aux.scored[-1].logits
@@ -470,7 +472,7 @@ class Igm:
                 f"round {number} holds another classifier than this recipe's ({last}); restore the rounds folder of "
                 "this very run, or train again"
             ) from None
-        return snapshot(classifier)
+        return frozen_copy(classifier)
 
     def numbers(self, state: State) -> range:
         """The rounds that new images go through: all, or the last alone in IGM-single."""
@@ -582,11 +584,6 @@ class Igm:
             fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
             state.chain = _chain_from(fresh, saved["chain"])
         return state
-
-
-def snapshot(classifier: nn.Module) -> nn.Module:
-    """A frozen copy in evaluation mode: a patch's gradient does not depend on its batch."""
-    return copy.deepcopy(classifier).eval().requires_grad_(False)
 
 
 def check_learned(state: State) -> None:

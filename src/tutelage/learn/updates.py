@@ -59,8 +59,9 @@ class Sgd:
 
     ``lr`` at the start; with ``lr_final`` it falls to that geometrically over the plan's iterations (the code:
     to a hundredth), and without it stays. Before each step every gradient is divided by the number of
-    positions it is a sum over, H·W of its layer, where ``per_position`` says so; then it is scaled down to a
-    largest entry of ``cap`` (None: no cap). ``weight_decay`` is added, as wd · parameter, after the cap.
+    positions it is a sum over, ``positions()`` of the network, where ``per_position`` says so (the code: H·W of its
+    layer, in the descriptor alone); then it is scaled down to a largest entry of ``cap`` (None: no cap).
+    ``weight_decay`` is added, as wd · parameter, after the cap.
 
     Raises ``InputError`` for values that cannot work.
     """

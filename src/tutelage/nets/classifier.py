@@ -35,7 +35,7 @@ class ClassifierSpec:
     ``shape`` is (channels, height, width) of the images or patches; ``channels`` of the convolutions from the
     image up, all with the same ``kernel`` and ``stride`` ("sub-sampling"); ``slope`` of the leaky ReLU (0: ReLU);
     ``batch_norm`` after every convolution but the first; weights start from N(0, ``init_std``²), biases from 0.
-    The defaults are IGM §4's, but for ``init_std``, which is DCGAN's: IGM prints none.
+    The defaults are IGM §4's, but for ``stride`` and ``init_std``, which are DCGAN's: IGM prints neither.
 
     Raises ``InputError`` for a shape of other than three numbers, counts below 1, a slope outside [0, 1) and an
     ``init_std`` that is not positive.

@@ -7,7 +7,6 @@ and a larger map makes a larger image.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import InputError
+from ..gradient import frozen_copy
 from ..types import Images, Latents
 from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, shifted_norm, smeared
 
@@ -92,7 +92,9 @@ class GeneratorSpec:
         return (self.latent_dim,) if self.latent_size is None else (self.latent_dim, *self.latent_size)
 
     def latent_shape_for(self, size: tuple[int, int]) -> tuple[int, int, int]:
-        """The shape of the smallest latent map whose image covers ``size``, (height, width) (CoopNets §4.1).
+        """The shape of the smallest latent map whose image covers ``size``, (height, width).
+
+        Images larger than those learned from are ours: CoopNets §4.1 makes them of one size.
 
         Raises ``InputError`` where latents are vectors, or ``size`` is smaller than the images of the Spec.
         """
@@ -198,11 +200,16 @@ class Generator(nn.Module):
         return [smeared(weight, stride) for weight, stride in zip(self.weights, self.spec.strides, strict=True)]
 
     def positions(self) -> dict[str, int]:
-        """Of each parameter, by name, how many positions of an image its gradient is a sum over: H·W of its layer."""
-        sizes = [math.prod(deconv.size) for deconv in self.spec.deconvs]
-        with_first = [*([math.prod(self.spec.base[1:])] if self.spec.base else []), *sizes]
-        counts = {f"weights.{i}": size for i, size in enumerate(sizes)}
-        counts |= {f"{kind}.{i}": size for kind in ("shifts", "scales") for i, size in enumerate(with_first)}
+        """Of each parameter, by name, how many positions of an image its gradient is a sum over.
+
+        H·W of what its layer makes, but of what the layer takes for the weights of a transposed convolution: each of
+        them meets every pixel above once, and leaves out pixels below. With ``repeat_pixels`` it leaves out none.
+        """
+        sizes = [math.prod(self.spec.first_map[1:]), *(math.prod(deconv.size) for deconv in self.spec.deconvs)]
+        of_weights = sizes[1:] if self.spec.repeat_pixels else sizes[:-1]
+        of_shifts = sizes if self.spec.base else sizes[1:]
+        counts = {f"weights.{i}": size for i, size in enumerate(of_weights)}
+        counts |= {f"{kind}.{i}": size for kind in ("shifts", "scales") for i, size in enumerate(of_shifts)}
         return {name: counts.get(name, 1) for name, _ in self.named_parameters()}
 
     def _settle(self, x: Tensor, i: int) -> Tensor:
@@ -226,7 +233,7 @@ class Generator(nn.Module):
     def snapshot(self) -> Generator:
         """A frozen copy in evaluation mode: it follows no later change of the weights, remembers nothing
         for their gradients, and has them cast to the precision of the convolutions once and for all."""
-        frozen = copy.deepcopy(self).eval().requires_grad_(False)
+        frozen = frozen_copy(self)
         frozen.spec = self.spec.smeared
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         if frozen.first is not None:

@@ -1,10 +1,10 @@
-r"""A descriptor's potential of images of any size, computed tile by tile (CoopNets §4.1).
+r"""A descriptor's potential of images larger than those learned from, which the paper does not do, tile by tile.
 
     f(Y) = Σ_positions Σ_filters top response          = Σ_tiles f(the part of Y that a tile looks at)
 
-A descriptor without a fully connected layer sums the responses of its last convolution over all their positions, so
-that its potential of a larger image is its own formula. The positions are cut into tiles. What a tile looks at
-overlaps its neighbours' by the receptive field (the halo); maps are padded with zeros at the borders of the
+A descriptor without a fully connected layer (CoopNets §4.1) sums the responses of its last convolution over all their
+positions, so that its potential of a larger image is its own formula. The positions are cut into tiles. What a tile
+looks at overlaps its neighbours' by the receptive field (the halo); maps are padded with zeros at the borders of the
 image, and at no border between tiles. Value and gradient are those of the whole image: no tile shows.
 """
 

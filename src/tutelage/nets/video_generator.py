@@ -14,13 +14,13 @@ repeat it. ``trim`` leaves such frames out: what remains has the same law at all
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from ..checks import InputError
+from ..gradient import frozen_copy
 from ..types import Images, Latents
 from . import mean_frame
 from .blocks import (
@@ -263,7 +263,7 @@ class VideoGenerator(nn.Module):
 
     def snapshot(self) -> VideoGenerator:
         """A frozen copy in evaluation mode, its weights cast to the precision of the layers once and for all."""
-        frozen = copy.deepcopy(self).eval().requires_grad_(False)
+        frozen = frozen_copy(self)
         frozen.spec = self.spec.smeared
         dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
         for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .video_descriptor import VideoConv, VideoDescriptorSpec
 from .video_generator import VideoDeconv, VideoGeneratorSpec
 
@@ -57,25 +55,4 @@ QUICK_VIDEO_GENERATOR = VideoGeneratorSpec(
     trim=14,
     repeat_pixels=True,
     around_mean_frame=True,
-)
-
-# Textures that are stationary in space as well: convolutions throughout, on latents of any length, height and width
-STATIONARY_VIDEO_DESCRIPTOR = replace(
-    VIDEO_DESCRIPTOR,
-    shape=(3, 64, 64, 64),
-    convs=(VideoConv(120, 5, 2, 5, 2), VideoConv(30, 5, 2, 5, 2), VideoConv(10, 5, 1, 5, 1)),
-)
-# Code ("ST"): 4x4x4 kernels, channels 512 to 64, up-sampling 2 in space and time four times
-STATIONARY_VIDEO_GENERATOR = VideoGeneratorSpec(
-    latent_dim=5,
-    latent_size=(4, 4, 4),
-    deconvs=(
-        VideoDeconv(256, 4, 2, 4, (8, 8)),
-        VideoDeconv(128, 4, 2, 4, (16, 16)),
-        VideoDeconv(64, 4, 2, 4, (32, 32)),
-        VideoDeconv(3, 4, 2, 4, (64, 64)),
-    ),
-    slope=0.0,
-    batch_norm=True,
-    init_std=0.005,
 )

@@ -48,8 +48,8 @@ _SUM = "A pixel follows the sum over its patches, eq. (15); §3.4 averages them 
 _TEXTURE = (_PLACES, _SUM, _ENOUGH, _BYTES)
 _CLIMB = "Synthesis climbs minus the cross-entropy to label 1 (authors' code); §3.2.2 climbs the logit."
 _AT_ONCE = (
-    "Synthesis steps by Adam .01 and ends a chain at the first cross-entropy of .62 or less (authors' code); §4.1 steps by "
-    ".1, and waits for a mean probability above ½ over 20 steps."
+    "Synthesis steps by Adam .01 and ends a chain at the first cross-entropy of .62 or less (authors' code); §4.1 "
+    "steps by .1, and waits for a mean probability above ½ over 20 steps."
 )
 
 TEXTURE_PAPER = Recipe(

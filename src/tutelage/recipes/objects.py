@@ -156,8 +156,8 @@ SMALL_OBJECTS = Recipe(
         "plan.reference_std": "§4.2: .016",
     },
     deviations=(
-        "The descriptor has 64 and 128 filters and 2 outputs, and there are 2 latents: the authors' code. §4.2 prints 100 "
-        "and 64 filters and one output.",
+        "The descriptor has 64 and 128 filters and 2 outputs, and there are 2 latents: the authors' code. §4.2 prints "
+        "100 and 64 filters and one output.",
         LEAKY_IN_THE_GENERATOR,
         *COMMON_DEVIATIONS[1:],
     ),

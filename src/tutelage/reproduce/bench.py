@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +16,14 @@ from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..learn import igm
 from ..recipes import Recipe
+from ..recipes.codec import encode
 from ..rng import stream
 from ..run import journal, train
 from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
 
-_NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "velocity")
+_NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
@@ -57,21 +60,24 @@ def trained(
     is recovered from as `tutelage.run.recover` does.
 
     Raises ``DivergenceError`` where it diverges for good, ``KeyboardInterrupt`` where somebody stopped it (everything
-    is kept), ``InputError`` where the run that is there learned from other images or by other networks, and what
+    is kept), ``InputError`` where the run that is there learned from other images or by another recipe, and what
     `tutelage.run.train.train` raises.
     """
-    path = bench.out / "models" / run_name(bench, recipe, own_length)
+    path, made_by = bench.out / "models" / run_name(bench, recipe, own_length), digest(bench, recipe)
     introspective = isinstance(recipe.plan, igm.Plan)
     if not (path / "recipe.json").exists():
         chosen = replace(recipe, seed=bench.seed)
         if not (introspective or own_length):
             chosen = within(60 * bench.minutes, chosen, observed, bench.device, labels)
         limit = bench.minutes if introspective else None
-        facts = {"data": None, "command": bench.command}
+        facts = {"data": None, "command": bench.command, "recipe_sha256": made_by}
         ending = train.train(chosen, observed, path, bench.device, facts, limit, recover=True, labels=labels)
     else:
         run = open_run(path)
-        _check_same(run, recipe)
+        if run.facts().get("recipe_sha256") != made_by:
+            raise InputError(
+                f"{path} was made by another recipe than {recipe.name} is now; name another --out, or remove the model"
+            )
         if run.facts()["data_sha256"] != observed.sha256:
             raise InputError(f"{path} learned from other images than {observed.source} has now; name another --out")
         left = bench.minutes - seconds_spent(run) / 60 if introspective else None
@@ -89,14 +95,14 @@ def run_name(bench: Bench, recipe: Recipe, own_length: bool = False) -> str:
     return f"{recipe.name.replace('/', '-')}-{of}"
 
 
-def _check_same(run: RunFolder, recipe: Recipe) -> None:
-    """Refuse a model that another recipe of this name made: rates and iterations may differ, networks and data not."""
-    was = run.recipe()
-    for name in ("data", *_NETWORKS):
-        if getattr(was, name) != getattr(recipe, name):
-            raise InputError(
-                f"{run.path} is of another {name} than {recipe.name} has now; name another --out, or remove the model"
-            )
+def digest(bench: Bench, recipe: Recipe) -> str:
+    """SHA-256 of what makes a model of ``recipe`` what it is: data, networks, plan, precision, and the bench's seed.
+
+    The recipe is the one asked for, before it is fitted to the budget or recovered from a divergence.
+    """
+    whole = encode(replace(recipe, seed=bench.seed))
+    matters = {name: value for name, value in whole.items() if name not in _NO_MATTER}
+    return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
 
 
 def within(

@@ -70,8 +70,8 @@ def sets_of(
 
 
 def named(measure: Measure[Score], name: str, facts: Mapping[str, Any]) -> Measure[Score]:
-    """``measure`` under another name, with ``facts`` in its entries."""
-    return replace(measure, name=name, fields=lambda score: {**measure.fields(score), **facts})
+    """``measure`` under another name, with ``facts`` beside its own."""
+    return replace(measure, name=name, facts={**measure.facts, **facts})
 
 
 def alone(measure: Measure[Score]) -> Measure[Score]:

@@ -8,73 +8,108 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..checks import DivergenceError, InputError, UnfinishedError
+from ..data import Splits
 from ..run.results import Entry, write_results
 from .bench import Bench
 from .page import Table, write
 
+_OTHER = {
+    "data_sha256": "of other data than are given now",
+    "held_out_sha256": "measured by other held-out images than are given now",
+    "outside_sha256": "of other images than are given now",
+    "recipe_sha256": "by another recipe than that of this name is now",
+    "extractor_sha256": "by another extractor than is given now",
+}
+
 
 class Cells(NamedTuple):
-    """Cells that are filled together: the names of their entries, how to make these, the SHA-256 of their data, and the
-    run that they are of, as `tutelage.reproduce.bench.run_name` calls it."""
+    """Cells that are filled together: the facts of each by its name, and how to make their entries.
 
-    names: Sequence[str]
-    make: Callable[[], Iterable[Entry]]
-    data_sha256: str | None = None
-    run: str | None = None
+    Facts are what a number is of, by what model and measured how; its entry is kept with them, and one with others is
+    not taken for it. ``make`` is None where the cells are not asked for now: they are shown if they are known.
+    """
+
+    facts: Mapping[str, Mapping[str, Any]]
+    make: Callable[[], Iterable[Entry]] | None
+
+
+def facts_of(splits: Splits) -> dict[str, Any]:
+    """The facts of every number that a data set is behind."""
+    held_out = splits.test or splits.validation
+    held = {} if held_out is None else {"held_out_sha256": held_out.sha256}
+    return {"data_sha256": splits.train.sha256, **held}
 
 
 def tabulate(bench: Bench, name: str, table: Table, groups: Iterable[Cells]) -> Iterator[Entry]:
     """`filled` with ``NAME.json``, and the page ``NAME.md`` of it, which is written in any case: stopped half-way, it
     says what was not run.
     """
-    results = bench.out / f"{name}.json"
+    results, groups = bench.out / f"{name}.json", list(groups)
+    entries = filled(bench, results, groups)  # which may refuse; then nothing is written
+    return _written(bench, results, table, groups, entries)
+
+
+def _written(
+    bench: Bench, results: Path, table: Table, groups: Sequence[Cells], entries: Iterator[Entry]
+) -> Iterator[Entry]:
     bench.out.mkdir(parents=True, exist_ok=True)
-    read(results, bench)  # which may refuse; then nothing is written
     try:
-        yield from filled(bench, results, groups)
+        yield from entries
     finally:
         write_results(results, [quote.entry() for quote in table.quoted])
-        quoted = {quote.entry()["name"] for quote in table.quoted}
-        known = read(results, bench)
-        write(bench.out / f"{name}.md", table, [entry for named, entry in known.items() if named not in quoted])
+        known, names = read(results, bench), [name for group in groups for name in group.facts]
+        write(results.with_suffix(".md"), table, [known[name] for name in names if name in known])
 
 
 def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Entry]:
-    """Each entry of each group, as it is made and kept in ``results``; what is there already is taken from there.
+    """Each entry of each group that is asked for, as it is made and kept in ``results``; what is there already is taken
+    from there.
 
     A model that diverged, or cannot make anything by the end of its budget, has entries without a value, which say so
     in ``failed``.
 
-    Raises ``InputError`` where ``results`` was made within another budget or from another seed, of other data or by
-    another model, and what making raises, but for these two.
+    Raises ``InputError`` at once where ``results`` was made within another budget or from another seed, or has an entry
+    with other facts than its cell; and then what making raises, but for these two.
     """
-    known = read(results, bench)
-    for names, make, sha256, run in groups:
-        of_others = (name for name in names if known.get(name, {}).get("data_sha256", sha256) != sha256)
-        if sha256 is not None and (other := next(of_others, None)) is not None:
-            raise InputError(
-                f"{results} has {other!r} of other data than are given now; name another --out, or give the same data"
-            )
-        by_others = (name for name in names if run is not None and known.get(name, {}).get("run", run) != run)
-        if (other := next(by_others, None)) is not None:
-            raise InputError(
-                f"{results} has {other!r} by the run {known[other]['run']}, and {run} is asked for; name another --out"
-            )
-        if not all(name in known for name in names):
-            for entry in _made(names, make):
-                known[entry["name"]] = {**entry, "budget_minutes": bench.minutes}
+    groups, known = list(groups), read(results, bench)
+    for facts, _ in groups:
+        for name in facts:
+            if name in known:
+                _check_same(results, known[name], facts[name])
+    return _filled(bench, results, groups, known)
+
+
+def _filled(bench: Bench, results: Path, groups: Iterable[Cells], known: dict[str, Entry]) -> Iterator[Entry]:
+    for facts, make in groups:
+        if make is None:
+            continue
+        if not all(name in known for name in facts):
+            for entry in _made([*facts], make):
+                terms = {"budget_minutes": bench.minutes, "seed": bench.seed}
+                known[entry["name"]] = {**entry, **facts[entry["name"]], **terms}
                 write_results(results, [known[entry["name"]]])
-        yield from (known[name] for name in names)
+        yield from (known[name] for name in facts)
+
+
+def _check_same(results: Path, entry: Entry, facts: Mapping[str, Any]) -> None:
+    for fact, wanted in facts.items():
+        if (was := entry.get(fact)) != wanted:
+            other = f"by {was}, and {wanted} is asked for" if fact == "run" else _OTHER.get(fact)
+            differs = other or f"with {fact} {was}, and {wanted} is asked for"
+            raise InputError(f"{results} has {entry['name']!r} {differs}; name another --out, or ask for the same")
 
 
 def read(results: Path, bench: Bench) -> dict[str, Entry]:
     """The entries of a results file by name; none where there is no file.
 
-    Raises ``InputError`` where they belong to another budget or seed.
+    Raises ``InputError`` where they belong to another budget or seed, and for a damaged file.
     """
     if not results.is_file():
         return {}
-    entries = {entry["name"]: entry for entry in json.loads(results.read_text())}
+    try:
+        entries = {entry["name"]: entry for entry in json.loads(results.read_text())}
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{results} is damaged: it needs to be a list of results; repair or remove it") from None
     for entry in entries.values():
         minutes, seed = entry.get("budget_minutes", bench.minutes), entry.get("seed", bench.seed)
         if (minutes, seed) != (bench.minutes, bench.seed):
@@ -93,16 +128,3 @@ def _made(names: Sequence[str], make: Callable[[], Iterable[Entry]]) -> Iterator
             yield entry
     except (DivergenceError, UnfinishedError) as error:
         yield from ({"name": name, "value": None, "stderr": None, "failed": str(error)} for name in left)
-
-
-def check_facts(results: Path, bench: Bench, facts: Mapping[str, Any], names: Sequence[str] = ()) -> None:
-    """Raises ``InputError`` where ``results`` have entries (of these ``names``; of any where none are given) with other
-    ``facts``: they cannot stand in one table.
-    """
-    for entry in read(results, bench).values():
-        for name, wanted in facts.items() if not names or entry["name"] in names else ():
-            if entry.get(name, wanted) != wanted:
-                raise InputError(
-                    f"{results} has the {name} {entry[name]}, and {wanted} are asked for; name another --out, or ask "
-                    "for the same"
-                )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,20 +14,22 @@ from ..recipes import Recipe
 from ..run.evaluate import algorithm_of, measure_beside, measure_models
 from ..run.measures import Measure
 from ..run.results import Entry
-from .bench import Bench, about, run_name, trained
-from .cells import Cells
+from .bench import Bench, about, digest, run_name, trained
+from .cells import Cells, facts_of
 
 
 @dataclass(frozen=True)
 class Contender:
     """A model of a table: its recipe, and what it is called where that is not its algorithm.
 
-    ``own_length`` keeps the recipe's iterations, whatever the budget.
+    ``own_length`` keeps the recipe's iterations, whatever the budget. ``asked`` for it is now; if not, its numbers are
+    shown where they are known.
     """
 
     recipe: Recipe
     called: str | None = None
     own_length: bool = False
+    asked: bool = True
 
     @property
     def algorithm(self) -> str:
@@ -42,12 +44,15 @@ class Contender:
 
 
 def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Contender]:
-    """Those whose recipes are named, or all where none is. Raises ``InputError`` for a name that is none of them."""
+    """All of them, asked for where their recipes are named, or where none is.
+
+    Raises ``InputError`` for a name that is none of them.
+    """
     known = {contender.recipe.name: contender for contender in contenders}
     for name in names:
         if name not in known:
             raise InputError(f"this table has no {name!r}; it has {', '.join(known)}: choose among them")
-    return [known[name] for name in names] or contenders
+    return [replace(one, asked=not names or one.recipe.name in names) for one in contenders]
 
 
 def contest(
@@ -57,13 +62,21 @@ def contest(
 
     Filling them raises what `tutelage.reproduce.bench.trained` raises.
     """
+    of_data = facts_of(splits)
+    facts = {measure.name: {"samples": measure.samples, **measure.facts, **of_data} for measure in measures}
     for measure in measures:
         names = [f"{beside} {measure.name}" for beside in measure.beside]
-        yield Cells(names, partial(_beside, bench, measure, splits), splits.train.sha256)
+        yield Cells(dict.fromkeys(names, facts[measure.name]), partial(_beside, bench, measure, splits))
     for contender in contenders:
-        names = [f"{row} {measure.name}" for row in contender.rows for measure in measures]
-        made_by = run_name(bench, contender.recipe, contender.own_length)
-        yield Cells(names, partial(_models, bench, contender, splits, measures), splits.train.sha256, made_by)
+        by = made_by(bench, contender)
+        own = {f"{row} {measure}": {**of, **by} for row in contender.rows for measure, of in facts.items()}
+        yield Cells(own, partial(_models, bench, contender, splits, measures) if contender.asked else None)
+
+
+def made_by(bench: Bench, contender: Contender) -> dict[str, Any]:
+    """The facts of every number that a model is behind."""
+    recipe = contender.recipe
+    return {"run": run_name(bench, recipe, contender.own_length), "recipe_sha256": digest(bench, recipe)}
 
 
 def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Entry]:

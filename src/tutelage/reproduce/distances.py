@@ -10,15 +10,15 @@ from ..metrics.extractors import Extractor
 from ..run.feature_measures import frechet_measure, kernel_measure, manifold_measures
 from ..run.results import Entry
 from .bench import Bench
-from .cells import check_facts, tabulate
+from .cells import tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
 _WORDS = """\
 {samples:,} samples of each model against as many held-out images, after {minutes:g} minutes of training each, from one
 seed and at the last iteration. Less is better but for precision (how many samples lie among real images) and recall
-(how many real images among the samples). Distances depend on the number of images: compare them within this table
-only."""
+(how many real images among the samples), of {near:,} images each. All depend on the number of images: compare them
+within this table only."""
 
 
 def distances(
@@ -54,7 +54,6 @@ def distances(
     frechet = frechet_measure(splits, extractor, samples, bench.seed, bench.device)
     kernel = kernel_measure(splits, extractor, samples, bench.seed, bench.device)
     manifold = manifold_measures(splits, extractor, near, bench.seed, bench.device)[:2]
-    check_facts(bench.out / f"{name}.json", bench, {"extractor_sha256": extractor.sha256})
     columns = [
         Column(frechet.name, frechet.name, ".4g"),
         Column(kernel.name, kernel.name),
@@ -64,6 +63,6 @@ def distances(
     if quoted and not extractor.published:
         columns.append(Column("FID", "FID", ".4g"))
     rows = tuple(row for contender in contenders for row in contender.rows)
-    words = _WORDS.format(samples=frechet.samples, minutes=bench.minutes)
+    words = _WORDS.format(samples=frechet.samples, near=manifold[0].samples, minutes=bench.minutes)
     table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted)
     return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))

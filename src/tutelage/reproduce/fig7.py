@@ -20,7 +20,7 @@ from ..run.measures import Measure, similarity_measure
 from ..run.results import Entry
 from .bench import Bench
 from .categories import alone, few, folders_of, named, sets_of, word_net
-from .cells import Cells, check_facts, read, tabulate
+from .cells import Cells, read, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Table
 
@@ -94,7 +94,6 @@ def fig7(
         found.append(_Category(folder, sets, [*of_class, variety]))
     first = found[0]
     facts = {"categories": [*indices], "samples": first.measures[0].samples}
-    check_facts(bench.out / "fig7.json", bench, facts | {"extractor_sha256": extractor.sha256})
     heads = {measure.name: head for measure, head in zip(first.measures, _HEADS, strict=True)}
     columns = tuple(Column(_at(name, n), f"{head}, n = {n}") for name, head in heads.items() for n in first.sets)
     curves = (Curves(head, "training images", {n: _at(name, n) for n in first.sets}) for name, head in heads.items())
@@ -113,7 +112,7 @@ def fig7(
         columns,
         curves=tuple(curves),
     )
-    return tabulate(bench, "fig7", table, _cells(bench, running, found, facts))
+    return tabulate(bench, "fig7", table, _cells(bench, running, found, facts, extractor))
 
 
 def _indices(categories: Sequence[str], extractor: Extractor, path: Path | None) -> dict[str, int]:
@@ -147,17 +146,17 @@ def _of(measure: str, category: _Category) -> str:
 
 
 def _cells(
-    bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category], facts: Entry
+    bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category], facts: Entry, extractor: Extractor
 ) -> Iterator[Cells]:
+    of_means = {**facts, "extractor_sha256": extractor.sha256}
     names = [measure.name for measure in categories[0].measures]
     for category in categories:
         measures = [named(measure, _of(measure.name, category), facts) for measure in category.measures]
         yield from contest(bench, [], category.sets[max(category.sets)], measures)
     sizes, rows = [*categories[0].sets], [*categories[0].measures[0].beside]
     for name in names:
-        yield _means(
-            bench, {f"{row} {_at(name, n)}": f"{row} {name}" for row in rows for n in sizes}, categories, facts
-        )
+        of = {f"{row} {_at(name, n)}": f"{row} {name}" for row in rows for n in sizes}
+        yield _means(bench, of, categories, of_means)
     for n in sizes:
         for contender in contenders:
             for category in categories:
@@ -167,7 +166,8 @@ def _cells(
                 ]
                 yield from contest(bench, [few(contender, category.folder, n)], category.sets[n], measures)
             cells = [f"{row} {_at(name, n)}" for row in contender.rows for name in names]
-            yield _means(bench, dict(zip(cells, cells, strict=True)), categories, facts)
+            means = _means(bench, dict(zip(cells, cells, strict=True)), categories, of_means)
+            yield means if contender.asked else means._replace(make=None)
 
 
 def _means(bench: Bench, cells: Mapping[str, str], categories: Sequence[_Category], facts: Entry) -> Cells:
@@ -176,9 +176,9 @@ def _means(bench: Bench, cells: Mapping[str, str], categories: Sequence[_Categor
     def make() -> Iterator[Entry]:
         known = read(bench.out / "fig7.json", bench)
         for name, of in cells.items():
-            yield _mean(name, {category.folder: known[_of(of, category)] for category in categories}) | facts
+            yield _mean(name, {category.folder: known[_of(of, category)] for category in categories})
 
-    return Cells([*cells], make)
+    return Cells(dict.fromkeys(cells, facts), make)
 
 
 def _mean(name: str, parts: Mapping[str, Entry]) -> Entry:

@@ -36,8 +36,8 @@ _STRETCH = 8
 def scores(synthesised: Sequence[Tensor], clip: Tensor, moves: bool = True) -> dict[str, Average]:
     """Each measure of the sequences ``[C, T, H, W]`` of one model; ± is over sequences, and n counts them.
 
-    What does not move (``moves`` False) has no matched measures. Raises ``InputError`` as `tutelage.metrics.temporal`
-    does.
+    What does not move (``moves`` False) cannot be brought to a variance: it has no matched measures and no ``nearest``.
+    Raises ``InputError`` as `tutelage.metrics.temporal` does.
     """
     each = [_of_one(y.clamp(-1, 1), clip, moves) for y in synthesised]
     return {name: average(torch.tensor([of[name] for of in each], dtype=torch.float64)) for name in each[0]}
@@ -50,21 +50,22 @@ def own_nearest(clip: Tensor) -> float:
 
 def measures(moves: bool = True) -> tuple[str, ...]:
     """The names in `scores`."""
-    return ("PSNR", "SSIM", *(("matched PSNR", "matched SSIM") if moves else ()), "variance", "spectrum", "nearest")
+    always = ("PSNR", "SSIM", "variance", "spectrum")
+    return (*always[:2], "matched PSNR", "matched SSIM", *always[2:], "nearest") if moves else always
 
 
 def _of_one(y: Tensor, clip: Tensor, moves: bool) -> dict[str, float]:
     plain = fidelity(y, clip)
     found = {"PSNR": plain.psnr.value, "SSIM": plain.ssim.value}
-    equal = matched(y, clip, limit=1.0) if moves else y
-    if moves:
-        at_variance = fidelity(equal, clip)
-        found |= {"matched PSNR": at_variance.psnr.value, "matched SSIM": at_variance.ssim.value}
     window = clip.shape[1] // 2
     found["variance"] = temporal_variance(y) / temporal_variance(clip)
     found["spectrum"] = spectral_distance(spectrum(y, window), spectrum(clip, window))
-    found["nearest"] = nearest_windows(equal, clip, _stretch(clip)).distance.mean().item()
-    return found
+    if moves:
+        equal = matched(y, clip, limit=1.0)
+        at_variance = fidelity(equal, clip)
+        found |= {"matched PSNR": at_variance.psnr.value, "matched SSIM": at_variance.ssim.value}
+        found["nearest"] = nearest_windows(equal, clip, _stretch(clip)).distance.mean().item()
+    return {name: found[name] for name in measures(moves)}
 
 
 def _stretch(clip: Tensor) -> int:

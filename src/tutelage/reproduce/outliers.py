@@ -19,8 +19,8 @@ from ..run.given import read_images
 from ..run.results import Entry, result
 from ..run.train import trained as restored
 from .bench import Bench, about, trained
-from .cells import Cells, check_facts, tabulate
-from .contest import Contender
+from .cells import Cells, facts_of, tabulate
+from .contest import Contender, made_by
 from .page import Column, Table
 
 MODEL = Contender(by_name("igm/mnist28-quick"))
@@ -54,6 +54,12 @@ def igm_outliers(
     splits = data.load(model.recipe.data, path)
     if splits.test is None:
         raise InputError("the data have no test images; outliers need some to be told from: give data that have them")
+    stems = [place.stem for place in outliers]
+    if len(set(stems)) < len(stems):
+        raise InputError(
+            f"outliers are called by the last part of their paths, and these are {', '.join(stems)}; give paths that "
+            "end in different names"
+        )
     others = {place.stem: _others(place, model) for place in outliers}
     columns = tuple(Column(_measure(name), f"against {name}", ".3f") for name in others)
     words = _WORDS.format(minutes=bench.minutes, n=len(splits.test))
@@ -74,8 +80,8 @@ def _others(place: Path, model: Contender) -> ImageSet:
 def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, ImageSet]) -> Iterator[Cells]:
     for name, images in others.items():
         names = [f"{row} {_measure(name)}" for row in _ROWS.values()]
-        check_facts(bench.out / "igm-outliers.json", bench, {"outside_sha256": images.sha256}, names)
-        yield Cells(names, partial(_entries, bench, model, splits, name, images), splits.train.sha256)
+        facts = {**facts_of(splits), **made_by(bench, model), "outside_sha256": images.sha256}
+        yield Cells(dict.fromkeys(names, facts), partial(_entries, bench, model, splits, name, images))
 
 
 def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: ImageSet) -> Iterator[Entry]:
@@ -96,7 +102,6 @@ def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: 
                 data_sha256=splits.train.sha256,
                 device=bench.device,
                 outside_n=score.outside,
-                outside_sha256=others.sha256,
             ),
             **about(run),
         }

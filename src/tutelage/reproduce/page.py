@@ -169,7 +169,7 @@ def _sources(quoted: Sequence[Quoted]) -> list[str]:
 def _time(entries: Iterable[Entry]) -> list[str]:
     """How each run's time was spent, and that of each method which learns nothing."""
     entries = list(entries)
-    runs = {entry["run"]: entry for entry in entries if "run" in entry}
+    runs = {entry["run"]: entry for entry in entries if {"run", "iteration"} <= entry.keys()}
     methods = {entry["method"]: entry for entry in entries if "method" in entry}
     if not runs and not methods:
         return []
@@ -202,7 +202,7 @@ def _failures(entries: Iterable[Entry]) -> list[str]:
 
 def _terms(entries: Iterable[Entry]) -> list[str]:
     """Seeds, machines and digests, once."""
-    entries = [entry for entry in entries if "seed" in entry]
+    entries = [entry for entry in entries if "threads" in entry]
     if not entries:
         return []
 
@@ -211,6 +211,8 @@ def _terms(entries: Iterable[Entry]) -> list[str]:
 
     digests = ", ".join(dict.fromkeys(entry["data_sha256"][:12] for entry in entries))
     lines = [f"Seed {all_of('seed')}; {all_of('threads')} threads, {all_of('device')}; data SHA-256 {digests}."]
-    extractors = {entry["extractor"]: entry["extractor_sha256"] for entry in entries if "extractor" in entry}
-    lines += [f"Extractor {name}, SHA-256 {digest[:12]}." for name, digest in extractors.items()]
+    extractors = dict.fromkeys(
+        (entry["extractor"], entry["extractor_sha256"]) for entry in entries if "extractor" in entry
+    )
+    lines += [f"Extractor {name}, SHA-256 {digest[:12]}." for name, digest in extractors]
     return [" ".join(lines), ""]

@@ -7,14 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
 from .. import data
 from ..data import Labels, Splits
 from ..recipes import Recipe, by_name
 from ..run.probing import networks_of, probe_entry, probed
 from ..run.results import Entry
-from .bench import Bench, about, run_name, trained
-from .cells import Cells, tabulate
-from .contest import Contender, chosen
+from .bench import Bench, about, trained
+from .cells import Cells, facts_of, tabulate
+from .contest import Contender, chosen, made_by
 from .page import Column, Quoted, Table
 
 
@@ -65,16 +67,15 @@ def igm_semisupervised(
 
     Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
-    running = chosen([contender for models in contenders.values() for contender in models], only)
+    asked = iter(chosen([contender for models in contenders.values() for contender in models], only))
     groups, rows, beside = [], [], []
     for name, models in contenders.items():
         rows += [f"{model.algorithm} features on {name}" for model in models]
         beside += [f"untrained {model.algorithm} features on {name}" for model in models] + [f"raw pixels on {name}"]
-        here = [model for model in models if model in running]
-        if here:
-            spec = models[0].recipe.data
-            splits, labels = data.load(spec, path), data.class_labels(spec, path)
-            groups += _cells(bench, name, here, splits, labels, labelled, repeats)
+        here, spec = [next(asked) for _ in models], models[0].recipe.data
+        wanted = any(model.asked for model in here)
+        of_set = (data.load(spec, path), data.class_labels(spec, path)) if wanted else None
+        groups += _cells(bench, name, here, of_set, labelled, repeats)
     columns = tuple(Column(_measure(count), f"error, {count} labels", ".2%") for count in reversed(labelled))
     words = _WORDS.format(minutes=bench.minutes, repeats=repeats)
     table = Table("Few labels (IGM §4.5)", words, tuple(rows), tuple(beside), columns, QUOTED)
@@ -89,30 +90,35 @@ def _cells(
     bench: Bench,
     name: str,
     models: Sequence[Contender],
-    splits: Splits,
-    labels: Labels,
+    of_set: tuple[Splits, Labels] | None,
     labelled: Sequence[int],
     repeats: int,
 ) -> Iterator[Cells]:
-    def raw() -> Iterator[Entry]:
-        for count in labelled:
-            score = probed(None, splits, labels, count, repeats, bench.seed)
-            full = f"raw pixels on {name} {_measure(count)}"
-            yield probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
+    """The cells of a set; where none of its models is asked for it need not be there, and they are shown if known."""
+    facts = {"repeats": repeats} | ({} if of_set is None else facts_of(of_set[0]))
+
+    def names(kind: str) -> list[str]:
+        return [f"{kind} on {name} {_measure(count)}" for count in labelled]
+
+    def probes(kind: str, network: nn.Module | None) -> Iterator[Entry]:
+        assert of_set is not None
+        splits, labels = of_set
+        for cell, count in zip(names(kind), labelled, strict=True):
+            score = probed(network, splits, labels, count, repeats, bench.seed)
+            yield probe_entry(cell, score, splits, bench.seed, bench.command, bench.device, 0.0)
 
     def features(model: Contender) -> Iterator[Entry]:
-        run = trained(bench, model.recipe, splits.train)
-        learned, untrained, _ = networks_of(run, len(splits.train), bench.device)
-        networks = {f"{model.algorithm} features": learned, f"untrained {model.algorithm} features": untrained}
-        for kind, network in networks.items():
-            for count in labelled:
-                score = probed(network, splits, labels, count, repeats, bench.seed)
-                full = f"{kind} on {name} {_measure(count)}"
-                entry = probe_entry(full, score, splits, bench.seed, bench.command, bench.device, 0.0)
-                yield entry | about(run) if network is learned else entry
+        assert of_set is not None
+        train = of_set[0].train
+        run = trained(bench, model.recipe, train)
+        learned, untrained, _ = networks_of(run, len(train), bench.device)
+        yield from (entry | about(run) for entry in probes(f"{model.algorithm} features", learned))
+        yield from probes(f"untrained {model.algorithm} features", untrained)
 
-    yield Cells([f"raw pixels on {name} {_measure(count)}" for count in labelled], raw, splits.train.sha256)
+    raw = None if of_set is None else partial(probes, "raw pixels", None)
+    yield Cells({cell: facts for cell in names("raw pixels")}, raw)
     for model in models:
+        own = facts | made_by(bench, model)
         kinds = (f"{model.algorithm} features", f"untrained {model.algorithm} features")
-        names = [f"{kind} on {name} {_measure(count)}" for kind in kinds for count in labelled]
-        yield Cells(names, partial(features, model), splits.train.sha256, run_name(bench, model.recipe))
+        cells = {cell: own for kind in kinds for cell in names(kind)}
+        yield Cells(cells, partial(features, model) if model.asked else None)

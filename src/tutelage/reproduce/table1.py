@@ -15,7 +15,7 @@ from ..run.feature_measures import inception_measure
 from ..run.results import Entry
 from .bench import Bench
 from .categories import alone, few, folders_of, named, sets_of
-from .cells import check_facts, tabulate
+from .cells import tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Curves, Quoted, Table
 
@@ -92,8 +92,7 @@ def table1(
     sets = sets_of(contenders[0], folders, sizes, path)
     largest = sets[max(sets)]
     score = inception_measure(largest, extractor, samples, bench.seed, bench.device)
-    facts = {"categories": [*folders], "samples": score.samples}
-    check_facts(bench.out / "table1.json", bench, facts | {"extractor_sha256": extractor.sha256})
+    facts = {"categories": [*folders]}
     of = {n: named(score, f"{score.name} n={n}", {**facts, "training_images": n}) for n in sets}
     columns = [Column(of[n].name, f"{score.name}, n = {n}") for n in sets]
     quoted = tuple(quote for quote in QUOTED if quote.measure in {f"IS n={n}" for n in sets})

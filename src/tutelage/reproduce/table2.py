@@ -36,12 +36,12 @@ QUOTED = (
 )
 _WORDS = """\
 {samples:,} samples of each model, after {minutes:g} minutes of training each, from one seed and at the last iteration.
-Log-likelihood is that of the test images under Gaussian windows on the samples (nats an image, images in [0, 1]), their
-width chosen on the validation images; more is better, but more than real training images get is smoothness, not
-quality. It can be fooled, so beside it stand the Fréchet distance in the features of a small classifier of digits (less
-is better), and precision and recall in the same features: how many samples lie among real test images, and how many
-test images among the samples. Persistent CD draws by going on with its chains, which move slowly: many of its samples
-are nearly alike."""
+Log-likelihood is that of the test images under Gaussian windows on the samples (nats an image, images in [0, 1]),
+their width chosen on the validation images; more is better, but more than real training images get is smoothness, not
+quality. It can be fooled, so beside it stand the Fréchet distance in the features of a small classifier of digits
+(less is better), and precision and recall in the same features, of {near:,} images each: how many samples lie among
+real test images, and how many test images among the samples. Persistent CD draws by going on with its chains, which
+move slowly: many of its samples are nearly alike."""
 
 
 def table2(
@@ -82,7 +82,7 @@ def table2(
         Column(f"recall-{extractor.name}", "recall"),
     )
     rows = tuple(row for contender in contenders for row in contender.rows)
-    words = _WORDS.format(samples=samples, minutes=bench.minutes)
+    words = _WORDS.format(samples=samples, near=measures[2].samples, minutes=bench.minutes)
     beside = ("real images", "real against real", "noise")
     table = Table("Log-likelihood of digits (CoopNets, Table 2)", words, rows, beside, columns, QUOTED)
     return tabulate(bench, "table2", table, contest(bench, running, splits, measures))

@@ -18,7 +18,7 @@ from ..baselines.holes import Fill
 from ..baselines.inpainting import Interpolation, biharmonic
 from ..baselines.mrf import ExactMrf, GibbsMrf
 from ..checks import DivergenceError, InputError
-from ..data import ImageSet
+from ..data import ImageSet, Splits
 from ..metrics.pixel import recovery_scores
 from ..recipes import FACES64, FACES_QUICK, by_name
 from ..rng import stream
@@ -27,9 +27,9 @@ from ..run.build import build
 from ..run.results import Entry, result
 from ..run.train import trained as restored
 from ..types import Images
-from .bench import Bench, about, run_name, trained
-from .cells import Cells, tabulate
-from .contest import Contender, chosen
+from .bench import Bench, about, trained
+from .cells import Cells, facts_of, tabulate
+from .contest import Contender, chosen, made_by
 from .page import Column, Quoted, Table
 
 _PAPER = 600  # iterations, §4.6
@@ -134,7 +134,7 @@ def table5(
     sizes_tried = ", ".join(f"{size:g}" for size in _STEP_SIZES)
     words = _WORDS.format(n=len(faces), minutes=bench.minutes, steps=steps, sizes=sizes_tried, tuned=_TUNED_ON)
     table = Table("Completed faces (CoopNets, Table 5)", words, rows, tuple(fills), columns, quoted)
-    return tabulate(bench, "table5", table, _cells(bench, running, splits.train, faces, masks, steps, fills))
+    return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills))
 
 
 def _measure(what: str, size: int) -> str:
@@ -144,13 +144,14 @@ def _measure(what: str, size: int) -> str:
 def _cells(
     bench: Bench,
     contenders: Sequence[Contender],
-    train: ImageSet,
+    splits: Splits,
     faces: ImageSet,
     masks: Mapping[int, Tensor],
     steps: int,
     fills: Mapping[str, Fill],
 ) -> Iterator[Cells]:
-    originals = faces.batch(slice(None))
+    train, originals = splits.train, faces.batch(slice(None))
+    facts = {**facts_of(splits), "n": len(faces)}
 
     def entries(row: str, size: int, made: Images, more: Entry) -> Iterator[Entry]:
         seen = masks[size]
@@ -192,15 +193,14 @@ def _cells(
         found = {"latent_step_size": step_size, "residual": done.residual.mean().item()}
         return entries(contender.algorithm, size, done.generated, about(run) | found)
 
+    def names(row: str, size: int) -> list[str]:
+        return [f"{row} {_measure(what, size)}" for what in ("error", "PSNR")]
+
     for size in masks:
         for row, fill in fills.items():
-            yield Cells(
-                [f"{row} {_measure(what, size)}" for what in ("error", "PSNR")],
-                partial(by_fill, row, fill, size),
-                train.sha256,
-            )
+            yield Cells(dict.fromkeys(names(row, size), facts), partial(by_fill, row, fill, size))
     for contender in contenders:
         for size in masks:
-            names = [f"{contender.algorithm} {_measure(what, size)}" for what in ("error", "PSNR")]
-            made_by = run_name(bench, contender.recipe, contender.own_length)
-            yield Cells(names, partial(by_model, contender, size), train.sha256, made_by)
+            own = {**facts, **made_by(bench, contender), "inference_steps": steps}
+            make = partial(by_model, contender, size) if contender.asked else None
+            yield Cells(dict.fromkeys(names(contender.algorithm, size), own), make)

@@ -36,9 +36,9 @@ from ..run.build import build
 from ..run.results import Entry, result
 from ..run.train import trained as restored
 from .bench import Bench, about, trained
-from .cells import Cells, check_facts, read, tabulate
+from .cells import Cells, read, tabulate
 from .clips import clips_of, pixels_of, save_strip
-from .contest import Contender, chosen
+from .contest import Contender, chosen, made_by
 from .movement import measures, own_nearest, scores
 from .page import Column, Quoted, Table
 
@@ -79,9 +79,9 @@ over clips. Drafts are revised by the descriptor as in learning. PSNR and SSIM c
 the same time, with nothing aligned. They prefer what stands still: the mean frame is 3 dB above a perfect sample. So
 they stand beside the same at the clip's temporal variance (what comes to rest still gains), temporal variance (of the
 clip's), the distance of the spectrum of differences of frames from the clip's (less is better), and how far 8 frames
-(at matched variance) are from the nearest 8 of the clip, at any lag: a copy has 0, and the clip itself, against its
-other stretches, says what is near. Baselines go on from the clip's last state; without noise they and the mean frame
-are nulls."""
+(at matched variance; not of what does not move) are from the nearest 8 of the clip, at any lag: a copy has 0, and the
+clip itself, against its other stretches, says what is near. Baselines go on from the clip's last state; without noise
+they and the mean frame are nulls."""
 
 
 def table6(
@@ -109,7 +109,6 @@ def table6(
     """
     running = chosen(contenders, only)
     clips = clips_of(contenders[0].recipe.data, path)
-    check_facts(bench.out / "table6.json", bench, {"clips": [*clips], "sequences": sequences})
     _, frames, height, width = pixels_of(next(iter(clips.values()))).shape
     words = _WORDS.format(
         n=len(clips),
@@ -130,6 +129,10 @@ def _rows(contender: Contender) -> tuple[str, str]:
     return contender.algorithm, f"{contender.algorithm} drafts"
 
 
+def _of(contender: Contender, clip: str) -> Contender:
+    return replace(contender, recipe=replace(contender.recipe, name=f"{contender.recipe.name}-{clip}"))
+
+
 def _still(fit: str) -> str:
     return f"{fit}, no noise"
 
@@ -146,7 +149,7 @@ def _cells(
     def entry(name: str, score: Average, sha256: str, more: Entry) -> Entry:
         terms: dict[str, Any] = {"seed": bench.seed, "command": bench.command, "device": bench.device}
         made = result(name, score.value, score.stderr, score.n, data_sha256=sha256, wall_seconds=0.0, **terms)
-        return made | facts | more
+        return made | more
 
     def of_clip(clip: str, made: Mapping[str, Sequence[Tensor]], more: Entry) -> Iterator[Entry]:
         pixels, picture = pixels_of(clips[clip]), f"table6_{clip}"
@@ -175,8 +178,8 @@ def _cells(
             raise DivergenceError(str(error)) from error
 
     def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
-        recipe, frames = contender.recipe, clips[clip].shape[1]
-        run = trained(bench, replace(recipe, name=f"{recipe.name}-{clip}"), clips[clip])
+        frames = clips[clip].shape[1]
+        run = trained(bench, _of(contender, clip).recipe, clips[clip])
         plan, learner = run.recipe().plan, build(run.recipe(), 1, bench.device, run.path)
         assert isinstance(plan, coopnets.Plan)
         state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
@@ -202,12 +205,15 @@ def _cells(
     def group(rows: Sequence[str]) -> list[str]:
         return [f"{row} {measure}" for row in rows for measure in measures(row != MEAN)]
 
-    for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]]]] = [
-        ([f"{CLIP} nearest", *group([MEAN])], itself),
-        *((group([row, _still(row)]), partial(by_fit, row)) for row in fits),
-        *((group(_rows(contender)), partial(by_model, contender)) for contender in contenders),
+    for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]], Contender | None]] = [
+        ([f"{CLIP} nearest", *group([MEAN])], itself, None),
+        *((group([row, _still(row)]), partial(by_fit, row), None) for row in fits),
+        *((group(_rows(contender)), partial(by_model, contender), contender) for contender in contenders),
     ]
-    for names, make in for_each:
+    for names, make, contender in for_each:
+        asked = contender is None or contender.asked
         for clip in clips:
-            yield Cells([f"{name} of {clip}" for name in names], partial(make, clip), clips[clip].sha256)
-        yield Cells(names, partial(means, names))
+            own = {**facts, "data_sha256": clips[clip].sha256}
+            own |= {} if contender is None else made_by(bench, _of(contender, clip))
+            yield Cells({f"{name} of {clip}": own for name in names}, partial(make, clip) if asked else None)
+        yield Cells(dict.fromkeys(names, facts), partial(means, names) if asked else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -36,7 +36,7 @@ from ..run.results import Entry, result
 from ..types import Images
 from .bench import Bench
 from .categories import alone, named
-from .cells import Cells, read, tabulate
+from .cells import Cells, facts_of, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Table
 
@@ -74,8 +74,10 @@ Each model learned one picture for {minutes:g} minutes: {names}. Methods that le
 noise for as long, {n} pictures together. patch-SWD is the sliced Wasserstein distance between small patches,
 Portilla-Simoncelli the distance between the statistics of that name; less is better in both, and each method that
 minimises a statistic is at home in its own. They compare {n} pictures of {height}x{width} (of smaller models, as many
-as have that area) with the whole picture at that size. The floor is the picture's left half against its right, the
-ceilings are its pixels shuffled, and noise. One seed, at the last iteration, nothing picked."""
+as have that area) with the whole picture at that size. Statistics are taken of each picture, and those of a small one
+would differ from the whole picture's even if it were real: patch-SWD alone compares models of several sizes. The floor
+is the picture's left half against its right, the ceilings are its pixels shuffled, and noise. One seed, at the last
+iteration, nothing picked."""
 
 
 def igm_textures(
@@ -97,12 +99,11 @@ def igm_textures(
         n: pictures of the first model's size that are made of each texture.
 
     Yields each number as it is known. Raises as `find_each` and `tutelage.reproduce.cells.filled` do, and
-    ``InputError`` for a picture that is not square, smaller than the first model's, or of colours that do not vary, for
-    numbers of another picture of that name in the table that is there, and where plenoptic is not installed.
+    ``InputError`` for a picture that is not square, smaller than the first model's, or of colours that do not vary, and
+    where plenoptic is not installed.
     """
     running, whole = chosen(contenders, only), contenders[0].recipe.data
     textures = {name: (place, _whole(whole, place)) for name, place in data.find_each("image", path).items()}
-    _check_same(bench, textures)
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
     columns = [
@@ -112,10 +113,8 @@ def igm_textures(
     ]
     learned = tuple(row for contender in contenders for row in contender.rows)
     table = Table("Textures (IGM, Figs 2 and 6)", words, (*learned, *methods), _BESIDE, tuple(columns))
-    at_hand = {} if only else dict(methods)
-    if find_spec(vgg.PACKAGE) is None:
-        at_hand.pop(_VGG, None)
-    return tabulate(bench, NAME, table, _cells(bench, running, at_hand, textures, n))
+    at_hand = {row for row in methods if not only and (row != _VGG or find_spec(vgg.PACKAGE) is not None)}
+    return tabulate(bench, NAME, table, _cells(bench, running, methods, at_hand, textures, n))
 
 
 def _whole(spec: DataSpec, place: Path) -> Splits:
@@ -135,17 +134,6 @@ def _whole(spec: DataSpec, place: Path) -> Splits:
     return splits
 
 
-def _check_same(bench: Bench, textures: Mapping[str, tuple[Path, Splits]]) -> None:
-    known = read(bench.out / f"{NAME}.json", bench)
-    for name, (place, splits) in textures.items():
-        was = known.get(f"noise patch-SWD of {name}", {}).get("data_sha256", splits.train.sha256)
-        if was != splits.train.sha256:
-            raise InputError(
-                f"{bench.out / f'{NAME}.json'} has numbers of another picture called {name} than {place}; name another "
-                "--out, or call the picture something else"
-            )
-
-
 def _measures(bench: Bench, splits: Splits, texture: str, n: int) -> list[Measure[Any]]:
     both = (texture_measure, statistics_measure)
     made = [measure(splits, n, bench.seed, bench.device) for measure in both]
@@ -156,6 +144,7 @@ def _cells(
     bench: Bench,
     contenders: Sequence[Contender],
     methods: Mapping[str, tuple[Method, int]],
+    at_hand: Collection[str],
     textures: Mapping[str, tuple[Path, Splits]],
     n: int,
 ) -> Iterator[Cells]:
@@ -168,11 +157,11 @@ def _cells(
             as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
             of_models = [alone(measure) for measure in _measures(bench, splits, name, as_many)]
             yield from contest(bench, [replace(contender, recipe=recipe)], own, of_models)
+        facts = {**facts_of(splits), "samples": n}
         for row, (method, descents) in methods.items():
-            yield Cells(
-                [f"{row} {measure.name}" for measure in measures],
-                partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures),
-            )
+            make = partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures)
+            own = {f"{row} {measure.name}": {**facts, **measure.facts} for measure in measures}
+            yield Cells(own, make if row in at_hand else None)
 
 
 def _descended(

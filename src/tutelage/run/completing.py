@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..apps import completion
 from ..apps.inference import Plan
 from ..atomic import atomic_write
-from ..checks import InputError
+from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..energy import Tilt
 from ..learn import algorithm_g, coopnets
@@ -55,14 +55,41 @@ class Completed(NamedTuple):
 
 
 def complete(
-    learner: Any, state: Any, images: ImageSet, mask: Tensor, plan: Plan, revision_steps: int, rng: torch.Generator
+    learner: Any,
+    state: Any,
+    images: ImageSet,
+    mask: Tensor,
+    plan: Plan,
+    revision_steps: int,
+    rng: torch.Generator,
+    stopped: Callable[[Completed], object] | None = None,
 ) -> Completed:
     """Hide a part of ``images`` and complete it, a few images at a time, with a progress bar.
 
     ``mask`` as `tutelage.run.given.read_mask` gives it. With ``revision_steps`` the run's descriptor then revises the
-    hole. Raises as `tutelage.apps.completion.complete` does.
+    hole. Where Ctrl-C or a divergence ends it, ``stopped`` is first handed the images that are done, if there are any.
+    Raises as `tutelage.apps.completion.complete` does.
     """
     began, parts = time.perf_counter(), []
+
+    def done() -> Completed:
+        whole = [torch.cat(column) for column in zip(*parts, strict=True)]
+        return Completed(*whole, revised=revision_steps > 0, seconds=time.perf_counter() - began)
+
+    try:
+        for part in _parts(learner, state, images, mask, plan, revision_steps, rng):
+            parts.append(part)
+    except (KeyboardInterrupt, DivergenceError):
+        if parts and stopped is not None:
+            stopped(done())
+        raise
+    return done()
+
+
+def _parts(
+    learner: Any, state: Any, images: ImageSet, mask: Tensor, plan: Plan, revision_steps: int, rng: torch.Generator
+) -> Iterator[list[Tensor]]:
+    """The tensors of `Completed`, of a few images at a time."""
     masks = mask.expand(len(images), *mask.shape[1:])
     size = max(1, images_per_chunk(images.shape, rng.device) // plan.chains)
     with tqdm(total=len(images) * plan.steps, desc="completing", unit="step", dynamic_ncols=True) as bar:
@@ -82,9 +109,7 @@ def complete(
                 completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
             steps = torch.full((len(original),), last.steps)
             tensors = (original, seen, last.generated, completed, last.residual, steps)
-            parts.append([part.cpu() for part in tensors])
-    whole = [torch.cat(column) for column in zip(*parts, strict=True)]
-    return Completed(*whole, revised=revision_steps > 0, seconds=time.perf_counter() - began)
+            yield [part.cpu() for part in tensors]
 
 
 def write_completion(
@@ -100,7 +125,8 @@ def write_completion(
 
     ``completion.png`` has an image in each row; ``results.json`` holds means over all, ``images.json`` each image.
     Errors are over the hidden pixels, against the originals; an exact recovery counts as 100 dB. ``facts`` (seed,
-    command, mask, revision steps) go into each result.
+    command, mask, revision steps) go into each result, and ``of`` how many images were given where they are not all
+    done.
     """
     new_folder(out)
     occluded = torch.where(done.mask != 0, done.original, 0.0)
@@ -114,11 +140,13 @@ def write_completion(
         "data_sha256": given.images.sha256,
         "device": device,
     }
+    names = given.names[: len(done.original)]
+    common |= {} if len(names) == len(given.names) else {"of": len(given.names)}
     common |= facts | {"steps": plan.steps, "chains": plan.chains, "residual": done.residual.mean().item()}
     each: list[dict[str, Any]] = [
         {"name": name, "file": f"{i:05d}.png", "residual": residual, "steps": steps}
         for i, (name, residual, steps) in enumerate(
-            zip(given.names, done.residual.tolist(), done.steps.tolist(), strict=True)
+            zip(names, done.residual.tolist(), done.steps.tolist(), strict=True)
         )
     ]
     entries = []

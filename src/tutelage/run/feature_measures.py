@@ -71,11 +71,10 @@ def frechet_measure(
             "n": score.n,
             "held_out_n": score.reference_n,
             "rank_deficient": score.rank_deficient,
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.sha256,
         }
 
-    return Measure(extractor.distance, n, score, {"real against real": real, "noise": noise}, fields)
+    beside = {"real against real": real, "noise": noise}
+    return Measure(extractor.distance, n, score, beside, fields, _of(extractor))
 
 
 def kernel_measure(
@@ -95,7 +94,7 @@ def kernel_measure(
 
     def fields(score: KernelDistance) -> dict[str, Any]:
         more = {"std_of_subsets": score.std, "subsets": score.subsets, "subset_size": score.size}
-        return {"value": score.value, "stderr": None, "n": score.n, **more, **sets.facts}
+        return {"value": score.value, "stderr": None, "n": score.n, **more}
 
     return sets.measure("KID" if extractor.published else f"KD-{extractor.name}", score, fields)
 
@@ -118,7 +117,7 @@ def manifold_measures(
     }
 
     def fields(score: float) -> dict[str, Any]:
-        return {"value": score, "stderr": None, "n": n, **sets.facts}
+        return {"value": score, "stderr": None, "n": n}
 
     def measure(name: str, scores: Callable[[Tensor], Any]) -> Measure[float]:
         return sets.measure(f"{name}-{extractor.name}", lambda features: getattr(scores(features), name), fields)
@@ -143,7 +142,7 @@ def inception_measure(
         return inception_score(extractor.logits(features), min(10, len(features) // 2))
 
     def fields(score: InceptionScore) -> dict[str, Any]:
-        more = {"std_of_parts": score.std, "parts": score.splits, **sets.facts}
+        more = {"std_of_parts": score.std, "parts": score.splits}
         return {"value": score.value, "stderr": score.std / (score.splits - 1) ** 0.5, "n": score.n, **more}
 
     return sets.measure("IS" if extractor.published else f"IS-{extractor.name}", score, fields, "real images")
@@ -158,13 +157,12 @@ def class_measures(
     Raises ``InputError`` for an extractor that is no classifier and, when they are taken, for one without this class.
     """
     sets = _classified(splits, extractor, samples, seed, device)
+    sets.facts["class_index"] = target
     scores = functools.lru_cache(maxsize=1)(lambda features: class_scores(extractor.class_logits(features), target))
 
-    def fields(score: Average) -> dict[str, Any]:
-        return {**score._asdict(), "class_index": target, **sets.facts}
-
     def measure(name: str, of: Callable[[ClassScores], Average]) -> Measure[Average]:
-        return sets.measure(f"{name}-{extractor.name}", lambda features: of(scores(features)), fields, "real images")
+        named = f"{name}-{extractor.name}"
+        return sets.measure(named, lambda features: of(scores(features)), Average._asdict, "real images")
 
     probability = measure("class-probability", lambda score: score.probability)
     return [probability, measure("top-5-error", lambda score: score.top_error)]
@@ -184,7 +182,7 @@ class _FeatureSets:
     ) -> None:
         self.extractor, self.n, self.held_out = extractor, n, held_out
         self.splits, self.seed, self.device = splits, seed, device
-        self.facts: dict[str, Any] = {"extractor": extractor.name, "extractor_sha256": extractor.sha256}
+        self.facts = _of(extractor)
         # of the last images: the measures of one drawing ask for the same features one after the other
         self.of = functools.lru_cache(maxsize=1)(lambda images: self._read(lambda some: as_pictures(images[some])))
 
@@ -212,11 +210,15 @@ class _FeatureSets:
     ) -> Measure:
         """A measure whose ``score`` is one of features ``[n, d]``."""
         beside = {real: lambda: score(self.real), "noise": lambda: score(self.noise)}
-        return Measure(name, self.n, lambda images: score(self.of(images)), beside, fields)
+        return Measure(name, self.n, lambda images: score(self.of(images)), beside, fields, self.facts)
 
     def _read(self, read: Callable[[slice], Images]) -> Tensor:
         starts = range(0, self.n, _TOGETHER)
         return torch.cat([self.extractor(read(slice(start, min(start + _TOGETHER, self.n)))) for start in starts])
+
+
+def _of(extractor: Extractor) -> dict[str, Any]:
+    return {"extractor": extractor.name, "extractor_sha256": extractor.sha256}
 
 
 def _classified(splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device) -> _FeatureSets:

@@ -40,8 +40,7 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
     names: list[str] = []
     parts: list[np.ndarray] = []
     for path in paths:
-        if not path.exists():
-            raise InputError(f"{path} does not exist; give a picture, a folder of pictures, or a .npy")
+        _check_path(path)
         if path.suffix == ".npy":
             parts.append(_array(path, spec)[:most])
             names += [f"{path.name}[{i}]" for i in range(len(parts[-1]))]
@@ -87,6 +86,15 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int) -> Tensor:
             "there need to be some of both: give another"
         )
     return seen.float()[None, None]
+
+
+def _check_path(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a picture, a folder of pictures, or a .npy")
+    if path.suffix.lower() == ".zip" and path.is_file():
+        raise InputError(
+            f"{path} is a zip, and pictures are needed as files of their own; unpack it and give the folder"
+        )
 
 
 def _array(path: Path, spec: DataSpec) -> np.ndarray:

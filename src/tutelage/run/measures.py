@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -38,6 +38,7 @@ class Measure(Generic[Score]):
         score: samples ``[samples, C, H, W]``, which may leave [−1, 1], to a score.
         beside: what no model is behind (real images, noise), by its name in the results.
         fields: a score as ``value``, ``stderr`` and ``n`` of a result, and whatever else belongs to it.
+        facts: what holds for every score, and has to for two that are compared: the extractor, for example.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Measure(Generic[Score]):
     score: Callable[[Images], Score]
     beside: Mapping[str, Callable[[], Score]]
     fields: Callable[[Score], dict[str, Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measure[ParzenScore]:
