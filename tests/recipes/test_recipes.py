@@ -28,6 +28,7 @@ COUNTS = {
     "coopnets/texture-quick": {"descriptor": 1_033_856, "generator": 1_131_651},
     "coopnets/texture224": {"descriptor": 737_600, "generator": 4_319_363},
     "coopnets/small-objects": {"descriptor": 298_178, "generator": 4_322_947},
+    "coopnets/small-objects-quick": {"descriptor": 390_273, "generator": 436_099},
     "coopnets/object64": {"descriptor": 6_927_588, "generator": DCGAN},
     "coopnets/scene64": {"descriptor": 6_927_588, "generator": DCGAN},
     "coopnets/scene-quick": {"descriptor": 390_273, "generator": 804_739},

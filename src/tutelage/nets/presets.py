@@ -107,6 +107,8 @@ QUICK_SCENE_GENERATOR = replace(
     ),
     repeat_pixels=True,
 )
+# for about ten images: a tenth of the latents
+QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10)
 # wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,
