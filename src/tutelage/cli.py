@@ -489,7 +489,7 @@ def reproduce(
     out: Annotated[Path, arg(help="folder for tables and models; models are shared by the tables in it")],
     data: Data = None,
     extractor: Annotated[str | None, arg(metavar="PATH|NAME", help="what distances are measured by")] = None,
-    only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest say 'not run'")] = [],  # noqa: B006
+    only: Annotated[list[str], arg(metavar="RECIPE", help="train these alone; the rest are shown where known")] = [],  # noqa: B006
     outliers: Annotated[
         list[Path], arg(metavar="PATH", help="for igm-outliers: folders of other images, or of files like MNIST's")
     ] = [],  # noqa: B006

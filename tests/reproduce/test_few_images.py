@@ -213,6 +213,9 @@ def test_fig7(bench: Bench, pictures: Path) -> None:
     )
     for chart in ("fig7.svg", "fig7_2.svg", "fig7_3.svg"):
         assert f"({chart})" in page and (bench.out / chart).exists()
+    list(fig7(bench, CORNER, pictures, TWO, MODELS, ["coopnets/mnist"], (6, 2), 20))
+    assert "not run" not in (bench.out / "fig7.md").read_text(), "earlier numbers are shown"
+    assert found(bench, "fig7")["DCGAN pairwise-SSIM n=2"] == table["DCGAN pairwise-SSIM n=2"]
 
 
 def test_fig7_of_other_categories_is_another_figure(bench: Bench, pictures: Path) -> None:

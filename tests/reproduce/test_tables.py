@@ -107,7 +107,7 @@ def test_fig9(bench: Bench) -> None:
     assert "| IGM | not run" not in page and "of 10 images each" in " ".join(page.split())
 
 
-def test_igm_semisupervised(bench: Bench) -> None:
+def test_igm_semisupervised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [of.recipe.name for models in SETS.values() for of in models] == [
         *("igm/mnist28-quick", "dcgan/mnist28-quick", "igm/cifar32-quick", "dcgan/cifar32-quick")
     ]
@@ -116,7 +116,9 @@ def test_igm_semisupervised(bench: Bench) -> None:
     whole |= {"classifier.channels": [4, 6, 8]}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     models = (Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS)))
-    list(igm_semisupervised(bench, None, {"digits": models, "none": models[1:]}, ["igm/texture"], (60,), 2))
+    absent = (Contender(replace(tiny("dcgan/mnist"), name="dcgan/absent")),)
+    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+    list(igm_semisupervised(bench, None, {"digits": models, "none": absent}, ["igm/texture"], (60,), 2))
     page = (bench.out / "igm-semisupervised.md").read_text()
     assert "| | error, 60 labels |" in page and "| DCGAN features on digits | not run |" in page
     found = {entry["name"]: entry for entry in json.loads((bench.out / "igm-semisupervised.json").read_text())}

@@ -51,8 +51,8 @@ def test_frechet_compares_pictures_with_held_out_images() -> None:
     assert score.value == pytest.approx(expected, rel=1e-6)
     assert score.stderr and measure.fields(score) == {
         **{"value": score.value, "stderr": score.stderr, "n": 20, "held_out_n": 20, "rank_deficient": False},
-        **{"extractor": "corner", "extractor_sha256": "ab"},
     }
+    assert measure.facts == {"extractor": "corner", "extractor_sha256": "ab"}
 
 
 def test_frechet_of_real_images_is_the_floor_and_of_noise_the_ceiling() -> None:
@@ -136,7 +136,7 @@ def test_the_kernel_distance_is_of_pictures_and_held_out_images() -> None:
         assert found == expected(images)
     fields = measure.fields(score)
     assert (fields["value"], fields["stderr"], fields["n"], fields["subset_size"]) == (score.value, None, 20, 10)
-    assert (fields["extractor"], fields["extractor_sha256"]) == ("corner", "ab")
+    assert measure.facts == {"extractor": "corner", "extractor_sha256": "ab"}
 
 
 def test_precision_and_its_relatives_share_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,10 +198,8 @@ def test_the_classifier_is_asked_for_the_class_that_was_learned(monkeypatch: pyt
     expected = class_scores(logits, 2)
     found = probability.score(SAMPLES), error.score(SAMPLES)
     assert found == (expected.probability, expected.top_error) and asked == [20]
-    assert probability.fields(found[0]) == {
-        **{"value": found[0].value, "stderr": found[0].stderr, "n": 20, "class_index": 2},
-        **{"extractor": "large", "extractor_sha256": "cd", "classes": 7},
-    }
+    assert probability.fields(found[0]) == {"value": found[0].value, "stderr": found[0].stderr, "n": 20}
+    assert probability.facts == {"extractor": "large", "extractor_sha256": "cd", "classes": 7, "class_index": 2}
     order = torch.randperm(30, generator=stream(0, "training"))
     real = class_scores(3 * floats(SPLITS.train)[order][:, 0].flatten(1)[:, :7], 2)
     assert each(error)[0] == real.top_error

@@ -255,10 +255,13 @@ def single(recipe: Recipe) -> Recipe:
         sources={
             **recipe.sources,
             "plan.single": "§3.3",
-            "plan.exact": "ours: the logit alone, from draws of p_0 (plan.exact keeps p_0 in the energy)",
+            "plan.exact": "ours: the classifier's term alone, from draws of p_0 (plan.exact keeps p_0 in the energy)",
             "plan.synthesis_steps": "ours: the way from noise is longer than from the last round's pseudo-negatives",
         },
-        deviations=(*recipe.deviations, "Chains climb the logit alone; eqs. (13) and (14) have p_0 as a factor."),
+        deviations=(
+            *recipe.deviations,
+            "Chains climb the classifier's term alone; eqs. (13) and (14) have p_0 as a factor.",
+        ),
     )
 
 

@@ -189,14 +189,17 @@ def _time(entries: Iterable[Entry]) -> list[str]:
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:
-    failed = {entry["failed"]: entry["name"] for entry in entries if "failed" in entry}
+    entries = list(entries)
+    failed = {(entry.get("run"), entry["failed"]): entry["name"] for entry in entries if "failed" in entry}
     edges = {
         f"{entry['name']} has its width at the edge of the grid that was tried."
         for entry in entries
         if entry.get("at_edge")
     }
     return [
-        line for said in (*(f"{name}: {why}" for why, name in failed.items()), *sorted(edges)) for line in (said, "")
+        line
+        for said in (*(f"{name}: {why}" for (_, why), name in failed.items()), *sorted(edges))
+        for line in (said, "")
     ]
 
 

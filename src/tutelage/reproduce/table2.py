@@ -12,7 +12,7 @@ from ..run.measures import parzen_measure
 from ..run.recognition import labels_of, recogniser_of_run
 from ..run.results import Entry
 from .bench import Bench, trained
-from .cells import tabulate
+from .cells import read, tabulate
 from .contest import Contender, chosen, contest
 from .page import Column, Quoted, Table
 
@@ -67,6 +67,7 @@ def table2(
     Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
     running = chosen(contenders, only)
+    read(bench.out / "table2.json", bench)  # which may refuse, before the judge is trained
     splits = data.load(judge.data, path)
     knows = trained(bench, judge, splits.train, labels=labels_of(judge, path), own_length=True)
     extractor = recogniser_of_run(knows.path, bench.device)
