@@ -76,7 +76,8 @@ def test_padding(size: int, kernel: int, stride: int, expected: tuple[int, int])
 
 
 @pytest.mark.parametrize(
-    ("size", "kernel", "stride"), [((7, 6), 4, 2), ((5, 8), 3, 2), ((6, 6), 5, 3), ((4, 5), 2, 1), ((5, 7), 1, 3)]
+    ("size", "kernel", "stride"),
+    [((7, 6), 4, 2), ((5, 8), 3, 2), ((6, 6), 5, 3), ((4, 5), 2, 1), ((5, 7), 1, 3), ((20, 19), 19, 1)],
 )
 def test_same_convolution_is_its_definition(size: tuple[int, int], kernel: int, stride: int) -> None:
     x, weight = normal(2, 2, *size), normal(3, 2, kernel, kernel, name="weight")
