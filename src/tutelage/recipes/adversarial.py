@@ -164,18 +164,16 @@ DCGAN_FACES_QUICK = replace(
 _TEXTURE_GENERATOR = TEXTURE_QUICK.generator
 assert isinstance(_TEXTURE_GENERATOR, GeneratorSpec)
 DCGAN_TEXTURE = replace(
-    DCGAN_SCENE64,
+    DCGAN_SCENE_QUICK,
     name="dcgan/texture-quick",
     data=TEXTURE_QUICK.data,
     generator=replace(_TEXTURE_GENERATOR, init_std=_INIT),
-    classifier=DCGAN_SCENE_QUICK.classifier,
     plan=replace(DCGAN_SCENE_QUICK.plan, iterations=2_800, ema_decay=0.99),
     sources={
         **DCGAN_SCENE_QUICK.sources,
+        **_as(TEXTURE_QUICK),
         "data": "as coopnets/texture-quick: crops of one picture",
-        "generator": "as coopnets/texture-quick",
-        "generator.slope": "as coopnets/texture-quick: leaky ReLU .2 (DCGAN: ReLU)",
-        "plan.iterations": "as coopnets/texture-quick",
+        "plan.batch_size": DCGAN_SCENE_QUICK.sources["plan.batch_size"],
     },
 )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..checks import DivergenceError, InputError, UnfinishedError
 from ..data import Splits
-from ..run.results import Entry, write_results
+from ..run.results import Entry, read_results, write_results
 from .bench import Bench
 from .page import Table, write
 
@@ -104,12 +103,7 @@ def read(results: Path, bench: Bench) -> dict[str, Entry]:
 
     Raises ``InputError`` where they belong to another budget or seed, and for a damaged file.
     """
-    if not results.is_file():
-        return {}
-    try:
-        entries = {entry["name"]: entry for entry in json.loads(results.read_text())}
-    except (ValueError, TypeError, KeyError):
-        raise InputError(f"{results} is damaged: it needs to be a list of results; repair or remove it") from None
+    entries = {entry["name"]: entry for entry in read_results(results)}
     for entry in entries.values():
         minutes, seed = entry.get("budget_minutes", bench.minutes), entry.get("seed", bench.seed)
         if (minutes, seed) != (bench.minutes, bench.seed):

@@ -62,8 +62,7 @@ def contest(
 
     Filling them raises what `tutelage.reproduce.bench.trained` raises.
     """
-    of_data = facts_of(splits)
-    facts = {measure.name: {"samples": measure.samples, **measure.facts, **of_data} for measure in measures}
+    facts = facts_of_measures(splits, measures)
     for measure in measures:
         names = [f"{beside} {measure.name}" for beside in measure.beside]
         yield Cells(dict.fromkeys(names, facts[measure.name]), partial(_beside, bench, measure, splits))
@@ -71,6 +70,12 @@ def contest(
         by = made_by(bench, contender)
         own = {f"{row} {measure}": {**of, **by} for row in contender.rows for measure, of in facts.items()}
         yield Cells(own, partial(_models, bench, contender, splits, measures) if contender.asked else None)
+
+
+def facts_of_measures(splits: Splits, measures: Sequence[Measure[Any]]) -> dict[str, dict[str, Any]]:
+    """By the name of each measure, the facts of every number that is taken by it of these data."""
+    of_data = facts_of(splits)
+    return {measure.name: {"samples": measure.samples, **measure.facts, **of_data} for measure in measures}
 
 
 def made_by(bench: Bench, contender: Contender) -> dict[str, Any]:

@@ -50,8 +50,9 @@ def own_nearest(clip: Tensor) -> float:
 
 def measures(moves: bool = True) -> tuple[str, ...]:
     """The names in `scores`."""
-    always = ("PSNR", "SSIM", "variance", "spectrum")
-    return (*always[:2], "matched PSNR", "matched SSIM", *always[2:], "nearest") if moves else always
+    if not moves:
+        return ("PSNR", "SSIM", "variance", "spectrum")
+    return ("PSNR", "SSIM", "matched PSNR", "matched SSIM", "variance", "spectrum", "nearest")
 
 
 def _of_one(y: Tensor, clip: Tensor, moves: bool) -> dict[str, float]:

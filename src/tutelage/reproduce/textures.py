@@ -36,8 +36,8 @@ from ..run.results import Entry, result
 from ..types import Images
 from .bench import Bench
 from .categories import alone, named
-from .cells import Cells, facts_of, tabulate
-from .contest import Contender, chosen, contest
+from .cells import Cells, tabulate
+from .contest import Contender, chosen, contest, facts_of_measures
 from .page import Column, Table
 
 
@@ -157,11 +157,10 @@ def _cells(
             as_many = math.ceil(n * math.prod(splits.train.shape) / math.prod(own.train.shape))
             of_models = [alone(measure) for measure in _measures(bench, splits, name, as_many)]
             yield from contest(bench, [replace(contender, recipe=recipe)], own, of_models)
-        facts = {**facts_of(splits), "samples": n}
+        facts = facts_of_measures(splits, measures)
         for row, (method, descents) in methods.items():
             make = partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures)
-            own = {f"{row} {measure.name}": {**facts, **measure.facts} for measure in measures}
-            yield Cells(own, make if row in at_hand else None)
+            yield Cells({f"{row} {measure}": of for measure, of in facts.items()}, make if row in at_hand else None)
 
 
 def _descended(

@@ -181,8 +181,7 @@ def measure_models(
         for model, measure in itertools.product(drawn, measures):
             score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
-            fields = {**measure.fields(score), **measure.facts}
-            entry = result(name, **fields, command=both, wall_seconds=saved["seconds"], **common)
+            entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
             entry |= {key: facts[key] for key in ("threads", "device") if key in facts} | at
             keep(run, entry, path == newest, history)
             yield entry, score
@@ -199,7 +198,7 @@ def measure_beside(
         yield (
             result(
                 f"{name} {measure.name}",
-                **{**measure.fields(score), **measure.facts},
+                **measure.told(score),
                 seed=seed,
                 command=command,
                 wall_seconds=seconds,

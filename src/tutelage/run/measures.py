@@ -48,6 +48,10 @@ class Measure(Generic[Score]):
     fields: Callable[[Score], dict[str, Any]]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def told(self, score: Score) -> dict[str, Any]:
+        """What a result says of ``score``: its fields, and the facts."""
+        return {**self.fields(score), **self.facts}
+
 
 def parzen_measure(splits: Splits, samples: int, device: torch.device) -> Measure[ParzenScore]:
     """``samples`` windows; their width is chosen on all validation images, and all test images are scored.

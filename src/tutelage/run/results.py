@@ -53,11 +53,18 @@ def result(
     }
 
 
+def read_results(path: Path) -> list[Entry]:
+    """The entries of a results file; none where there is no file. Raises ``InputError`` for a damaged one."""
+    try:
+        entries = json.loads(path.read_text()) if path.is_file() else []
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "name" in entry for entry in entries):
+        raise InputError(f"{path} is damaged: it needs to be a list of results; repair or remove it")
+    return entries
+
+
 def write_results(path: Path, entries: Iterable[Entry]) -> None:
     """Add entries to a results file; one of the same name and iteration is replaced."""
-    try:
-        known = json.loads(path.read_text()) if path.is_file() else []
-        merged = {(entry["name"], entry.get("iteration")): entry for entry in [*known, *entries]}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{path} is damaged: it needs to be a list of results; repair or remove it") from None
+    merged = {(entry["name"], entry.get("iteration")): entry for entry in [*read_results(path), *entries]}
     atomic_write(path, json.dumps(list(merged.values()), indent=1) + "\n")
