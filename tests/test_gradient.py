@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.checks import InputError
-from tutelage.gradient import ByAutograd, Fixed, prepared
+from tutelage.gradient import ByAutograd, Fixed, frozen_copy, prepared
 from tutelage.types import Evaluation
 
 
@@ -120,3 +120,14 @@ def test_own_prepare_is_used_where_it_is_offered() -> None:
 def test_a_prepared_energy_is_not_prepared_again() -> None:
     evaluate = prepared(cubic)
     assert prepared(Fixed(evaluate)) is evaluate
+
+
+def test_a_frozen_copy_evaluates_learns_nothing_and_follows_nothing() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).train()
+    frozen = frozen_copy(network)
+    assert not any(module.training for module in frozen.modules())
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert network.training and all(parameter.requires_grad for parameter in network.parameters())
+    before = frozen[0].weight.clone()
+    nn.init.zeros_(network[0].weight)
+    assert torch.equal(frozen[0].weight, before)
