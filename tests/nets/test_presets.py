@@ -25,6 +25,7 @@ DESCRIPTORS = {
     "SMALL_OBJECT_DESCRIPTOR": ((64 * 3 * 16 + 64) + (128 * 64 * 4 + 128) + 2 * 128 * 32 * 32 + 2, (128, 32, 32)),
     "SMALL_OBJECT_DESCRIPTOR_PAPER": ((100 * 48 + 100) + (64 * 100 * 4 + 64) + 64 * 32 * 32 + 1, (64, 32, 32)),
     "CIFAR10_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 8 * 8 + 100, (256, 8, 8)),
+    "QUICK_CIFAR10_DESCRIPTOR": (SCENE_CONVS + 256 * 4 * 4 + 1, (256, 4, 4)),
     "CIFAR10_DESCRIPTOR_PAPER": (SCENE_CONVS + 100 * 256 * 4 * 4 + 100, (256, 4, 4)),
     "CELEBA_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 32 * 32 + 100, (256, 32, 32)),
     "LSUN_DESCRIPTOR": (
@@ -88,6 +89,11 @@ GENERATORS = {
     "SMALL_OBJECT_GENERATOR": (2 * 512 * 4 * 4 + 512 + DCGAN_DECONVS, (2,), (3, 64, 64)),
     "CIFAR10_GENERATOR": (
         (100 * 256 * 4 * 4 + 256) + (256 * 128 * 25 + 128) + (128 * 64 * 25 + 64) + (64 * 3 * 25 + 3),
+        (100,),
+        (3, 32, 32),
+    ),
+    "QUICK_CIFAR10_GENERATOR": (
+        (100 * 256 * 4 * 4 + 256) + (256 * 128 * 9 + 128) + (128 * 64 * 9 + 64) + (64 * 32 * 9 + 32) + (32 * 3 * 9 + 3),
         (100,),
         (3, 32, 32),
     ),

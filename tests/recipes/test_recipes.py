@@ -19,6 +19,7 @@ NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "v
 # networks have tables of their own (tests/nets/test_presets.py); here is which recipe has which
 MNIST_D, MNIST_G, DCGAN = 1_066_532, 3_443_585, 5_125_763
 QUICK_D, QUICK_G = 94_721, 797_441
+QUICK_CIFAR_D, QUICK_CIFAR_G = 377_985, 798_019
 COUNTS = {
     "coopnets/mnist": {"descriptor": MNIST_D, "generator": MNIST_G},
     "coopnets/mnist-quick": {"descriptor": QUICK_D, "generator": QUICK_G},
@@ -33,6 +34,7 @@ COUNTS = {
     "coopnets/scene64": {"descriptor": 6_927_588, "generator": DCGAN},
     "coopnets/scene-quick": {"descriptor": 390_273, "generator": 804_739},
     "coopnets/cifar10": {"descriptor": 2_012_388, "generator": 1_438_851},
+    "coopnets/cifar10-quick": {"descriptor": QUICK_CIFAR_D, "generator": QUICK_CIFAR_G},
     "coopnets/celeba128": {"descriptor": 26_588_388, "generator": DCGAN},
     "coopnets/lsun256": {"descriptor": 6_994_058, "generator": 17_413_763},
     "coopnets/faces64": {"descriptor": 1_953_330, "generator": DCGAN},
@@ -54,11 +56,13 @@ COUNTS |= {
     "vae/mnist": {"generator": MNIST_G, "encoder": MNIST_D + 100 * (256 * 4 * 4 + 1)},
     "vae/mnist-quick": {"generator": QUICK_G, "encoder": QUICK_D + 199 * (128 * 4 * 4 + 1)},
     "vae/cifar10": {"generator": 1_438_851, "encoder": 2_012_388 + 100 * (256 * 8 * 8 + 1)},
+    "vae/cifar10-quick": {"generator": QUICK_CIFAR_G, "encoder": QUICK_CIFAR_D + 199 * (256 * 4 * 4 + 1)},
     "vae/scene64": {"generator": DCGAN, "encoder": 6_927_588 + 100 * (256 * 16 * 16 + 1)},
     "vae/scene-quick": {"generator": 804_739, "encoder": 390_273 + 199 * (256 * 8 * 8 + 1)},
     "flow-matching/mnist": {"velocity": 887_713},
     "flow-matching/mnist-quick": {"velocity": 305_105},
     "flow-matching/cifar10": {"velocity": 3_135_043},
+    "flow-matching/cifar10-quick": {"velocity": 888_867},
     "deep-directed/mnist": {"descriptor": MNIST_D + 28 * 28, "generator": MNIST_G + 512 + 256 + 128},
     "pcd/mnist": {"descriptor": MNIST_D},
     "pcd/mnist-quick": {"descriptor": QUICK_D + 99 * (128 * 4 * 4 + 1)},
@@ -71,6 +75,8 @@ COUNTS |= {
     "infogan/mnist": {"generator": MNIST_G, "discriminator": 1_187_405},
     "dcgan/cifar10": {"generator": 1_438_851, "discriminator": 1_033_729},
     "wgan-gp/cifar10": {"generator": 1_438_851, "discriminator": 390_273},
+    "dcgan/cifar10-quick": {"generator": QUICK_CIFAR_G, "discriminator": 1_033_729},
+    "wgan-gp/cifar10-quick": {"generator": QUICK_CIFAR_G, "discriminator": QUICK_CIFAR_D},
     "dcgan/scene64": {"generator": DCGAN, "discriminator": 4_315_649},
     "dcgan/scene-quick": {"generator": 804_739, "discriminator": 1_082_625},
     "dcgan/faces64-quick": {"generator": 1_497_075, "discriminator": 1_082_625},
@@ -164,7 +170,8 @@ def test_names_are_found_and_near_misses_are_helped() -> None:
 
 def test_what_is_compared_has_the_generator_and_the_work_of_the_cooperative_recipe() -> None:
     names = ("vae/mnist", "vae/cifar10", "vae/scene64", "flow-matching/mnist", "flow-matching/cifar10")
-    for name in (*names, "deep-directed/mnist", "vae/mnist-quick", "flow-matching/mnist-quick"):
+    quick = [f"{algorithm}/{data}-quick" for algorithm in ("vae", "flow-matching") for data in ("mnist", "cifar10")]
+    for name in (*names, *quick, "deep-directed/mnist"):
         recipe, ours = by_name(name), by_name(f"coopnets/{name.partition('/')[2]}")
         assert (recipe.data, recipe.precision) == (ours.data, ours.precision)
         assert (recipe.plan.iterations, recipe.plan.batch_size) == (ours.plan.iterations, ours.plan.batch_size)

@@ -178,5 +178,8 @@ def test_a_table_is_written_even_when_it_is_stopped(bench: Bench) -> None:
 def test_contenders_are_chosen_by_their_recipes() -> None:
     assert chosen([COOPNETS, VAE], []) == [COOPNETS, VAE]
     assert chosen([COOPNETS, VAE], ["vae/mnist"]) == [replace(COOPNETS, asked=False), VAE]
+    waiting = replace(VAE, asked=False)
+    assert chosen([COOPNETS, waiting], []) == [COOPNETS, waiting]
+    assert chosen([COOPNETS, waiting], ["vae/mnist"]) == [replace(COOPNETS, asked=False), VAE]
     with pytest.raises(InputError, match="this table has no 'wgan'; it has coopnets/mnist, vae/mnist"):
         chosen([COOPNETS, VAE], ["wgan"])

@@ -214,7 +214,10 @@ def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytes
 
 
 def test_table3(bench: Bench) -> None:
-    recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in CONTENDERS3]
+    quick, full = CONTENDERS3[:5], CONTENDERS3[5:]
+    assert all(of.asked and of.recipe.name == f"{other.recipe.name}-quick" for of, other in zip(quick, full, strict=True))
+    assert not any(of.asked for of in full) and full[0].rows[1] == "Full-size CoopNets descriptor"
+    recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in full]
     corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
     entries = numbers(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
     rows = ("CoopNets generator", "CoopNets descriptor", "DCGAN", "WGAN-GP", "VAE", "Flow matching")

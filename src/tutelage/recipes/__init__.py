@@ -6,7 +6,7 @@ import difflib
 
 from ..checks import InputError
 from .adversarial import ADVERSARIAL
-from .benchmarks import CELEBA128, CIFAR10, LSUN256
+from .benchmarks import CELEBA128, CIFAR10, CIFAR10_QUICK, LSUN256
 from .introspection import INTROSPECTION
 from .likelihood import LIKELIHOOD
 from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, GENERATOR_MNIST, GENERATOR_MNIST_QUICK
@@ -30,6 +30,7 @@ RECIPES: tuple[Recipe, ...] = (
     SCENE64,
     SCENE_QUICK,
     CIFAR10,
+    CIFAR10_QUICK,
     CELEBA128,
     LSUN256,
     FACES64,
@@ -45,6 +46,7 @@ RECIPES: tuple[Recipe, ...] = (
 __all__ = [
     "CELEBA128",
     "CIFAR10",
+    "CIFAR10_QUICK",
     "CLASSIFIER_MNIST",
     "COOPNETS_MNIST",
     "COOPNETS_MNIST_QUICK",

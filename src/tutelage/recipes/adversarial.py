@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..baselines import adversarial
 from ..learn.updates import Adam, RMSprop
 from ..nets import ClassifierSpec, GeneratorSpec, presets
-from .benchmarks import CIFAR10
+from .benchmarks import CIFAR10, CIFAR10_QUICK
 from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK
 from .objects import FACES_QUICK, SCENE64, SCENE_QUICK
 from .recipe import Recipe
@@ -111,6 +111,17 @@ DCGAN_CIFAR10 = replace(
         "classifier": "DCGAN: the generator turned round: 64, 128, 256 filters of 5x5, sub-sampling 2; one logit",
         "plan.iterations": "ours: 100 epochs",
     },
+)
+
+DCGAN_CIFAR10_QUICK = replace(
+    DCGAN_CIFAR10,
+    name="dcgan/cifar10-quick",
+    generator=replace(presets.QUICK_CIFAR10_GENERATOR, init_std=_INIT),
+    plan=replace(DCGAN_CIFAR10.plan, iterations=4_500, batch_size=50, ema_decay=0.995),
+    checkpoint_every=250,
+    keep_every=None,
+    picture_every=250,
+    sources={**DCGAN_CIFAR10.sources, **_as(CIFAR10_QUICK)},
 )
 
 DCGAN_SCENE64 = replace(
@@ -272,6 +283,23 @@ WGAN_GP_CIFAR10 = replace(
     },
 )
 
+WGAN_GP_CIFAR10_QUICK = replace(
+    WGAN_GP_CIFAR10,
+    name="wgan-gp/cifar10-quick",
+    generator=DCGAN_CIFAR10_QUICK.generator,
+    descriptor=replace(presets.QUICK_CIFAR10_DESCRIPTOR, init_std=_INIT),
+    plan=replace(WGAN_GP_CIFAR10.plan, iterations=22_500, batch_size=50, ema_decay=0.995),
+    checkpoint_every=1_000,
+    keep_every=None,
+    picture_every=2_500,
+    sources={
+        **WGAN_GP_CIFAR10.sources,
+        **_as(CIFAR10_QUICK),
+        "descriptor": "as coopnets/cifar10-quick",
+        "plan.iterations": "ours: as many updates of the generator as coopnets/cifar10-quick has",
+    },
+)
+
 EBGAN_MNIST = replace(
     DCGAN_MNIST,
     name="ebgan/mnist",
@@ -334,7 +362,9 @@ ADVERSARIAL: tuple[Recipe, ...] = (
     EBGAN_MNIST,
     INFOGAN_MNIST,
     DCGAN_CIFAR10,
+    DCGAN_CIFAR10_QUICK,
     WGAN_GP_CIFAR10,
+    WGAN_GP_CIFAR10_QUICK,
     DCGAN_SCENE64,
     DCGAN_SCENE_QUICK,
     DCGAN_FACES_QUICK,

@@ -15,11 +15,12 @@ from ..nets.presets import (
     CIFAR10_DESCRIPTOR,
     MNIST_DESCRIPTOR,
     MNIST_GENERATOR,
+    QUICK_CIFAR10_DESCRIPTOR,
     QUICK_MNIST_DESCRIPTOR,
     QUICK_SCENE_DESCRIPTOR,
     SCENE_DESCRIPTOR,
 )
-from .benchmarks import CIFAR10
+from .benchmarks import CIFAR10, CIFAR10_QUICK
 from .mnist import COOPNETS_MNIST, COOPNETS_MNIST_QUICK, DESCRIPTOR_MNIST, QUICK_NETWORKS
 from .objects import SCENE64, SCENE_QUICK
 from .recipe import Recipe
@@ -31,6 +32,14 @@ _GENERATOR = ("generator", "generator.slope", "generator.init_std", "generator.b
 
 def _sources_of(recipe: Recipe, *fields: str) -> dict[str, str]:
     return {field: recipe.sources[field] for field in fields}
+
+
+def _as(ours: Recipe) -> dict[str, str]:
+    """Sources of the work that a quick variant shares with the cooperative recipe."""
+    return {
+        "plan.iterations": f"as many as {ours.name}",
+        "plan.batch_size": f"as {ours.name}: {ours.plan.batch_size}",
+    }
 
 
 _AVERAGED = ("plan.ema_decay", "plan.calibration_draws")
@@ -70,10 +79,6 @@ VAE_MNIST = Recipe(
 )
 
 _QUICK_GENERATOR = ("generator", "generator.deconvs", "generator.repeat_pixels")
-_AS_QUICK = {
-    "plan.iterations": "as many as coopnets/mnist-quick",
-    "plan.batch_size": "as coopnets/mnist-quick: 50",
-}
 VAE_MNIST_QUICK = replace(
     VAE_MNIST,
     name="vae/mnist-quick",
@@ -81,7 +86,7 @@ VAE_MNIST_QUICK = replace(
     encoder=replace(QUICK_MNIST_DESCRIPTOR, outputs=200, init_std=0.02),
     plan=replace(VAE_MNIST.plan, iterations=4_500, batch_size=50),
     keep_every=None,
-    sources={**VAE_MNIST.sources, **_sources_of(COOPNETS_MNIST_QUICK, *_QUICK_GENERATOR), **_AS_QUICK},
+    sources={**VAE_MNIST.sources, **_sources_of(COOPNETS_MNIST_QUICK, *_QUICK_GENERATOR), **_as(COOPNETS_MNIST_QUICK)},
 )
 
 VAE_CIFAR10 = replace(
@@ -103,6 +108,18 @@ VAE_CIFAR10 = replace(
         "ReLU is leaky, in both networks.",
         "Samples are the decoder's mean, by an average of its weights.",
     ),
+)
+
+VAE_CIFAR10_QUICK = replace(
+    VAE_CIFAR10,
+    name="vae/cifar10-quick",
+    generator=CIFAR10_QUICK.generator,
+    encoder=replace(QUICK_CIFAR10_DESCRIPTOR, outputs=200, init_std=0.02),
+    plan=replace(VAE_CIFAR10.plan, iterations=4_500, batch_size=50, ema_decay=0.995),
+    checkpoint_every=250,
+    keep_every=None,
+    picture_every=250,
+    sources={**VAE_CIFAR10.sources, **_sources_of(CIFAR10_QUICK, *_QUICK_GENERATOR), **_as(CIFAR10_QUICK)},
 )
 
 VAE_SCENE64 = replace(
@@ -130,7 +147,8 @@ VAE_SCENE_QUICK = replace(
     keep_every=None,
     sources={
         **VAE_SCENE64.sources,
-        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR, "plan.batch_size"),
+        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR),
+        **_as(SCENE_QUICK),
     },
 )
 
@@ -168,7 +186,7 @@ FLOW_MNIST_QUICK = replace(
     velocity=VelocitySpec(shape=(1, 28, 28), channels=(16, 32, 64)),
     plan=replace(FLOW_MNIST.plan, iterations=4_500, batch_size=50),
     keep_every=None,
-    sources={**FLOW_MNIST.sources, **_AS_QUICK},
+    sources={**FLOW_MNIST.sources, **_as(COOPNETS_MNIST_QUICK)},
 )
 
 FLOW_CIFAR10 = replace(
@@ -181,6 +199,17 @@ FLOW_CIFAR10 = replace(
     keep_every=10_000,
     picture_every=1_000,
     sources={**_sources_of(CIFAR10, *_COMMON, "plan.batch_size"), **_FLOW_SOURCES},
+)
+
+FLOW_CIFAR10_QUICK = replace(
+    FLOW_CIFAR10,
+    name="flow-matching/cifar10-quick",
+    velocity=VelocitySpec(shape=(3, 32, 32), channels=(32, 64, 128)),
+    plan=replace(FLOW_CIFAR10.plan, iterations=4_500, batch_size=50, ema_decay=0.995),
+    checkpoint_every=250,
+    keep_every=None,
+    picture_every=250,
+    sources={**FLOW_CIFAR10.sources, **_as(CIFAR10_QUICK)},
 )
 
 DEEP_DIRECTED_MNIST = Recipe(
@@ -234,7 +263,7 @@ PCD_MNIST_QUICK = replace(
     sources={
         **PCD_MNIST.sources,
         **{field: QUICK_NETWORKS[field] for field in ("descriptor", "descriptor.average_pixels")},
-        **_AS_QUICK,
+        **_as(COOPNETS_MNIST_QUICK),
         "plan.chains": "ours: 50, as coopnets/mnist-quick (code: 144)",
     },
     deviations=(*PCD_MNIST.deviations, "A quick variant: half the filters, averages instead of strides, 50 chains."),
@@ -244,11 +273,13 @@ LIKELIHOOD: tuple[Recipe, ...] = (
     VAE_MNIST,
     VAE_MNIST_QUICK,
     VAE_CIFAR10,
+    VAE_CIFAR10_QUICK,
     VAE_SCENE64,
     VAE_SCENE_QUICK,
     FLOW_MNIST,
     FLOW_MNIST_QUICK,
     FLOW_CIFAR10,
+    FLOW_CIFAR10_QUICK,
     DEEP_DIRECTED_MNIST,
     PCD_MNIST,
     PCD_MNIST_QUICK,

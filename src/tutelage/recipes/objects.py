@@ -68,7 +68,7 @@ SCENE64 = replace(
     },
 )
 
-_QUICK_DEVIATIONS = (
+QUICK_DEVIATIONS = (
     *(words for words in COMMON_DEVIATIONS if "ten times" not in words),
     "Learning rates fall along a cosine; the generator's starts twice as high as in the authors' code.",
 )
@@ -118,7 +118,7 @@ SCENE_QUICK = replace(
         "Averages instead of strides, repeated pixels instead of transposed convolutions, 1 output instead of 100.",
         "Sub-sampling 2 in all layers of the descriptor; half the generator's channels, and one more layer.",
         "5 steps of revision instead of 10; pictures are mirrored at random.",
-        *_QUICK_DEVIATIONS,
+        *QUICK_DEVIATIONS,
     ),
 )
 
@@ -200,7 +200,7 @@ SMALL_OBJECTS_QUICK = replace(
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "A gradient penalty holds back how steep f gets (Mescheder et al. 2018).",
         "Averages instead of strides, repeated pixels instead of transposed convolutions.",
-        *_QUICK_DEVIATIONS,
+        *QUICK_DEVIATIONS,
     ),
 )
 
@@ -249,6 +249,6 @@ FACES_QUICK = replace(
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "Averages instead of strides, repeated pixels instead of transposed convolutions, 1 output instead of 50.",
         "Faces are mirrored at random.",
-        *_QUICK_DEVIATIONS,
+        *QUICK_DEVIATIONS,
     ),
 )

@@ -23,7 +23,7 @@ class Contender:
     """A model of a table: its recipe, and what it is called where that is not its algorithm.
 
     ``own_length`` keeps the recipe's iterations, whatever the budget. ``asked`` for it is now; if not, its numbers are
-    shown where they are known.
+    shown where they are known, and it is run where its recipe is named.
     """
 
     recipe: Recipe
@@ -44,7 +44,7 @@ class Contender:
 
 
 def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Contender]:
-    """All of them, asked for where their recipes are named, or where none is.
+    """All of them, asked for where their recipes are named; where none is named, as they are.
 
     Raises ``InputError`` for a name that is none of them.
     """
@@ -52,7 +52,7 @@ def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Co
     for name in names:
         if name not in known:
             raise InputError(f"this table has no {name!r}; it has {', '.join(known)}: choose among them")
-    return [replace(one, asked=not names or one.recipe.name in names) for one in contenders]
+    return [replace(one, asked=one.recipe.name in names if names else one.asked) for one in contenders]
 
 
 def contest(
