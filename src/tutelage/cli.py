@@ -453,8 +453,9 @@ def probe(
     _warn_of_other(opened, splits)
     with in_use(run):
         for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
+            edge = ", at the edge of its grid" if entry["at_edge"] else ""
             print(
-                f"{entry['name']}: {score.error:.2%} ± {score.stderr:.2%} (std {score.std:.2%}, C {score.c:g})",
+                f"{entry['name']}: {score.error:.2%} ± {score.stderr:.2%} (std {score.std:.2%}, C {score.c:g}{edge})",
                 flush=True,
             )
         report.write_report(run)

@@ -28,14 +28,16 @@ ENTRIES = [
     entry("Ours parzen", 12.345, 0.678, **ABOUT),
     entry("Ours FD-x", 0.01234, extractor="x", extractor_sha256="cd" * 32, **ABOUT),
     entry("Theirs parzen", None, failed="It diverged at iteration 7."),
-    entry("real images parzen", 30.0, 1.0),
+    entry("real images parzen", 30.0, 1.0, width=0.1, at_edge=True),
 ]
 
 
 def test_an_error_rate_and_its_spread_are_both_percentages(tmp_path: Path) -> None:
     table = Table("Errors", "Words.", ("Ours",), (), (Column("error", "error", ".2%"),))
-    write(tmp_path / "errors.md", table, [entry("Ours error", 0.0627, 0.0003)])
-    assert "| Ours | 6.27% ± 0.03% |" in (tmp_path / "errors.md").read_text()
+    write(tmp_path / "errors.md", table, [entry("Ours error", 0.0627, 0.0003, c=1.0, at_edge=True)])
+    page = (tmp_path / "errors.md").read_text()
+    assert "| Ours | 6.27% ± 0.03% |" in page
+    assert "Ours error has its C at the edge of the grid that was tried." in page.splitlines()
 
 
 def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> None:
@@ -55,6 +57,7 @@ def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> Non
         "![Numbers](numbers.svg)",
         "| ours | 1 min 05 s | 1,000 | 12,345 |",
         "Theirs parzen: It diverged at iteration 7.",
+        "real images parzen has its width at the edge of the grid that was tried.",
         "Seed 4; 2 threads, cpu; data SHA-256 abababababab. Extractor x, SHA-256 cdcdcdcdcdcd.",
     ):
         assert line in page.splitlines(), line

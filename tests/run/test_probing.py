@@ -99,7 +99,8 @@ def test_without_validation_images_the_last_of_the_training_images_choose(monkey
     splits, labels = data.load(SPEC), class_labels(SPEC)
     kept = len(splits.train) - len(splits.train) // 4
     few = Labels(labels.train, None, labels.test)
-    probing.probed(None, data.Splits(splits.train, None, splits.test), few, 60, 2, 0)
+    score, choice = probing.probed(None, data.Splits(splits.train, None, splits.test), few, 60, 2, 0)
+    assert choice == Choice(0.01, (), False) and score.c == 0.01
     pixels = raw_pixels(splits.train)
     assert torch.equal(seen["x"], pixels[:kept]) and torch.equal(seen["held_x"], pixels[kept:])
     assert seen["y"].tolist() == labels.train[:kept].tolist()
@@ -113,8 +114,13 @@ def test_the_command_hands_on_its_terms(
     run = run_of(tiny("dcgan/mnist", changes), data.load(SPEC).train, tmp_path / "run")
     terms = ["--labelled", "60", "--repeats", "2", "--seed", "3"]
     monkeypatch.setattr(sys, "argv", ["tutelage", "probe", str(run.path), *terms])
+    edges, choose = [True, False, True], probing.choose_c
+    left = iter(edges)
+    monkeypatch.setattr(probing, "choose_c", lambda *terms: choose(*terms)._replace(at_edge=next(left)))
     with pytest.raises(SystemExit, match="0"):
         cli.main()
     entries = json.loads(run.results.read_text())
-    assert len(entries) == 3 and len(capsys.readouterr().out.splitlines()) == 3
+    told = capsys.readouterr().out.splitlines()
+    assert len(entries) == len(told) == 3
+    assert [entry["at_edge"] for entry in entries] == ["at the edge of its grid" in line for line in told] == edges
     assert {(entry["labelled"], entry["repeats"], entry["seed"]) for entry in entries} == {(60, 2, 3)}

@@ -71,7 +71,8 @@ CIFAR10_QUICK = replace(
         "plan.revision_steps": "ours: 5 (§4.5: 10)",
     },
     deviations=(
-        "A quick variant for half an hour: 50 images and 50 chains, 5 steps of revision instead of 10, rates of its own.",
+        "A quick variant for half an hour: 50 images and 50 chains instead of 300 and 400, 5 steps of revision instead "
+        "of 10, rates of its own.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "Averages instead of strides, repeated pixels instead of transposed convolutions, one more layer in the "
         "generator, 1 output instead of 100.",

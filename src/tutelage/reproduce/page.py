@@ -192,7 +192,7 @@ def _failures(entries: Iterable[Entry]) -> list[str]:
     entries = list(entries)
     failed = {(entry.get("run"), entry["failed"]): entry["name"] for entry in entries if "failed" in entry}
     edges = {
-        f"{entry['name']} has its width at the edge of the grid that was tried."
+        f"{entry['name']} has its {'C' if 'c' in entry else 'width'} at the edge of the grid that was tried."
         for entry in entries
         if entry.get("at_edge")
     }

@@ -32,7 +32,7 @@ def _dcgan(cascade: Recipe, like: str) -> Contender:
 _DIGITS, _OBJECTS = by_name("igm/mnist28-quick"), by_name("igm/cifar32-quick")
 CONTENDERS = {
     "MNIST": (Contender(_DIGITS), _dcgan(_DIGITS, "dcgan/mnist-quick")),
-    "CIFAR-10": (Contender(_OBJECTS), _dcgan(_OBJECTS, "dcgan/cifar10")),
+    "CIFAR-10": (Contender(_OBJECTS), _dcgan(_OBJECTS, "dcgan/cifar10-quick")),
 }
 _SOURCE = "the paper's §4.5, on SVHN with the full recipe and 14 336 features"
 QUOTED = (
@@ -104,8 +104,8 @@ def _cells(
         assert of_set is not None
         splits, labels = of_set
         for cell, count in zip(names(kind), labelled, strict=True):
-            score = probed(network, splits, labels, count, repeats, bench.seed)
-            yield probe_entry(cell, score, splits, bench.seed, bench.command, bench.device, 0.0)
+            score, choice = probed(network, splits, labels, count, repeats, bench.seed)
+            yield probe_entry(cell, score, choice, splits, bench.seed, bench.command, bench.device, 0.0)
 
     def features(model: Contender) -> Iterator[Entry]:
         assert of_set is not None

@@ -13,7 +13,7 @@ from ..apps.features import features_of, raw_pixels
 from ..checks import InputError
 from ..data import ImageSet, Labels, Splits
 from ..learn import igm
-from ..metrics.probe import ProbeScore, choose_c, probe
+from ..metrics.probe import Choice, ProbeScore, choose_c, probe
 from ..rng import stream
 from .build import build
 from .evaluate import algorithm_of
@@ -46,9 +46,10 @@ def probe_of_run(
     networks = {f"{algorithm_of(run.recipe().plan)} features": learned, "untrained features": untrained}
     for name, network in {**networks, "raw pixels": None}.items():
         began = time.perf_counter()
-        score = probed(network, splits, labels, labelled, repeats, seed)
+        score, choice = probed(network, splits, labels, labelled, repeats, seed)
         wall = seconds if network is learned else time.perf_counter() - began
-        entry = probe_entry(f"{name}, error of {labelled} labels", score, splits, seed, command, device, wall)
+        called = f"{name}, error of {labelled} labels"
+        entry = probe_entry(called, score, choice, splits, seed, command, device, wall)
         write_results(run.results, [entry])
         yield entry, score
 
@@ -65,10 +66,23 @@ def networks_of(run: RunFolder, observations: int, device: torch.device) -> tupl
 
 
 def probe_entry(
-    name: str, score: ProbeScore, splits: Splits, seed: int, command: str, device: torch.device, wall: float
+    name: str,
+    score: ProbeScore,
+    choice: Choice,
+    splits: Splits,
+    seed: int,
+    command: str,
+    device: torch.device,
+    wall: float,
 ) -> Entry:
-    """A probe's score as results are written; ``wall`` is in seconds."""
-    more = {"std": score.std, "repeats": score.repeats, "labelled": score.labelled, "c": score.c}
+    """A probe's score, by the C that was chosen, as results are written; ``wall`` is in seconds."""
+    more = {
+        "std": score.std,
+        "repeats": score.repeats,
+        "labelled": score.labelled,
+        "c": score.c,
+        "at_edge": choice.at_edge,
+    }
     digest = splits.train.sha256
     return result(
         name,
@@ -86,8 +100,9 @@ def probe_entry(
 
 def probed(
     network: nn.Module | None, splits: Splits, labels: Labels, labelled: int, repeats: int, seed: int
-) -> ProbeScore:
-    """The test error by the features of ``network``, or by raw pixels where it is None; see `probe_of_run`.
+) -> tuple[ProbeScore, Choice]:
+    """The test error by the features of ``network``, or by raw pixels where it is None, and how C was chosen; see
+    `probe_of_run`.
 
     Raises ``InputError`` where there are no test images.
     """
@@ -102,9 +117,9 @@ def probed(
     take: Callable[[ImageSet], Tensor] = raw_pixels if network is None else lambda some: features_of(network, some)
     train, validation, test = (take(some) for some in (splits.train.subset(0, kept, "labelled"), held_out, splits.test))
     classes = [torch.as_tensor(some, dtype=torch.long) for some in (of_train, of_held_out, labels.test)]
-    c = choose_c(train, classes[0], validation, classes[1], labelled, stream(seed, "probe", "c")).c
+    choice = choose_c(train, classes[0], validation, classes[1], labelled, stream(seed, "probe", "c"))
     rng = stream(seed, "probe", "labelled")
-    return probe(train, classes[0], test, classes[2], c, rng, labelled, repeats)
+    return probe(train, classes[0], test, classes[2], choice.c, rng, labelled, repeats), choice
 
 
 def _learned(learner: Any, state: Any, device: torch.device) -> nn.Module:
