@@ -163,24 +163,25 @@ def test_table5(bench: Bench) -> None:
     assert all(getattr(of.recipe.plan, "ema_decay", 0) is None for of in FACES5[2:]), "too few to average"
     models = [Contender(tiny(name, DIGITS)) for name in ("coopnets/mnist", "dcgan/mnist")]
     fills = {"inpaint-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
-    entries = list(table5(bench, None, models, ["coopnets/mnist"], 6, 5, (3, 4), fills))
+    entries = list(table5(bench, None, models, ["coopnets/mnist"], 22, 5, (3, 4), fills))
     found = {entry["name"]: entry for entry in entries}
     rows = ("CoopNets", *fills)
     assert set(found) == {f"{row} M{size} {what}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
-    assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 6
+    assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 22
     assert found["CoopNets M4 error"]["run"] == "coopnets-mnist-1min-seed0"
     assert found["CoopNets M4 error"]["latent_step_size"] in (0.1, 0.03, 0.02, 0.01)
     assert found["CoopNets M4 error"]["residual"] > 0
     page = (bench.out / "table5.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "| inpaint-3 (paper) |" in page
     for entry in entries:
-        assert (bench.out / entry["picture"]).exists()
+        with Image.open(bench.out / entry["picture"]) as picture:
+            assert 20 * 64 < picture.height < 22 * 64, "the first 20"
         assert f"({entry['picture']})" in page
     # the holes are the same for all, and drawn from the seed
-    hole = squares(6, (8, 8), 3, stream(0, "mask", 3))
+    hole = squares(22, (8, 8), 3, stream(0, "mask", 3))
     digits = data.load(models[0].recipe.data)
     assert digits.test is not None
-    faces = digits.test.batch(slice(0, 6))
+    faces = digits.test.batch(slice(0, 22))
     filled = torch.stack([Interpolation(4)(image, seen == 0) for image, seen in zip(faces, hole[:, 0], strict=True)])
     expected = recovery_scores(filled.clamp(-1, 1), faces, hole)[0].mean().item()
     assert found["inpaint-4 M3 error"]["value"] == pytest.approx(expected)

@@ -67,12 +67,13 @@ def igm_semisupervised(
 
     Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
-    asked = iter(chosen([contender for models in contenders.values() for contender in models], only))
+    every = chosen([contender for models in contenders.values() for contender in models], only)
+    asked = {contender.recipe.name: contender for contender in every}
     groups, rows, beside = [], [], []
     for name, models in contenders.items():
         rows += [f"{model.algorithm} features on {name}" for model in models]
         beside += [f"untrained {model.algorithm} features on {name}" for model in models] + [f"raw pixels on {name}"]
-        here, spec = [next(asked) for _ in models], models[0].recipe.data
+        here, spec = [asked[model.recipe.name] for model in models], models[0].recipe.data
         wanted = any(model.asked for model in here)
         of_set = (data.load(spec, path), data.class_labels(spec, path)) if wanted else None
         groups += _cells(bench, name, here, of_set, labelled, repeats)

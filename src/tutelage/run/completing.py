@@ -131,7 +131,7 @@ def write_completion(
     new_folder(out)
     occluded = torch.where(done.mask != 0, done.original, 0.0)
     shown = {"original": done.original, "occluded": occluded, "generator": done.generated, "completed": done.completed}
-    save_panels(shown, out / "completion.png")
+    save_panels({title: images[:_SHOWN] for title, images in shown.items()}, out / "completion.png")
     for name in ("occluded", "generator", "completed"):
         pictures.write_images(shown[name], out / name)
     common = {
@@ -194,9 +194,7 @@ def place_for(out: Path) -> Iterator[None]:
 
 def save_panels(panels: dict[str, Images], path: Path) -> None:
     """Pictures of the same images side by side, one image a row."""
-    shown = [
-        (title, pictures.grid(images[:_SHOWN], columns=1, scale=scale_of(images))) for title, images in panels.items()
-    ]
+    shown = [(title, pictures.grid(images, columns=1, scale=scale_of(images))) for title, images in panels.items()]
     pictures.save(pictures.labelled_row(shown), path)
 
 
