@@ -162,7 +162,10 @@ def test_more_chains_come_nearer_and_settled_ones_stop(tutelage, root: Path, tmp
     assert many["residual"] < one["residual"] and many["chains"] == 8
     said = tutelage(*common, "--settle", 5, "--steps", 1000, "--step-size", 0.3, "--out", tmp_path / "settled")
     assert said.code == 0
-    assert all(line["steps"] < 1000 for line in json.loads((tmp_path / "settled" / "images.json").read_text()))
+    steps = [line["steps"] for line in json.loads((tmp_path / "settled" / "images.json").read_text())]
+    entry = json.loads((tmp_path / "settled" / "results.json").read_text())[0]
+    assert 9 <= min(steps) < max(steps) == entry["steps"] < 1000
+    assert (entry["settle"], entry["step_size"]) == (5, 0.3)
 
 
 def test_an_exact_recovery_counts_as_100_decibels(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
@@ -211,7 +214,7 @@ REFUSED = {
     "no run": (["complete", "{root}/in", "{root}/in", *SQUARE], "in is no run folder"),
     "a run without a generator": (
         ["complete", "{root}/descriptor", "{root}/in", *SQUARE],
-        "descriptor has no generator to infer latents of; give a coopnets or a generator run",
+        "this run has no generator, so there are no latents; give a coopnets or generator run",
     ),
     "a run without a descriptor": (
         ["complete", "{root}/generator", "{root}/in", *SQUARE, "--revision-steps", "3"],
@@ -275,7 +278,7 @@ REFUSED = {
     ),
     "no latents to project to": (
         ["project", "{root}/descriptor", "{root}/in/a.png", "--out", "{root}/new"],
-        "descriptor has no generator to infer latents of",
+        "this run has no generator, so there are no latents",
     ),
     "a projection in use": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "--out", "{root}/in.npy"],
@@ -310,23 +313,46 @@ def test_two_pictures_of_one_name_are_told_apart(tutelage, root: Path, tmp_path:
     assert said.code == 0 and [name.partition("residual, ")[2] for name in names] == ["0 a.png", "1 a.png"]
 
 
-@pytest.mark.parametrize("name", ["vae/mnist", "dcgan/mnist", "flow-matching/mnist"])
-def test_latents_of_what_others_generate_are_not_inferred(tutelage, root: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["vae/mnist", "dcgan/mnist", "infogan/mnist", "flow-matching/mnist"])
+def test_latents_of_what_others_generate(tutelage, root: Path, tmp_path: Path, name: str) -> None:
     assert train.train(tiny(name, {"plan.iterations": 1}), tiny_images(), tmp_path / "run", CPU, {}) == "done"
-    arguments = [root / "in" / "a.png", "--out", tmp_path / "out"]
-    refused(tutelage("complete", tmp_path / "run", *arguments, "--mask", "square:3"), "has no generator to infer")
-    refused(tutelage("project", tmp_path / "run", *arguments), "run has no generator to infer latents of")
-    said = tutelage("interpolate", tmp_path / "run", "--out", tmp_path / "walk.png")
-    if name.startswith("flow"):
-        refused(said, "this run has no generator, so there are no latents to walk between")
-    else:
-        assert said.code == 0 and (tmp_path / "walk.png").exists()
+    arguments = [tmp_path / "run", root / "in" / "a.png", "--steps", 2, "--out"]
+    complete = ["complete", *arguments, tmp_path / "completed", "--mask", "square:3"]
+    for command in (complete, ["project", *arguments, tmp_path / "projected"], ["interpolate", tmp_path / "run"]):
+        said = tutelage(*command)
+        if name.startswith("flow"):
+            refused(said, "this run has no generator, so there are no latents")
+        else:
+            assert said.code == 0, said.err
+    if not name.startswith("flow"):
+        entry = json.loads((tmp_path / "completed" / "results.json").read_text())[0]
+        assert entry["step_size"] == 0.1 and "generator completion error, square:3" in entry["name"]
+
+
+def test_of_damaged_pictures_no_error_is_told(tutelage, root: Path, tmp_path: Path) -> None:
+    pixels = np.load(root / "in.npy")
+    pixels[:, :, :3] = 255  # what the mask hides
+    np.save(tmp_path / "damaged.npy", pixels)
+    common = ["--mask", root / "mask_left.png", "--steps", 5, "--out"]
+    for name, images, more in (("whole", root / "in.npy", ()), ("damaged", tmp_path / "damaged.npy", ("--damaged",))):
+        said = tutelage("complete", root / "coopnets", images, *common, tmp_path / name, *more)
+        assert said.code == 0 and ("error" in said.out, "PSNR" in said.out) == (name == "whole",) * 2
+    for i in range(4):
+        made = [(tmp_path / name / "completed" / f"{i:05d}.png").read_bytes() for name in ("whole", "damaged")]
+        assert made[0] == made[1], "what is hidden is not looked at"
+    (entry,) = json.loads((tmp_path / "damaged" / "results.json").read_text())
+    assert entry["name"] == "CoopNets generator completion residual, " + str(root / "mask_left.png")
+    each = json.loads((tmp_path / "damaged" / "images.json").read_text())
+    assert entry["value"] == pytest.approx(np.mean([line["residual"] for line in each]))
+    assert each[0].keys() == {"name", "file", "residual", "steps"}
+    wide, narrow = (pixels_of(tmp_path / name / "completion.png").shape[1] for name in ("whole", "damaged"))
+    assert narrow < wide, "no panel of originals"
 
 
 def test_a_run_of_patches_has_no_latents(tutelage, root: Path, tmp_path: Path) -> None:
     assert train.train(tiny("igm/texture", {"plan.rounds": 1}), tiny_texture(), tmp_path / "igm", CPU, {}) == "done"
     arguments = ["complete", tmp_path / "igm", root / "in", "--mask", "square:3", "--out", tmp_path / "out"]
-    refused(tutelage(*arguments), "igm has no generator to infer latents of")
+    refused(tutelage(*arguments), "this run has no generator, so there are no latents")
 
 
 def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from . import __version__, data
 from .apps import any_size, dynamics, inference, interpolation, style
 from .checks import DivergenceError, InputError
 from .data import class_labels, from_uint8, to_uint8
-from .learn import algorithm_g, coopnets, igm
+from .learn import igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
 from .recipes.describe import describe
@@ -286,7 +286,7 @@ def interpolate(
 
 def complete(
     run: Run,
-    images: Annotated[Positional[Path], arg(metavar="IMAGES", help="complete pictures: a picture, a folder or a .npy")],
+    images: Annotated[Positional[Path], arg(metavar="IMAGES", help="a picture, a folder of pictures or a .npy")],
     mask: Annotated[
         str,
         arg(
@@ -294,6 +294,7 @@ def complete(
         ),
     ],
     out: Annotated[Path, arg(help="folder to make")],
+    damaged: Annotated[bool, arg(help="nobody knows what the hole hid, so measure no error in it")] = False,
     n: Annotated[int | None, arg(aliases=["-n"], help="the first so many pictures (default: all)")] = None,
     steps: Steps = 1000,
     chains: Chains = 1,
@@ -304,22 +305,25 @@ def complete(
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Hide a part of pictures, complete them from the rest, and measure the error in the hole (CoopNets §4.6)."""
+    """Hide a part of pictures, complete them from the rest, and measure the error in the hole (CoopNets §4.6).
+
+    IMAGES are whole, so that there is an error to measure; with --damaged they have a hole where the mask says.
+    """
     if n is not None:
         _check_count("n", n)
     completing.check_new(out)
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
-    completing.check_generator(run, recipe)
     learner, state = load(run, where, revision_steps or None)
+    completing.check_generator(learner, state)
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
     plan = _inference(recipe, steps, chains, step_size, settle)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
 
     def write(done: completing.Completed) -> None:
-        for entry in completing.write_completion(out, found, done, recipe, plan, facts, where):
+        for entry in completing.write_completion(out, found, done, recipe, plan, facts, where, damaged):
             spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
             print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
         few, many = len(done.original), len(found.images)
@@ -352,8 +356,8 @@ def project(
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
-    completing.check_generator(run, recipe)
     learner, state = load(run, where)
+    completing.check_generator(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     with completing.place_for(out):
@@ -502,6 +506,7 @@ def reproduce(
             "class in the extractor where it is not one of the paper's (by default: the paper's)",
         ),
     ] = [],  # noqa: B006
+    held_out: Annotated[int, arg(metavar="N", help="for table5: of how many held-out faces (§4.6: 1000)")] = 100,
     training_images: Annotated[
         list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
     ] = _FEW,
@@ -515,7 +520,9 @@ def reproduce(
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
+    asked["held_out"] = None if held_out == 100 else held_out
     _check_taken(name, asked, _TAKES)
+    _check_count("held-out", held_out)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     if changes and name not in _OF_PICTURES:
@@ -530,7 +537,7 @@ def reproduce(
         case "table2":
             entries = table2.table2(bench, data, only=only)
         case "table5":
-            entries = table5.table5(bench, data, contenders=contenders, only=only)
+            entries = table5.table5(bench, data, contenders=contenders, only=only, n=held_out)
         case "table6":
             entries = table6.table6(bench, data, contenders=contenders, only=only)
         case "igm-textures":
@@ -568,6 +575,7 @@ _TAKES = {
     "outliers": ("igm-outliers",),
     "categories": ("table1", "fig7"),
     "training_images": ("table1", "fig7"),
+    "held_out": ("table5",),
 }
 _OF_PICTURES = {
     "table1": table1.CONTENDERS,
@@ -786,10 +794,10 @@ _WALKS = {"linear": interpolation.linear, "spherical": interpolation.spherical}
 
 def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None, settle: int | None) -> inference.Plan:
     """How latents are inferred by a run of ``recipe``."""
-    plan = recipe.plan
-    assert isinstance(plan, coopnets.Plan | algorithm_g.Plan)
-    size = plan.latent_step_size if step_size is None else step_size
-    return inference.Plan(plan.noise_std, size, steps, chains, None if settle is None else Settled(settle))
+    own = getattr(recipe.plan, "latent_step_size", inference.STEP_SIZE)
+    noise_std = getattr(recipe.plan, "noise_std", inference.NOISE_STD)
+    stop = None if settle is None else Settled(settle)
+    return inference.Plan(noise_std, own if step_size is None else step_size, steps, chains, stop)
 
 
 def _interpolation(
@@ -802,10 +810,7 @@ def _interpolation(
     targets: list[Path],
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
-        raise InputError(
-            "this run has no generator, so there are no latents to walk between; use a coopnets or generator run"
-        )
+    completing.check_generator(learner, state)
     revise = None
     if steps and hasattr(learner, "revise"):
         revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731

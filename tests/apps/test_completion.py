@@ -141,6 +141,10 @@ def test_chains_that_have_settled_stay_and_end_it() -> None:
     assert still[-1].any() and not still[:19].any()
     for i in range(4):  # once still, always
         assert still[:, i].int().diff().min() >= 0
+    assert found[-1].made.tolist() == (~still).sum(0).tolist() and len(set(found[-1].made.tolist())) > 1
+    seldom = last(infer(LINEAR, OBSERVED, None, (3,), plan, stream(0), every=500))
+    assert seldom.steps == found[-1].steps, "no step is made that nobody needs"
+    assert torch.equal(seldom.made, found[-1].made) and torch.equal(seldom.latents, found[-1].latents)
 
 
 def test_without_steps_the_prior_is_left() -> None:

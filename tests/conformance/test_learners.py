@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from tiny_recipes import same, tiny, tiny_clip, tiny_images, tiny_texture
-from tutelage.data import Batches, ImageSet
+from tutelage.data import Batches, ImageSet, Splits
 from tutelage.rng import stream
-from tutelage.run import checkpoint
+from tutelage.run import checkpoint, train
 from tutelage.run.build import build
 from tutelage.run.divergence import learning_rates
+from tutelage.run.evaluate import algorithm_of, measure_run
+from tutelage.run.folder import open_run
 from tutelage.run.loop import scalars
+from tutelage.run.measures import Measure
 from tutelage.types import Batch
 
 
@@ -215,6 +220,29 @@ def test_finishing_changes_nothing_that_learns(case: Case) -> None:
     assert all(torch.equal(weights[name], expected["average"][name]) for name in weights)
     plain, finished = after(model, plain, case, rng, 3)[0], after(other, finished, case, other_rng, 3)[0]
     assert same(kept(other, finished), kept(model, plain))
+
+
+@every_learner
+def test_a_run_is_measured(case: Case, tmp_path: Path) -> None:
+    recipe, images = tiny(case.recipe, case.changes), observed(case)
+    assert train.train(recipe, images, tmp_path / "run", torch.device("cpu"), {}) == "done"
+    seen = []
+
+    def score(samples: Tensor) -> float:
+        check_images(samples, case, 4)
+        seen.append(samples)
+        return samples.mean().item()
+
+    mean = Measure(
+        "mean", 4, score, {"real images": lambda: 0.5}, lambda value: {"value": value, "stderr": None, "n": 4}
+    )
+    run = open_run(tmp_path / "run")
+    entries = [entry for entry, _ in measure_run(run, Splits(images), [mean], 0, "measure", torch.device("cpu"))]
+    called = algorithm_of(recipe.plan)
+    models = [f"{called} {name}" for name in sorted(case.samples)] if len(case.samples) > 1 else [called]
+    assert sorted(entry["name"] for entry in entries) == sorted(f"{row} mean" for row in (*models, "real images"))
+    assert [entry["value"] for entry in entries] == [*(samples.mean().item() for samples in seen), 0.5]
+    assert json.loads(run.results.read_text()) == entries
 
 
 @every_learner

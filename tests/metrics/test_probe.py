@@ -140,6 +140,13 @@ def run(x: Tensor = X, y: Tensor = Y, test: Tensor = X, truth: Tensor = Y, c: fl
     probe(x, y, test, truth, c, stream(0), **({"labelled": 9, "repeats": 2} | rest))
 
 
+RARE = {"x": torch.zeros(3000, 4), "y": torch.arange(3000) // 2999, "truth": Y.clamp(max=1)}
+
+
+def test_a_set_without_a_class_is_drawn_again() -> None:
+    run(labelled=3, repeats=50)  # of 12 images of 3 classes: seven sets of ten lack one
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -148,7 +155,10 @@ def run(x: Tensor = X, y: Tensor = Y, test: Tensor = X, truth: Tensor = Y, c: fl
         ({"repeats": 1}, "repeats is 1; .* 2 or more"),
         ({"labelled": 13}, "2 sets of 13 labelled images were asked for among 12 of 3 classes"),
         ({"labelled": 2}, "of 3 to 12 images"),
-        ({"labelled": 3, "repeats": 50}, r"3 images taken at random have none of the classes \[.*more labelled"),
+        (
+            RARE | {"labelled": 2},
+            r"2 images taken at random, 200 times, mostly lack a class \(the last \[1\]\), .*more labelled",
+        ),
         ({"x": X[:, 0]}, r"training features are torch.float32 \[12\]"),
         ({"x": X.long()}, "training features are torch.int64"),
         ({"test": X[:, :3]}, r"test features are torch.float32 \[12, 3\]; .* one d"),

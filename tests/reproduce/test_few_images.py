@@ -247,7 +247,10 @@ def test_fig7_of_two_images_has_no_errors_for_their_pair(bench: Bench, pictures:
 
 
 def test_fig7_knows_the_papers_categories(bench: Bench, pictures: Path) -> None:
-    assert sorted(OBJECTS.values()) == [340, 625, 779, 949, 951]
+    lemon, lifeboat, strawberry, school_bus, zebra = 951, 625, 949, 779, 340  # ids in order, 1000 of them
+    by_id = {"n02391049": zebra, "n03662601": lifeboat, "n04146614": school_bus}
+    assert by_id | {"n07745940": strawberry, "n07749582": lemon} == OBJECTS
+    assert [OBJECTS[wnid] for wnid in sorted(OBJECTS)] == sorted(OBJECTS.values())
     thousand = replace(CORNER, head=lambda x: torch.nn.functional.pad(x, (0, 991)))
     next(fig7(bench, thousand, pictures, ["lemon", "lifeboat"], MODELS, DCGAN, (2,), 20))
     assert found(bench, "fig7")[f"real images class-probability-corner of {LEMON}"]["class_index"] == 951

@@ -26,7 +26,7 @@ def entry(name: str, value: float | None, stderr: float | None = None, **more: A
 ABOUT = {"wall_seconds": 65, "iteration": 1000, "parameters": 12345, "run": "ours"}
 ENTRIES = [
     entry("Ours parzen", 12.345, 0.678, **ABOUT),
-    entry("Ours FD-x", 0.01234, extractor="x", extractor_sha256="cd" * 32, **ABOUT),
+    entry("Ours FD-x", 0.01234, extractor="x", extractor_sha256="cd" * 32, rank_deficient=True, **ABOUT),
     entry("Theirs parzen", None, failed="It diverged at iteration 7."),
     entry("real images parzen", 30.0, 1.0, width=0.1, at_edge=True),
 ]
@@ -57,6 +57,7 @@ def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> Non
         "![Numbers](numbers.svg)",
         "| ours | 1 min 05 s | 1,000 | 12,345 |",
         "Theirs parzen: It diverged at iteration 7.",
+        "Fréchet distances by x are of fewer images than it has features, which makes them larger, in all rows.",
         "real images parzen has its width at the edge of the grid that was tried.",
         "Seed 4; 2 threads, cpu; data SHA-256 abababababab. Extractor x, SHA-256 cdcdcdcdcdcd.",
     ):

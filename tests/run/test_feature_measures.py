@@ -162,8 +162,20 @@ def test_precision_and_its_relatives_share_their_neighbours(monkeypatch: pytest.
             *density_coverage(drawn, y)[:2],
         ]
     )
-    with pytest.raises(InputError, match="5 images were given; density and coverage need 6 or more"):
-        manifold_measures(SPLITS, EXTRACTOR, 5, 0, CPU)
+
+
+@pytest.mark.parametrize(
+    ("of", "least", "what"),
+    [
+        (manifold_measures, 6, "precision, recall, density and coverage, 5 of them neighbours"),
+        (kernel_measure, 4, "a kernel distance, 2 in each of 2 subsets"),
+        (inception_measure, 4, "an Inception Score, 2 in each of 2 parts"),
+    ],
+)
+def test_too_few_images_are_refused_before_any_are_made(of: Any, least: int, what: str) -> None:
+    with pytest.raises(InputError, match=f"{least - 1} images were given; {least} or more are needed for {what}"):
+        of(SPLITS, EXTRACTOR, least - 1, 0, CPU)
+    assert of(SPLITS, EXTRACTOR, least, 0, CPU)
 
 
 def test_the_inception_score_reads_the_classifiers_logits() -> None:

@@ -26,6 +26,8 @@ class Completion(NamedTuple):
     """Occluded images, completed so far."""
 
     steps: int
+    made: Tensor
+    """``[B]`` int: how many steps the chain had made when it stopped, or until now."""
     latents: Latents
     """``[B, d, ...]``."""
     generated: Images
@@ -55,7 +57,9 @@ def complete(
     """
     check_mask(mask, tuple(occluded.shape))
     found = infer(generator, occluded, mask, latent_shape, plan, rng, every)
-    return (Completion(i.steps, i.latents, i.images, pasted(occluded, i.images, mask), i.residual) for i in found)
+    return (
+        Completion(i.steps, i.made, i.latents, i.images, pasted(occluded, i.images, mask), i.residual) for i in found
+    )
 
 
 def pasted(observed: Images, made: Images, mask: Tensor) -> Images:

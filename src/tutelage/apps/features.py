@@ -8,8 +8,7 @@ module will do that offers ``features(images) -> list[Tensor]``, its layers' res
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from ..checks import InputError
 from ..data import ImageSet
 from ..gradient import frozen_copy
-from ..learn.chunks import images_per_chunk
+from ..learn.chunks import images_per_chunk, put_together
 from ..types import Images
 
 
@@ -58,12 +57,13 @@ def features_of(
         raise InputError(f"{layers} layers in {dtype} were asked for; features need 1 or more, and a type of floats")
     like, name = next(frozen.parameters(), torch.empty(0)), type(network).__name__
     parts = (_vectors(ask, part.to(like.dtype), layers, dtype, name) for part in _chunks(images, chunk, like.device))
-    return _filled(parts, len(images))
+    return put_together(parts, len(images))
 
 
 def raw_pixels(images: ImageSet | Images) -> Tensor:
     """The images themselves as vectors, ``[n, C · H · W]`` float32 on the CPU. Raises ``InputError`` for no images."""
-    return _filled((part.flatten(1).float() for part in _chunks(images, None, torch.device("cpu"))), len(images))
+    parts = (part.flatten(1).float() for part in _chunks(images, None, torch.device("cpu")))
+    return put_together(parts, len(images))
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def _vectors(features: Callable[[Images], Any], images: Images, layers: int, dty
         raise InputError(
             f"features of {name} are not finite in {dtype}; ask for float32 if this is float16, or look at the weights"
         )
-    return vectors
+    return vectors.cpu()
 
 
 def _chunks(images: ImageSet | Images, chunk: int | None, device: torch.device) -> Iterator[Images]:
@@ -99,14 +99,3 @@ def _chunks(images: ImageSet | Images, chunk: int | None, device: torch.device) 
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
         yield images.batch(rows, device) if isinstance(images, ImageSet) else images[rows].to(device)
-
-
-def _filled(parts: Iterable[Tensor], n: int) -> Tensor:
-    """Parts ``[b, d]`` that make up ``[n, d]`` together, on the CPU, without a second copy of them all."""
-    result, start = torch.empty(0), 0
-    for part in parts:
-        if start == 0:
-            result = torch.empty(n, math.prod(part.shape[1:]), dtype=part.dtype)
-        result[start : start + len(part)] = part
-        start += len(part)
-    return result

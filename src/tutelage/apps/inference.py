@@ -22,6 +22,9 @@ from ..learn.chunks import generate
 from ..sample import Langevin, Settled, advance, begin
 from ..types import Images, Latents, Scores
 
+NOISE_STD, STEP_SIZE = 0.3, 0.1
+"""σ of ε (§4.1) and δ (the authors' default with it), for generators whose own learning has none."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,6 +55,8 @@ class Inferred(NamedTuple):
     """Where inference has come to: of each image, the best of its chains."""
 
     steps: int
+    made: Tensor
+    """``[B]`` int: how many steps the chain had made when it stopped, or until now."""
     latents: Latents
     """``[B, d, ...]``."""
     images: Images
@@ -106,15 +111,21 @@ def _chains(
     energy = Fixed(prepared(Posterior(frozen, observed, plan.noise_std, seen)))
     kernel = Langevin(plan.step_size)
     chain = begin(kernel, start, plan.stop)
+    made = torch.zeros(len(start), dtype=torch.int64, device=rng.device)
     while True:
-        yield _best(frozen, chain.state.position, observed, seen, plan, chain.steps)
+        yield _best(frozen, chain.state.position, observed, seen, plan, chain.steps, made)
         if chain.steps >= plan.steps or chain.stopped.all():
             return
         for _ in range(min(every, plan.steps - chain.steps)):
             chain, _ = advance(kernel, energy, chain, rng, plan.stop)
+            made += ~chain.stopped  # a step that its rule called off was not made
+            if plan.stop is not None and chain.stopped.all():
+                break
 
 
-def _best(frozen: nn.Module, latents: Latents, observed: Images, seen: Tensor, plan: Plan, steps: int) -> Inferred:
+def _best(
+    frozen: nn.Module, latents: Latents, observed: Images, seen: Tensor, plan: Plan, steps: int, made: Tensor
+) -> Inferred:
     """Of each image's chains, which are neighbours in the batch, the one with the smallest residual."""
     images = generate(frozen, latents)
     squares = torch.where(seen, observed - images, 0.0).square().flatten(1).sum(1)
@@ -125,4 +136,4 @@ def _best(frozen: nn.Module, latents: Latents, observed: Images, seen: Tensor, p
         )
     best = residual.view(-1, plan.chains).argmin(1)
     best = best + plan.chains * torch.arange(len(best), device=best.device)
-    return Inferred(steps, latents[best], images[best], residual[best])
+    return Inferred(steps, made[best], latents[best], images[best], residual[best])

@@ -39,6 +39,7 @@ GRID: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _ROWS = 1000  # images looked at together
 _SOLVER_STEPS = 100  # of Newton's method; ten are usual
 _HALVINGS = 30
+_TRIES = 100  # sets that are drawn for one with every class, on average and at most
 _STILL = 1e-12  # a fall of the objective, relative to it, that is none
 
 
@@ -120,7 +121,8 @@ def probe(
 ) -> ProbeScore:
     """The test error of SVMs fitted to random sets of labelled images (IGM §4.5).
 
-    Each repeat draws its images afresh, without replacement, and classes come as often as they happen to.
+    Each repeat draws its images afresh, without replacement, and classes come as often as they happen to; a set without
+    one of them is drawn again, since no machine could know it.
 
     Args:
         train_features: ``[n, d]``, float of any precision, finite; as they come: standardisation is part of the fit.
@@ -134,7 +136,7 @@ def probe(
 
     Raises:
         InputError: features or labels of another shape or kind, numbers that are not finite, fewer images than
-            ``labelled``, or classes that are missing in the training images or in a draw of them.
+            ``labelled``, or classes that are missing in the training images or in every draw of many.
     """
     if not (c > 0 and math.isfinite(c)):
         raise InputError(f"C is {c}; it needs to be a number above 0: choose_c finds one")
@@ -165,17 +167,17 @@ def _draws(labels: Tensor, classes: Tensor, labelled: int, repeats: int, rng: to
             f"classes; it needs 1 set or more, of {len(classes)} to {len(labels)} images: change labelled, or give "
             "more training images"
         )
-    draws = []
-    for _ in range(repeats):
+    draws, missing = [], set()
+    for _ in range(_TRIES * repeats):
         draw = torch.randperm(len(labels), generator=rng, device=rng.device)[:labelled].to(labels.device)
         missing = set(classes.tolist()) - set(labels[draw].tolist())
-        if missing:
-            raise InputError(
-                f"{labelled} images taken at random have none of the classes {sorted(missing)}, so that no machine can "
-                "know them; take more labelled images"
-            )
-        draws.append(draw.cpu())
-    return draws
+        draws += [] if missing else [draw.cpu()]
+        if len(draws) == repeats:
+            return draws
+    raise InputError(
+        f"{labelled} images taken at random, {_TRIES * repeats} times, mostly lack a class (the last "
+        f"{sorted(missing)}), so that no machine can know it; take more labelled images"
+    )
 
 
 def _fits(features: Tensor, labels: Tensor, grid: Sequence[float]) -> list[_Machine]:

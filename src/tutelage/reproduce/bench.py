@@ -55,21 +55,21 @@ def trained(
     """The run of ``recipe`` within the budget: found where it is finished, resumed or begun where it is not.
 
     A recipe gets as many iterations as the budget holds (`within`), so that rates which fall over the iterations end
-    their fall in time; an introspective model, whose rounds take as long as they need, is stopped when the time is
-    over. ``own_length`` keeps the recipe's own iterations, for a model that measures and does not compete. A divergence
-    is recovered from as `tutelage.run.recover` does.
+    their fall in time, but for an introspective model, whose rounds take as long as they need. When the time is over
+    learning is stopped, wherever it is: something else may have had a part of the machine. ``own_length`` keeps the
+    recipe's own iterations, for a model that measures and does not compete, however long they take. A divergence is
+    recovered from as `tutelage.run.recover` does.
 
     Raises ``DivergenceError`` where it diverges for good, ``KeyboardInterrupt`` where somebody stopped it (everything
     is kept), ``InputError`` where the run that is there learned from other images or by another recipe, and what
     `tutelage.run.train.train` raises.
     """
     path, made_by = bench.out / "models" / run_name(bench, recipe, own_length), digest(bench, recipe)
-    introspective = isinstance(recipe.plan, igm.Plan)
+    introspective, limit = isinstance(recipe.plan, igm.Plan), None if own_length else bench.minutes
     if not (path / "recipe.json").exists():
         chosen = replace(recipe, seed=bench.seed)
         if not (introspective or own_length):
             chosen = within(60 * bench.minutes, chosen, observed, bench.device, labels)
-        limit = bench.minutes if introspective else None
         facts = {"data": None, "command": bench.command, "recipe_sha256": made_by}
         ending = train.train(chosen, observed, path, bench.device, facts, limit, recover=True, labels=labels)
     else:
@@ -80,7 +80,7 @@ def trained(
             )
         if run.facts()["data_sha256"] != observed.sha256:
             raise InputError(f"{path} learned from other images than {observed.source} has now; name another --out")
-        left = bench.minutes - seconds_spent(run) / 60 if introspective else None
+        left = None if limit is None else limit - seconds_spent(run) / 60
         if _finished(run) or (left is not None and left <= 0):
             return run
         ending = train.resume(run, observed, bench.device, left, recover=True, labels=labels)

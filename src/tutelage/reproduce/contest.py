@@ -10,7 +10,7 @@ from typing import Any
 from ..checks import InputError
 from ..data import Splits
 from ..learn import coopnets
-from ..recipes import Recipe
+from ..recipes import Recipe, by_name
 from ..run.evaluate import algorithm_of, measure_beside, measure_models
 from ..run.measures import Measure
 from ..run.results import Entry
@@ -41,6 +41,15 @@ class Contender:
         if isinstance(self.recipe.plan, coopnets.Plan):
             return f"{self.algorithm} generator", f"{self.algorithm} descriptor"
         return (self.algorithm,)
+
+
+def beside_cascade(cascade: Recipe, like: str) -> Contender:
+    """DCGAN by the recipe ``like`` on the data of ``cascade``, whose classifier is its discriminator: both learn one
+    network, and have as many features.
+    """
+    recipe, name = by_name(like), cascade.name.replace("igm/", "dcgan/")
+    sources = {**recipe.sources, "data": f"as {cascade.name}", "classifier": f"as {cascade.name}"}
+    return Contender(replace(recipe, name=name, data=cascade.data, classifier=cascade.classifier, sources=sources))
 
 
 def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Contender]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ..metrics.extractors import Extractor
 from ..recipes import by_name
 from ..run.results import Entry
 from .bench import Bench
-from .contest import Contender
+from .contest import Contender, beside_cascade
 from .distances import distances
 
 _CASCADE = by_name("igm/svhn32-quick")
 CONTENDERS = (
     Contender(_CASCADE),
     Contender(by_name("igm/svhn32-quick-single")),
-    Contender(
-        replace(by_name("dcgan/cifar10"), name="dcgan/svhn32", data=_CASCADE.data, classifier=_CASCADE.classifier)
-    ),
+    beside_cascade(_CASCADE, "dcgan/cifar10-quick"),
 )
 
 

@@ -146,14 +146,20 @@ def _cell(entry: Entry | None, column: Column, missing: str) -> str:
 
 
 def _pictures(out: Path, entries: Iterable[Entry]) -> dict[str, str]:
-    """The samples that each run kept at its end."""
+    """The samples that each run kept at its end, and their nearest training images."""
     runs = dict.fromkeys(entry["run"] for entry in entries if "run" in entry)
-    files = (file for run in runs for file in sorted((out / "models" / run / "pictures").glob("final_*.png")))
+    ends = ("final_*.png", "nearest.png")
+    files = [file for run in runs for end in ends for file in sorted((out / "models" / run / "pictures").glob(end))]
     kept = {entry["picture"]: entry["picture"] for entry in entries if "picture" in entry}
     return {Path(file).stem.replace("_", " "): file for file in kept} | {
-        f"Samples of {file.parts[-3]}, {file.stem.removeprefix('final_')}, not picked": file.relative_to(out).as_posix()
-        for file in files
+        _caption(file.parts[-3], file.stem): file.relative_to(out).as_posix() for file in files
     }
+
+
+def _caption(run: str, picture: str) -> str:
+    if picture == "nearest":
+        return f"Samples of {run}, each beside the training images nearest to it"
+    return f"Samples of {run}, {picture.removeprefix('final_')}, not picked"
 
 
 def _sources(quoted: Sequence[Quoted]) -> list[str]:
@@ -196,9 +202,15 @@ def _failures(entries: Iterable[Entry]) -> list[str]:
         for entry in entries
         if entry.get("at_edge")
     }
+    few = {
+        f"Fréchet distances by {entry['extractor']} are of fewer images than it has features, which makes them larger, "
+        "in all rows."
+        for entry in entries
+        if entry.get("rank_deficient")
+    }
     return [
         line
-        for said in (*(f"{name}: {why}" for (_, why), name in failed.items()), *sorted(edges))
+        for said in (*(f"{name}: {why}" for (_, why), name in failed.items()), *sorted(edges), *sorted(few))
         for line in (said, "")
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..apps.inference import Plan
+from ..apps.inference import NOISE_STD, Plan
 from ..apps.masks import squares
 from ..baselines.holes import Fill
 from ..baselines.inpainting import Interpolation, biharmonic
@@ -71,8 +72,8 @@ _PRINTED = {
     "inpaint-5": (0.120, 0.135, 0.164, 16.648, 15.688, 14.161),
 }
 SIZES = (30, 40, 50)
-_NOISE_STD, _STEP_SIZES, _TUNED_ON = 0.3, (0.1, 0.03, 0.02, 0.01), 10
-"""σ of inference, the δ that are tried, and on how many training faces."""
+_STEP_SIZES, _TUNED_ON = (0.1, 0.03, 0.02, 0.01), 10
+"""The δ of inference that are tried, and on how many training faces."""
 _WORDS = """\
 {n} held-out faces, a square of 30, 40 or 50 pixels hidden at a random place in each (the same for all rows). Error is
 the mean absolute difference in the hidden square, in units of the range; PSNR is of the same pixels; ± is the standard
@@ -153,7 +154,7 @@ def _cells(
     train, originals = splits.train, faces.batch(slice(None))
     facts = {**facts_of(splits), "n": len(faces)}
 
-    def entries(row: str, size: int, made: Images, more: Entry) -> Iterator[Entry]:
+    def entries(row: str, size: int, made: Images, seconds: float, more: Entry) -> Iterator[Entry]:
         seen = masks[size]
         occluded = torch.where(seen != 0, originals, 0.0)
         panels = {"original": originals, "occluded": occluded, "completed": torch.where(seen != 0, originals, made)}
@@ -163,13 +164,14 @@ def _cells(
         for what, values in (("error", error), ("PSNR", psnr.clamp(max=completing.MOST_DECIBELS))):
             stderr = None if len(values) < 2 else (values.std() / len(values) ** 0.5).item()
             full, value = f"{row} {_measure(what, size)}", values.mean().item()
-            terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "wall_seconds": 0.0}
+            terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "wall_seconds": seconds}
             yield result(full, value, stderr, len(values), data_sha256=train.sha256, **terms) | more | {"picture": name}
 
     def by_fill(row: str, fill: Fill, size: int) -> Iterator[Entry]:
-        rng = stream(bench.seed, row, size)
+        rng, began = stream(bench.seed, row, size), time.perf_counter()
         pairs = zip(originals, masks[size][:, 0] == 0, strict=True)
-        return entries(row, size, torch.stack([fill(image, hole, rng) for image, hole in pairs]), {})
+        made = torch.stack([fill(image, hole, rng) for image, hole in pairs])
+        return entries(row, size, made, time.perf_counter() - began, {})
 
     def by_model(contender: Contender, size: int) -> Iterator[Entry]:
         run = trained(bench, contender.recipe, train, own_length=contender.own_length)
@@ -180,7 +182,7 @@ def _cells(
 
         def complete(images: ImageSet, mask: Tensor, step_size: float, chance: str) -> completing.Completed:
             rng = stream(bench.seed, chance, size, device=bench.device)
-            return completing.complete(learner, state, images, mask, Plan(_NOISE_STD, step_size, steps), 0, rng)
+            return completing.complete(learner, state, images, mask, Plan(NOISE_STD, step_size, steps), 0, rng)
 
         def residual(step_size: float) -> float:
             try:
@@ -191,7 +193,8 @@ def _cells(
         step_size = min(_STEP_SIZES, key=residual)
         done = complete(faces, masks[size], step_size, "completion")
         found = {"latent_step_size": step_size, "residual": done.residual.mean().item()}
-        return entries(contender.algorithm, size, done.generated, about(run) | found)
+        found |= {"inference_seconds": done.seconds}
+        return entries(contender.algorithm, size, done.generated, done.seconds, about(run) | found)
 
     def names(row: str, size: int) -> list[str]:
         return [f"{row} {_measure(what, size)}" for what in ("error", "PSNR")]

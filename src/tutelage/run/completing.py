@@ -20,7 +20,6 @@ from ..atomic import atomic_write
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..energy import Tilt
-from ..learn import algorithm_g, coopnets
 from ..learn.algorithm_d import reference_energy, revision_kernel
 from ..learn.chunks import images_per_chunk
 from ..metrics.pixel import recovery_scores
@@ -49,7 +48,7 @@ class Completed(NamedTuple):
     residual: Tensor
     """``[n]``: rms over the observed pixels."""
     steps: Tensor
-    """``[n]`` int: of inference."""
+    """``[n]`` int: of inference, which a rule may have stopped."""
     revised: bool
     seconds: float
 
@@ -107,8 +106,7 @@ def _parts(
                 energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
                 kernel = revision_kernel(learner.plan, state.iteration)
                 completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
-            steps = torch.full((len(original),), last.steps)
-            tensors = (original, seen, last.generated, completed, last.residual, steps)
+            tensors = (original, seen, last.generated, completed, last.residual, last.made)
             yield [part.cpu() for part in tensors]
 
 
@@ -120,17 +118,20 @@ def write_completion(
     plan: Plan,
     facts: dict[str, Any],
     device: torch.device,
+    damaged: bool = False,
 ) -> list[Entry]:
     """Leave in ``out`` a sheet of the first 16, folders of single pictures, and the numbers. Returns the results.
 
     ``completion.png`` has an image in each row; ``results.json`` holds means over all, ``images.json`` each image.
-    Errors are over the hidden pixels, against the originals; an exact recovery counts as 100 dB. ``facts`` (seed,
+    Errors are over the hidden pixels, against the originals; an exact recovery counts as 100 dB. Where the pictures are
+    ``damaged``, nobody knows what the hole hid: then only the residual of what is seen is told. ``facts`` (seed,
     command, mask, revision steps) go into each result, and ``of`` how many images were given where they are not all
     done.
     """
     new_folder(out)
     occluded = torch.where(done.mask != 0, done.original, 0.0)
-    shown = {"original": done.original, "occluded": occluded, "generator": done.generated, "completed": done.completed}
+    shown = {"occluded": occluded, "generator": done.generated, "completed": done.completed}
+    shown = shown if damaged else {"original": done.original, **shown}
     save_panels({title: images[:_SHOWN] for title, images in shown.items()}, out / "completion.png")
     for name in ("occluded", "generator", "completed"):
         pictures.write_images(shown[name], out / name)
@@ -142,19 +143,24 @@ def write_completion(
     }
     names = given.names[: len(done.original)]
     common |= {} if len(names) == len(given.names) else {"of": len(given.names)}
-    common |= facts | {"steps": plan.steps, "chains": plan.chains, "residual": done.residual.mean().item()}
+    common |= facts | {"steps": int(done.steps.max()), "chains": plan.chains, "step_size": plan.step_size}
+    common |= {} if plan.stop is None else {"settle": plan.stop.window}
+    common |= {"residual": done.residual.mean().item()}
     each: list[dict[str, Any]] = [
         {"name": name, "file": f"{i:05d}.png", "residual": residual, "steps": steps}
         for i, (name, residual, steps) in enumerate(
             zip(names, done.residual.tolist(), done.steps.tolist(), strict=True)
         )
     ]
-    entries = []
+    entries, called = [], algorithm_of(recipe.plan)
+    if damaged:
+        name = f"{called} generator completion residual, {facts['mask']}"
+        entries.append(result(name, done.residual.mean().item(), _stderr(done.residual), **common))
     made = {"generator": done.generated} | ({"descriptor": done.completed} if done.revised else {})
-    for model, images in made.items():
+    for model, images in () if damaged else made.items():
         error, psnr = recovery_scores(images.clamp(-1, 1), done.original, done.mask)
         for what, values in (("error", error), ("PSNR", psnr.clamp(max=MOST_DECIBELS))):
-            name = f"{algorithm_of(recipe.plan)} {model} completion {what}, {facts['mask']}"
+            name = f"{called} {model} completion {what}, {facts['mask']}"
             entries.append(result(name, values.mean().item(), _stderr(values), **common))
             for line, value in zip(each, values.tolist(), strict=True):
                 line[f"{model} {what}"] = value
@@ -163,10 +169,10 @@ def write_completion(
     return entries
 
 
-def check_generator(run: Path, recipe: Recipe) -> None:
-    """Raises ``InputError`` where a run has no generator that latents are inferred of, with a noise σ."""
-    if not isinstance(recipe.plan, coopnets.Plan | algorithm_g.Plan):
-        raise InputError(f"run {run} has no generator to infer latents of; give a coopnets or a generator run")
+def check_generator(learner: Any, state: Any) -> None:
+    """Raises ``InputError`` where a run has no generator of latents that could be inferred, or walked between."""
+    if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
+        raise InputError("this run has no generator, so there are no latents; give a coopnets or generator run")
 
 
 def check_new(out: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..data import ImageSet, Splits
+from ..learn.chunks import put_together
 from ..metrics.average import Average
 from ..metrics.class_scores import ClassScores, class_scores
 from ..metrics.extractors import Extractor
@@ -86,6 +87,7 @@ def kernel_measure(
     Raises ``InputError`` where the data hold no images out, and for n below 4.
     """
     held_out, n = _held_out(splits, samples, "a kernel distance")
+    _check_enough(n, 4, "a kernel distance", "2 in each of 2 subsets")
     sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
 
     def score(features: Tensor) -> KernelDistance:
@@ -109,8 +111,7 @@ def manifold_measures(
     """
     held_out, n = _held_out(splits, samples, "precision and recall")
     sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
-    if n < 6:
-        raise InputError(f"{n} images were given; density and coverage need 6 or more, 5 of them neighbours")
+    _check_enough(n, 6, "precision, recall, density and coverage", "5 of them neighbours")
     pairs = {
         ("precision", "recall"): functools.lru_cache(maxsize=1)(lambda x: precision_recall(x, sets.reference)),
         ("density", "coverage"): functools.lru_cache(maxsize=1)(lambda x: density_coverage(x, sets.reference)),
@@ -134,12 +135,14 @@ def inception_measure(
     n is ``samples``, or as many training images as there are, if fewer: the score depends on n. Beside the models stand
     ``real images``, n training images drawn by ``seed``, and ``noise``. It needs no images that were held out.
 
-    Raises ``InputError`` for an extractor that is no classifier and, when it is taken, for n below 4.
+    Raises ``InputError`` for an extractor that is no classifier, and for n below 4.
     """
     sets = _classified(splits, extractor, samples, seed, device)
+    _check_enough(sets.n, 4, "an Inception Score", "2 in each of 2 parts")
 
     def score(features: Tensor) -> InceptionScore:
-        return inception_score(extractor.logits(features), min(10, len(features) // 2))
+        logits = (extractor.logits(part) for part in features.split(_TOGETHER))
+        return inception_score(logits, min(10, len(features) // 2))
 
     def fields(score: InceptionScore) -> dict[str, Any]:
         more = {"std_of_parts": score.std, "parts": score.splits}
@@ -214,7 +217,8 @@ class _FeatureSets:
 
     def _read(self, read: Callable[[slice], Images]) -> Tensor:
         starts = range(0, self.n, _TOGETHER)
-        return torch.cat([self.extractor(read(slice(start, min(start + _TOGETHER, self.n)))) for start in starts])
+        parts = (self.extractor(read(slice(start, min(start + _TOGETHER, self.n)))) for start in starts)
+        return put_together(parts, self.n)
 
 
 def _of(extractor: Extractor) -> dict[str, Any]:
@@ -238,6 +242,14 @@ def _held_out(splits: Splits, samples: int, what: str) -> tuple[ImageSet, int]:
             "pictures: a folder test/ beside a folder train/)"
         )
     return held_out, min(samples, len(held_out), len(splits.train))
+
+
+def _check_enough(n: int, least: int, what: str, why: str) -> None:
+    if n < least:
+        raise InputError(
+            f"{n} images were given; {least} or more are needed for {what}, {why}: use more images, or ask for more "
+            "samples"
+        )
 
 
 def _moments(extractor: Extractor, read: Callable[[slice], Images], n: int) -> list[Moments]:

@@ -90,10 +90,12 @@ def write_projection(
             data_sha256=given.images.sha256,
             device=device,
             **facts,
-            steps=done.found.steps,
+            steps=steps,
             chains=plan.chains,
         )
-        for name, residual in zip(given.names, done.found.residual.tolist(), strict=True)
+        for name, residual, steps in zip(
+            given.names, done.found.residual.tolist(), done.found.made.tolist(), strict=True
+        )
     ]
     write_results(out / "results.json", entries)
     return entries
