@@ -156,7 +156,10 @@ def texture() -> ImageSet:
     return from_array(pixels.numpy(), layout="NCHW")
 
 
-def test_rounds_are_stopped_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "images"), [("igm/texture", texture()), ("coopnets/mnist", IMAGES)])
+def test_learning_is_stopped_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, six: Recipe, name: str, images: ImageSet
+) -> None:
     asked: list[Any] = []
     really = train.train
 
@@ -165,20 +168,20 @@ def test_rounds_are_stopped_by_the_clock(tmp_path: Path, monkeypatch: pytest.Mon
         return really(*args, **kwargs)
 
     monkeypatch.setattr(train, "train", noted)
-    recipe = tiny("igm/texture")
+    recipe = tiny(name)
     bench = bench_at(tmp_path, minutes=1e-9)
-    run = trained(bench, recipe, texture())
-    assert asked == [1e-9] and seconds_spent(run) > 0
+    run = trained(bench, recipe, images)
+    assert asked == [1e-9] and seconds_spent(run) > 0 and int(run.latest().name) == 1
     monkeypatch.setattr(train, "resume", None)
-    assert trained(bench, recipe, texture()).path == run.path  # its time is over, though it did not end
+    assert trained(bench, recipe, images).path == run.path  # its time is over, though it did not end
     # with more time, it would have gone on
     again: list[Any] = []
     monkeypatch.setattr(train, "resume", lambda run, images, device, left, **_: again.append(left) or "done")
-    run.path.rename(tmp_path / "models" / "igm-texture-5min-seed3")
-    trained(bench_at(tmp_path, minutes=5), recipe, texture())
+    run.path.rename(tmp_path / "models" / f"{name.replace('/', '-')}-5min-seed3")
+    trained(bench_at(tmp_path, minutes=5), recipe, images)
     assert 4.5 < again[0] < 5
 
 
 def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:
-    run = trained(bench_at(tmp_path), tiny("vae/mnist"), IMAGES, own_length=True)
+    run = trained(bench_at(tmp_path, minutes=1e-9), tiny("vae/mnist"), IMAGES, own_length=True)
     assert (run.path.name, run.recipe().plan.iterations) == ("vae-mnist-seed3", 6)
