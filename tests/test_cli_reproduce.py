@@ -95,8 +95,14 @@ def test_tables_of_ones_own_pictures_are_handed_their_terms(
     more = ("--extractor", write_network(tmp_path / "weights.npz")) if name == "fig8" else ()
     assert call(capsys, name, *terms, *more)[0] == call(capsys, name, *terms, *more, "--convert")[0] == 0
     (plain, as_given), (_, converted) = given
-    assert plain[-1] == tmp_path / "mine" and as_given == {"only": ["x"], "contenders": [*usual]}
+    own = {"n": 100} if name == "table5" else {}
+    assert plain[-1] == tmp_path / "mine" and as_given == {"only": ["x"], "contenders": [*usual], **own}
     assert all(contender.recipe.data.convert for contender in converted["contenders"])
+
+
+def test_faces_are_as_many_as_asked(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
+    assert call(capsys, "table5", "--budget", 1, "--out", tmp_path, "--held-out", 1000)[0] == 0
+    assert given[0][1]["n"] == 1000
 
 
 def test_outliers_and_features_are_handed_their_terms(
@@ -152,6 +158,7 @@ def test_few_images_have_their_categories(
         (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        (("table5", "--budget", 1, "--held-out", 0), "--held-out is 0; it needs to be 1 or more"),
         (
             ("igm-textures", "--budget", 1, "--skip-bad"),
             "igm-textures has a part for each file that it is given; leave",
@@ -173,6 +180,7 @@ def test_what_is_refused(
     [
         (("table2", "--extractor", "vgg16"), "table2 takes no --extractor, which is for table1, table3, fig7"),
         (("igm-outliers", "--only", "igm/mnist28-quick"), "igm-outliers takes no --only, which is for table1"),
+        (("fig8", "--held-out", "5"), "fig8 takes no --held-out, which is for table5; leave it out"),
         (("table3", "--categories", "lemon"), "table3 takes no --categories, which is for table1, fig7; leave it out"),
         (
             ("table2", "--training-images", "5"),

