@@ -11,7 +11,11 @@ import torch
 
 from test_cli import call, refused
 from tiny_recipes import tiny, tiny_images, tiny_texture
+from tutelage.apps import any_size
+from tutelage.rng import stream
 from tutelage.run import train
+from tutelage.run.load import load
+from tutelage.run.synthesising import by_model
 
 CPU = torch.device("cpu")
 MAPS = {"generator.base": None, "generator.latent_size": [2, 2]}
@@ -87,3 +91,35 @@ def test_what_has_no_potential_of_the_size_makes_drafts(tutelage, root: Path, tm
 def test_refusals(tutelage, root: Path, tmp_path: Path, run: str, options: list[str], words: str) -> None:
     refused(tutelage("synthesise", root / run, *options, "--out", tmp_path / "x.npy"), words)
     assert not (tmp_path / "x.npy").exists()
+
+
+def test_larger_textures_are_measured(tutelage, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def noted(*arguments: object) -> list[object]:
+        given.append(arguments)
+        return []
+
+    monkeypatch.setattr("tutelage.cli.evaluate.texture_distance_of_run", noted)
+    for run, options, count, size in (
+        ("texture", ["--size", "21x30"], 1, (21, 30)),
+        ("texture", ["--size", "21x30", "--samples", 3], 3, (21, 30)),
+        ("texture", [], 64, None),
+        ("igm", [], 8, None),
+    ):
+        data = root / f"{run}.npy"
+        np.save(data, np.zeros((8, 8, 8) if run == "texture" else (1, 16, 16), np.uint8))
+        said = tutelage("evaluate", root / run, "--metric", "texture", "--data", data, *options)
+        assert said.code == 0, said.err
+        assert (given[-1][2], given[-1][-1]) == (count, size)
+    refused(tutelage("evaluate", root / "texture", "--metric", "parzen", "--size", "9x9"), "parzen takes no --size")
+    refused(tutelage("evaluate", root / "texture", "--metric", "texture", "--size", "9"), "--size is '9'")
+
+
+def test_a_cascade_makes_larger_textures_to_be_measured(root: Path) -> None:
+    learner, state = load(root / "igm")
+    made = by_model(root / "igm", (18, 25), learner, state, 2, stream(0))
+    *_, last = any_size.synthesise(learner, state, (18, 25), 2, stream(0))
+    assert list(made) == ["cascade"] and torch.equal(made["cascade"], last.images)
+    learner, state = load(root / "generator")
+    assert list(by_model(root / "generator", (9, 17), learner, state, 1, stream(0))) == ["generator"]

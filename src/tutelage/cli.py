@@ -390,7 +390,13 @@ def evaluate_run(
     ] = None,
     samples: Annotated[
         int | None,
-        arg(help="images drawn from each model (default: 10 000; of textures 64, by a cascade 8; or what is held out)"),
+        arg(
+            help="images drawn from each model (default: 10 000; of textures 64, by a cascade 8, with --size 1; or "
+            "what is held out)"
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, arg(metavar="HEIGHTxWIDTH", help="for texture: of larger images, as `synthesise` makes them")
     ] = None,
     history: Annotated[bool, arg(help="also at every checkpoint kept, for the curve of Fig. 12")] = False,
     seed: Seed = 0,
@@ -399,7 +405,8 @@ def evaluate_run(
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
     if samples is not None:
         _check_count("samples", samples)
-    _check_taken(metric, {"extractor": extractor, "samples": samples}, _METRIC_TAKES)
+    _check_taken(metric, {"extractor": extractor, "samples": samples, "size": size}, _METRIC_TAKES)
+    whole = None if size is None else _size(size)
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
@@ -420,7 +427,8 @@ def evaluate_run(
                 opened, splits, metric, network, samples or 10_000, seed, command, where, history
             )
         case "texture":
-            scores = evaluate.texture_distance_of_run(opened, splits, samples or few, seed, command, where, history)
+            count = samples or (few if whole is None else 1)
+            scores = evaluate.texture_distance_of_run(opened, splits, count, seed, command, where, history, whole)
         case "statistics":
             scores = evaluate.statistics_distance_of_run(opened, splits, samples or few, seed, command, where, history)
         case "accuracy":
@@ -437,7 +445,11 @@ def evaluate_run(
 
 
 _OF_FEATURES = ("fd", "kd", "precision", "inception")
-_METRIC_TAKES = {"extractor": _OF_FEATURES, "samples": ("parzen", *_OF_FEATURES, "texture", "statistics")}
+_METRIC_TAKES = {
+    "extractor": _OF_FEATURES,
+    "samples": ("parzen", *_OF_FEATURES, "texture", "statistics"),
+    "size": ("texture",),
+}
 
 
 def probe(

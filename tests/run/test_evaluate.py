@@ -14,12 +14,15 @@ from tutelage.checks import InputError, UnfinishedError
 from tutelage.data import Splits
 from tutelage.learn.coopnets import CoopNets
 from tutelage.metrics.extractors import Extractor
+from tutelage.metrics.sliced import SlicedDistance, patch_sliced_wasserstein
 from tutelage.recipes import by_name
 from tutelage.rng import stream
 from tutelage.run import checkpoint, evaluate, journal, measures, train
 from tutelage.run.build import build
 from tutelage.run.folder import RunFolder
-from tutelage.run.measures import Measure
+from tutelage.run.load import load
+from tutelage.run.measures import Measure, texture_measure
+from tutelage.run.synthesising import synthesise
 
 CPU = torch.device("cpu")
 IMAGES = tiny_images(30)
@@ -201,3 +204,32 @@ def test_a_texture_is_measured(run: RunFolder, monkeypatch: pytest.MonkeyPatch) 
         *("CoopNets generator patch-SWD", "CoopNets descriptor patch-SWD"),
         *("real against real patch-SWD", "shuffled pixels patch-SWD", "noise patch-SWD"),
     ]
+
+
+def texture_run(out: Path) -> tuple[RunFolder, Splits]:
+    """A model whose latents are a map: of textures of any size."""
+    maps = {"generator.base": None, "generator.latent_size": [2, 2], "descriptor.outputs": None}
+    assert train.train(tiny("coopnets/mnist", maps), tiny_images(200), out, CPU, {}) == "done"
+    return RunFolder(out), Splits(tiny_images(200))
+
+
+def test_larger_textures_are_measured_against_as_many_of_the_trained_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, (run, splits) = [], texture_run(tmp_path / "run")
+
+    def sliced(a: torch.Tensor, b: torch.Tensor, rng: torch.Generator) -> SlicedDistance:
+        seen.append((tuple(a.shape), tuple(b.shape)))
+        return patch_sliced_wasserstein(a, b, rng, patch=2, patches=50)
+
+    monkeypatch.setattr(measures, "patch_sliced_wasserstein", sliced)
+    scores = list(evaluate.texture_distance_of_run(run, splits, 2, 0, "", CPU, size=(12, 21)))
+    assert [entry["name"] for entry, _ in scores] == [
+        f"CoopNets {model} patch-SWD at 12 x 21" for model in ("generator", "descriptor")
+    ]
+    assert seen == [((2, 1, 12, 21), (64, 1, 8, 8))] * 2 and [entry["n"] for entry, _ in scores] == [2, 2]
+    learner, state = load(run.path)
+    images = synthesise(run.path, learner, state, (12, 21), 2, None, stream(0, "patch-SWD at 12 x 21"))
+    reference = texture_measure(splits, 64, 0, CPU)
+    assert [score for _, score in scores] == [reference.score(made) for made in (images.drafts, images.images)]
+    assert scores[0][1] != scores[1][1], "the descriptor moved it"

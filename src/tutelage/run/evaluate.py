@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
-from ..checks import UnfinishedError
+from ..checks import UnfinishedError, by
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
@@ -18,13 +20,19 @@ from ..metrics.parzen import ParzenScore
 from ..metrics.sliced import SlicedDistance
 from ..recipes.recipe import Plan
 from ..rng import stream
+from ..types import Images
 from . import checkpoint, journal
 from .build import build
 from .feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
 from .folder import RunFolder
 from .measures import Measure, Score, parzen_measure, statistics_measure, texture_measure
 from .results import Entry, result, write_results
+from .synthesising import by_model
 from .train import epochs, trained
+
+_COMPARED = 64  # of the images that were learned from, to which larger ones are compared
+Draw: TypeAlias = Callable[[Any, Any, int, torch.Generator], dict[str, Images]]
+"""``(learner, state, n, rng)`` -> n images of each model, by its name."""
 
 
 def algorithm_of(plan: Plan) -> str:
@@ -103,13 +111,31 @@ def features_of_run(
 
 
 def texture_distance_of_run(
-    run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
+    run: RunFolder,
+    splits: Splits,
+    samples: int,
+    seed: int,
+    command: str,
+    device: torch.device,
+    history: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Entry, SlicedDistance]]:
     """The patch-sliced Wasserstein distance of each model of a run to its texture, with a floor and two ceilings.
 
-    Yields and raises as `measure_run` and `tutelage.run.measures.texture_measure` do.
+    With ``size`` (height, width) it is that of ``samples`` images of this size, larger than those that were learned
+    from, to 64 of these: a generator's in one shot, and as its descriptor revises them (CoopNets §4.1), or a cascade's
+    (IGM §3.4). Floor and ceilings are those of the trained size, and are not taken again. Yields and raises as
+    `measure_run`, `tutelage.run.measures.texture_measure` and, with a size, `tutelage.run.synthesising.by_model` do.
     """
-    return measure_run(run, splits, [texture_measure(splits, samples, seed, device)], seed, command, device, history)
+    measure = texture_measure(splits, samples if size is None else _COMPARED, seed, device)
+    if size is None:
+        return measure_run(run, splits, [measure], seed, command, device, history)
+
+    def fields(score: SlicedDistance) -> dict[str, Any]:
+        return {**measure.fields(score), "n": samples}
+
+    large = replace(measure, name=f"{measure.name} at {by(size)}", samples=samples, beside={}, fields=fields)
+    return measure_run(run, splits, [large], seed, command, device, history, draw=partial(by_model, run.path, size))
 
 
 def statistics_distance_of_run(
@@ -131,17 +157,19 @@ def measure_run(
     device: torch.device,
     history: bool = False,
     algorithm: str | None = None,
+    draw: Draw | None = None,
 ) -> Iterator[tuple[Entry, Any]]:
     """Take ``measures`` of a run's newest checkpoint (with ``history``, of every one that was kept), and of the rest.
 
     Samples are drawn once for all measures: as many as the one that needs most, of which each takes its first. Yields
     each entry as it is written to ``results.json`` (with ``history`` also to ``history.json``) and, for a
     model, to the journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
-    ``algorithm`` names the models, where it is not what `algorithm_of` says.
+    ``algorithm`` names the models, where it is not what `algorithm_of` says; ``draw`` makes the samples, where it is
+    not what the learner does.
 
     Raises ``InputError`` where the run has no checkpoint.
     """
-    yield from measure_models(run, splits, measures, seed, command, device, history, algorithm)
+    yield from measure_models(run, splits, measures, seed, command, device, history, algorithm, draw)
     for measure in measures:
         for entry, score in measure_beside(measure, splits, seed, command, device):
             write_results(run.results, [entry])
@@ -157,6 +185,7 @@ def measure_models(
     device: torch.device,
     history: bool = False,
     algorithm: str | None = None,
+    draw: Draw | None = None,
 ) -> Iterator[tuple[Entry, Any]]:
     """The part of `measure_run` that is about the run's own models."""
     recipe, facts = run.recipe(), run.facts()
@@ -169,7 +198,8 @@ def measure_models(
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
         try:
-            drawn = learner.sample(state, most, stream(seed, measures[0].name, device=device))
+            rng = stream(seed, measures[0].name, device=device)
+            drawn = learner.sample(state, most, rng) if draw is None else draw(learner, state, most, rng)
         except UnfinishedError:
             if path == newest:
                 raise

@@ -1,4 +1,5 @@
-"""Large textures by a trained run with a generator (CoopNets §4.1): its draft and its revision, timed apart."""
+"""Large textures by a trained run: a generator's draft and its revision, timed apart (CoopNets §4.1), or a cascade's
+(IGM §3.4)."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from ..apps import large_texture
+from ..apps import any_size, large_texture
 from ..checks import InputError
 from ..learn.algorithm_d import rms
 from ..learn.coopnets import CoopNets
+from ..learn.igm import Igm
 from ..nets import Generator
 from ..types import Images
 
@@ -20,8 +22,10 @@ from ..types import Images
 class Synthesised(NamedTuple):
     """Large images, and what they took."""
 
+    drafts: Images
+    """``[n, C, height, width]``: by the generator alone, in one shot."""
     images: Images
-    """``[n, C, height, width]``: revised, or as they were drafted where ``steps`` is 0."""
+    """Revised, or as they were drafted where ``steps`` is 0."""
     steps: int
     """Of revision."""
     draft_seconds: float
@@ -62,4 +66,18 @@ def synthesise(
             for images in revised:
                 bar.update()
                 bar.set_postfix(moved=f"{rms(images - drafts):.3f}")
-    return Synthesised(images, count, drafted - began, time.perf_counter() - drafted)
+    return Synthesised(drafts, images, count, drafted - began, time.perf_counter() - drafted)
+
+
+def by_model(
+    run: Path, size: tuple[int, int], learner: Any, state: Any, n: int, rng: torch.Generator
+) -> dict[str, Images]:
+    """``n`` images of ``size`` by each model of a run, as its learner's ``sample`` makes them of the trained size.
+
+    Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
+    """
+    if isinstance(learner, Igm):
+        *_, last = any_size.synthesise(learner, state, size, n, rng)
+        return {"classifier" if learner.plan.single else "cascade": last.images}
+    made = synthesise(run, learner, state, size, n, None, rng)
+    return {"generator": made.drafts} | ({"descriptor": made.images} if made.steps else {})
