@@ -101,8 +101,9 @@ def test_tables_of_ones_own_pictures_are_handed_their_terms(
 
 
 def test_faces_are_as_many_as_asked(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
-    assert call(capsys, "table5", "--budget", 1, "--out", tmp_path, "--held-out", 1000)[0] == 0
+    assert call(capsys, "table5", "--budget", 1, "--out", tmp_path, "--held-out", 2000, "--completed", 1000)[0] == 0
     assert given[0][1]["n"] == 1000
+    assert {contender.recipe.data.held_out for contender in given[0][1]["contenders"]} == {2000}
 
 
 def test_outliers_and_features_are_handed_their_terms(
@@ -158,7 +159,7 @@ def test_few_images_have_their_categories(
         (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
-        (("table5", "--budget", 1, "--held-out", 0), "--held-out is 0; it needs to be 1 or more"),
+        (("table5", "--budget", 1, "--completed", 0), "--completed is 0; it needs to be 1 or more"),
         (
             ("igm-textures", "--budget", 1, "--skip-bad"),
             "igm-textures has a part for each file that it is given; leave",
@@ -180,7 +181,8 @@ def test_what_is_refused(
     [
         (("table2", "--extractor", "vgg16"), "table2 takes no --extractor, which is for table1, table3, fig7"),
         (("igm-outliers", "--only", "igm/mnist28-quick"), "igm-outliers takes no --only, which is for table1"),
-        (("fig8", "--held-out", "5"), "fig8 takes no --held-out, which is for table5; leave it out"),
+        (("fig8", "--completed", "5"), "fig8 takes no --completed, which is for table5; leave it out"),
+        (("table2", "--held-out", "5"), "table2 takes no --held-out, which is for table5, fig8; leave it out"),
         (("table3", "--categories", "lemon"), "table3 takes no --categories, which is for table1, fig7; leave it out"),
         (
             ("table2", "--training-images", "5"),

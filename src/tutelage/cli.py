@@ -518,7 +518,10 @@ def reproduce(
             "class in the extractor where it is not one of the paper's (by default: the paper's)",
         ),
     ] = [],  # noqa: B006
-    held_out: Annotated[int, arg(metavar="N", help="for table5: of how many held-out faces (§4.6: 1000)")] = 100,
+    held_out: Annotated[
+        int, arg(metavar="N", help="for table5 and fig8: hold out the last N pictures, where the data have no test/")
+    ] = 0,
+    completed: Annotated[int, arg(metavar="N", help="for table5: of how many held-out faces (§4.6: 1000)")] = 100,
     training_images: Annotated[
         list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
     ] = _FEW,
@@ -532,11 +535,12 @@ def reproduce(
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
-    asked["held_out"] = None if held_out == 100 else held_out
+    asked |= {"held_out": held_out, "completed": None if completed == 100 else completed}
     _check_taken(name, asked, _TAKES)
-    _check_count("held-out", held_out)
+    _check_count("completed", completed)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
+    changes |= {"data.held_out": held_out} if held_out else {}
     if changes and name not in _OF_PICTURES:
         raise InputError(f"{name} is of data in files of their own; leave out --convert and --skip-bad")
     if skip_bad and name in ("table6", "igm-textures"):
@@ -549,7 +553,7 @@ def reproduce(
         case "table2":
             entries = table2.table2(bench, data, only=only)
         case "table5":
-            entries = table5.table5(bench, data, contenders=contenders, only=only, n=held_out)
+            entries = table5.table5(bench, data, contenders=contenders, only=only, n=completed)
         case "table6":
             entries = table6.table6(bench, data, contenders=contenders, only=only)
         case "igm-textures":
@@ -587,7 +591,8 @@ _TAKES = {
     "outliers": ("igm-outliers",),
     "categories": ("table1", "fig7"),
     "training_images": ("table1", "fig7"),
-    "held_out": ("table5",),
+    "held_out": ("table5", "fig8"),
+    "completed": ("table5",),
 }
 _OF_PICTURES = {
     "table1": table1.CONTENDERS,

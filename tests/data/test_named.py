@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from idx_files import write_mnist
 from tutelage.checks import InputError
 from tutelage.data import DataSpec, class_folders, class_labels, find, find_each, labels, load
 from tutelage.data.idx import idx_file
-from tutelage.data.named import VALIDATION
+from tutelage.data.named import VALIDATION, Kind
 
 MNIST = DataSpec("mnist", (6, 6), 1)
 
@@ -293,3 +294,34 @@ def test_labels_are_those_of_the_images(tmp_path):
     assert found.train.tolist() == whole[:7].tolist()
     assert found.validation is not None and found.validation.tolist() == whole[7:].tolist()
     assert found.test is not None and found.test.tolist() == of_test.tolist()
+
+
+def test_the_last_pictures_are_held_out_with_digests_of_their_own(tmp_path: Path) -> None:
+    pixels = np.arange(7, dtype=np.uint8).repeat(16).reshape(7, 4, 4)
+    np.save(tmp_path / "a.npy", pixels)
+    whole = load(DataSpec("array", (4, 4), 1), tmp_path / "a.npy").train
+    splits = load(DataSpec("array", (4, 4), 1, held_out=2), tmp_path / "a.npy")
+    assert splits.validation is None and splits.test is not None
+    assert torch.equal(splits.train.batch(slice(None)), whole.batch(slice(0, 5)))
+    assert torch.equal(splits.test.batch(slice(None)), whole.batch(slice(5, 7)))
+    others = load(DataSpec("array", (4, 4), 1, held_out=3), tmp_path / "a.npy")
+    digests = [some.sha256 for some in (whole, splits.train, splits.test, others.train)]
+    assert len(set(digests)) == 4 and {len(digest) for digest in digests} == {64}
+    assert load(DataSpec("array", (4, 4), 1, held_out=2), tmp_path / "a.npy").train.sha256 == splits.train.sha256
+    with pytest.raises(InputError, match=r"7 of 7 images were to be held out of .*a\.npy; hold out fewer"):
+        load(DataSpec("array", (4, 4), 1, held_out=7), tmp_path / "a.npy")
+
+
+def test_what_is_held_out_already_is_not_held_out_again(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "in" / name / "a.png")
+    assert load(DataSpec("folder", (4, 4), 1), tmp_path / "in").test is not None
+    with pytest.raises(InputError, match=r"in holds images out already; leave out data\.held_out"):
+        load(DataSpec("folder", (4, 4), 1, held_out=1), tmp_path / "in")
+
+
+@pytest.mark.parametrize(("kind", "count"), [("folder", -1), ("mnist", 5), ("image", 1)])
+def test_only_data_that_hold_none_out_can_be_told_to(kind: Kind, count: int) -> None:
+    with pytest.raises(InputError, match=f"{count} images were to be held out of data of kind {kind}; give 0 or more"):
+        DataSpec(kind, (4, 4), 1, held_out=count)

@@ -220,7 +220,7 @@ def test_table5_infers_by_the_steps_that_explain_training_faces_best(
 def test_table5_needs_images_that_were_held_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Splits(tiny_images(5))
     monkeypatch.setattr(data, "load", lambda *_: alone)
-    with pytest.raises(InputError, match=r"hold no images out; .*add test/ images"):
+    with pytest.raises(InputError, match=r"hold no images out; .*add a folder test/ .*--held-out"):
         table5(bench)
 
 

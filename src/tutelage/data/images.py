@@ -151,6 +151,25 @@ class Splits:
                 )
 
 
+def holding_out(splits: Splits, count: int) -> Splits:
+    """The last ``count`` training images as test images: views, with digests of their own.
+
+    Raises:
+        InputError: some are held out already, or there are no more than these.
+    """
+    whole = splits.train
+    if splits.validation is not None or splits.test is not None:
+        raise InputError(f"{whole.source} holds images out already; leave out data.held_out (--held-out)")
+    if count >= len(whole):
+        raise InputError(f"{count} of {len(whole)} images were to be held out of {whole.source}; hold out fewer")
+    bounds = {whole.name: (0, len(whole) - count), f"{whole.name} held out": (len(whole) - count, len(whole))}
+    train, test = (
+        replace(whole.subset(*part, name), sha256=hashlib.sha256(f"{whole.sha256} {part}".encode()).hexdigest())
+        for name, part in bounds.items()
+    )
+    return Splits(train, None, test)
+
+
 def stretched(images: ImageSet) -> ImageSet:
     """The same bytes, whose batches stretch each image to [−1, 1]. Every image is looked at once.
 

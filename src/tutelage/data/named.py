@@ -21,7 +21,7 @@ from .download import fetch_mnist
 from .files import training
 from .folder import folder_parts, folder_splits
 from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
-from .images import Splits, stretched
+from .images import Splits, holding_out, stretched
 from .picture import Fit
 from .single import single_image
 from .svhn import TEST, TRAIN, has_svhn, svhn, svhn_labels
@@ -54,12 +54,14 @@ class DataSpec:
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
         subset: folder and zip only: only the files below this folder, or these, of each set, for example one class.
         each: folder and zip only: only the first so many files of each folder of the training set, by their names.
+        held_out: folder, zip and array only: the last so many images, by their names, are not learned from and are the
+            test images, of data that hold none out by themselves. (Of folders of classes these are all of the last.)
         frames: video only, and needed there: how many of the clip's first frames are learned from.
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops, none of each
-            folder; crops, a subset, some of each folder or frames of data that have none; and a video without frames or
-            in grey.
+        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops or of images
+            held out, none of each folder; crops, a subset, some of each folder, frames or images held out of data that
+            have none; and a video without frames or in grey.
     """
 
     kind: Kind
@@ -75,6 +77,7 @@ class DataSpec:
     shorter: int | None = None
     subset: str | tuple[str, ...] | None = None
     each: int | None = None
+    held_out: int = 0
     frames: int | None = None
 
     def __post_init__(self) -> None:
@@ -96,6 +99,11 @@ class DataSpec:
             raise InputError(
                 f"{self.each} images of each folder were asked of data of kind {self.kind}; give 1 or more, of a "
                 "folder or a zip"
+            )
+        if self.held_out < 0 or (self.held_out and self.kind not in ("folder", "zip", "array")):
+            raise InputError(
+                f"{self.held_out} images were to be held out of data of kind {self.kind}; give 0 or more, of a folder, "
+                "a zip or an array"
             )
         if self.kind == "video" and (self.frames is None or self.frames < 1 or self.channels != 3):
             raise InputError(
@@ -136,7 +144,8 @@ def load(
 
     Raises:
         InputError: nothing is found, or the images are refused, or are not of the size and channels of ``spec``, or
-            one of them cannot be scaled as ``spec`` says.
+            one of them cannot be scaled as ``spec`` says; or images are to be held out where some are already, or no
+            more than these are there.
 
     Warns:
         UserWarning: once, which files were left out because of ``spec.skip_bad``.
@@ -167,6 +176,7 @@ def load(
             splits = digits(spec.size)
         case _:
             raise InputError(f"the kind of data is {spec.kind!r}; give one of {', '.join(get_args(Kind))}")
+    splits = holding_out(splits, spec.held_out) if spec.held_out else splits
     wanted = spec.shape
     if splits.train.shape != wanted:
         raise InputError(

@@ -115,7 +115,8 @@ def table5(
     held_out = splits.test or splits.validation
     if held_out is None:
         raise InputError(
-            "the data hold no images out; completion needs some that were not learned from: add test/ images"
+            "the data hold no images out; completion needs some that were not learned from: add a folder "
+            "test/ beside train/, or hold some out with --held-out"
         )
     faces = held_out.subset(0, min(n, len(held_out)), held_out.name)
     height, width = faces.shape[1:]

@@ -238,8 +238,8 @@ def _held_out(splits: Splits, samples: int, what: str) -> tuple[ImageSet, int]:
     if held_out is None:
         raise InputError(
             f"the data have no test and no validation images; {what} needs real images that were not "
-            "learned from: evaluate on a set that holds some out (of "
-            "pictures: a folder test/ beside a folder train/)"
+            "learned from: evaluate on a set that holds some out (of pictures: a folder test/ beside a folder train/, "
+            "or learn with --set data.held_out=1000)"
         )
     return held_out, min(samples, len(held_out), len(splits.train))
 
