@@ -165,7 +165,7 @@ def test_more_chains_come_nearer_and_settled_ones_stop(tutelage, root: Path, tmp
     steps = [line["steps"] for line in json.loads((tmp_path / "settled" / "images.json").read_text())]
     entry = json.loads((tmp_path / "settled" / "results.json").read_text())[0]
     assert 9 <= min(steps) < max(steps) == entry["steps"] < 1000
-    assert (entry["settle"], entry["step_size"]) == (5, 0.3)
+    assert (entry["settle"], entry["step_size"], entry["noise_std"]) == (5, 0.3, 0.3)
 
 
 def test_an_exact_recovery_counts_as_100_decibels(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
@@ -192,6 +192,24 @@ def test_one_picture_is_projected(tutelage, root: Path, tmp_path: Path) -> None:
     assert entry["value"] < json.loads((tmp_path / "prior" / "results.json").read_text())[0]["value"]
 
 
+def test_projected_pictures_have_their_own_steps(tutelage, root: Path, tmp_path: Path) -> None:
+    images = [root / "in" / name for name in ("a.png", "b.png")]
+    terms = ["--settle", 5, "--step-size", 0.3, "--steps", 1000]
+    assert tutelage("project", root / "coopnets", *images, *terms, "--out", tmp_path / "out").code == 0
+    entries = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert len({entry["steps"] for entry in entries}) == 2 and all(9 <= entry["steps"] < 1000 for entry in entries)
+    assert all((entry["settle"], entry["step_size"], entry["chains"]) == (5, 0.3, 1) for entry in entries)
+
+
+def test_latents_are_inferred_by_the_noise_of_the_recipe(tutelage, root: Path, tmp_path: Path) -> None:
+    recipe = tiny("generator/mnist", {"plan.noise_std": 0.7, "plan.latent_step_size": 0.05})
+    assert train.train(recipe, tiny_images(), tmp_path / "run", CPU, {}) == "done"
+    arguments = [tmp_path / "run", root / "in", "--mask", "square:3", "--steps", 1, "--out", tmp_path / "out"]
+    assert tutelage("complete", *arguments).code == 0
+    entry = json.loads((tmp_path / "out" / "results.json").read_text())[0]
+    assert (entry["noise_std"], entry["step_size"]) == (0.7, 0.05)
+
+
 @pytest.mark.parametrize("path", ["linear", "spherical"])
 def test_two_pictures_are_walked_between(tutelage, root: Path, tmp_path: Path, path: str) -> None:
     out, images = tmp_path / "out", [root / "in" / name for name in ("a.png", "b.png")]
@@ -214,7 +232,7 @@ REFUSED = {
     "no run": (["complete", "{root}/in", "{root}/in", *SQUARE], "in is no run folder"),
     "a run without a generator": (
         ["complete", "{root}/descriptor", "{root}/in", *SQUARE],
-        "this run has no generator, so there are no latents; give a coopnets or generator run",
+        "this run has no generator, so there are no latents; give one that has, such as coopnets/ runs",
     ),
     "a run without a descriptor": (
         ["complete", "{root}/generator", "{root}/in", *SQUARE, "--revision-steps", "3"],
@@ -258,6 +276,10 @@ REFUSED = {
     "a mask of another size": (
         [*COMPLETE, "{root}/mask_wide.png"],
         r"mask_wide.png is 8 x 16 \(height x width\) and the images are 8 x 8; give a mask of that size",
+    ),
+    "a random hole in what is damaged": (
+        [*COMPLETE, "square:3", "--damaged"],
+        "--mask is square:3, at a random place; of --damaged pictures, name one whose white is the hole",
     ),
     "no images": ([*COMPLETE, "square:3", "-n", "0"], "--n is 0"),
     "fewer than no steps": ([*COMPLETE, "square:3", "--steps", "-1"], "-1 steps of 1 chains"),
@@ -329,24 +351,39 @@ def test_latents_of_what_others_generate(tutelage, root: Path, tmp_path: Path, n
         assert entry["step_size"] == 0.1 and "generator completion error, square:3" in entry["name"]
 
 
-def test_of_damaged_pictures_no_error_is_told(tutelage, root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("run", "called"), [("coopnets", "CoopNets"), ("stretching", "Algorithm G")])
+def test_of_damaged_pictures_no_error_is_told(tutelage, root: Path, tmp_path: Path, run: str, called: str) -> None:
     pixels = np.load(root / "in.npy")
-    pixels[:, :, :3] = 255  # what the mask hides
-    np.save(tmp_path / "damaged.npy", pixels)
     common = ["--mask", root / "mask_left.png", "--steps", 5, "--out"]
-    for name, images, more in (("whole", root / "in.npy", ()), ("damaged", tmp_path / "damaged.npy", ("--damaged",))):
-        said = tutelage("complete", root / "coopnets", images, *common, tmp_path / name, *more)
-        assert said.code == 0 and ("error" in said.out, "PSNR" in said.out) == (name == "whole",) * 2
+    for name, hidden in (("white", 255), ("black", 0)):  # what the mask hides
+        pixels[:, :, :3] = hidden
+        np.save(tmp_path / f"{name}.npy", pixels)
+        said = tutelage("complete", root / run, tmp_path / f"{name}.npy", "--damaged", *common, tmp_path / name)
+        assert said.code == 0 and "error" not in said.out and "PSNR" not in said.out
     for i in range(4):
-        made = [(tmp_path / name / "completed" / f"{i:05d}.png").read_bytes() for name in ("whole", "damaged")]
+        made = [(tmp_path / name / "completed" / f"{i:05d}.png").read_bytes() for name in ("white", "black")]
         assert made[0] == made[1], "what is hidden is not looked at"
-    (entry,) = json.loads((tmp_path / "damaged" / "results.json").read_text())
-    assert entry["name"] == "CoopNets generator completion residual, " + str(root / "mask_left.png")
-    each = json.loads((tmp_path / "damaged" / "images.json").read_text())
+    (entry,) = json.loads((tmp_path / "white" / "results.json").read_text())
+    assert entry["name"] == f"{called} generator completion residual, {root / 'mask_left.png'}"
+    each = json.loads((tmp_path / "white" / "images.json").read_text())
     assert entry["value"] == pytest.approx(np.mean([line["residual"] for line in each]))
     assert each[0].keys() == {"name", "file", "residual", "steps"}
-    wide, narrow = (pixels_of(tmp_path / name / "completion.png").shape[1] for name in ("whole", "damaged"))
+    assert tutelage("complete", root / run, root / "in.npy", *common, tmp_path / "whole").code == 0
+    wide, narrow = (pixels_of(tmp_path / name / "completion.png").shape[1] for name in ("whole", "white"))
     assert narrow < wide, "no panel of originals"
+
+
+def test_a_mask_is_brought_to_the_size_as_pictures_are(tutelage, root: Path, tmp_path: Path) -> None:
+    pixels = np.tile(np.arange(40, 200, 10, dtype=np.uint8), (16, 1))
+    pixels[:, :5] = 255
+    Image.fromarray(pixels).save(tmp_path / "torn.png")
+    Image.fromarray(np.where(pixels == 255, 255, 0).astype(np.uint8)).save(tmp_path / "hole.png")
+    common = ["complete", root / "coopnets", tmp_path / "torn.png", "--mask", tmp_path / "hole.png", "--damaged"]
+    refused(tutelage(*common, "--out", tmp_path / "x"), "torn.png is 1 x 16 x 16")
+    assert tutelage(*common, "--convert", "--steps", 3, "--out", tmp_path / "out").code == 0
+    occluded = pixels_of(tmp_path / "out" / "occluded" / "00000.png")
+    assert (occluded[:, :3] == 128).all(), "2.5 pixels: whatever the hole reaches"
+    assert (occluded[:, 4:] < 200).all() and (np.diff(occluded[:, 4:].astype(int)) > 0).all()
 
 
 def test_a_run_of_patches_has_no_latents(tutelage, root: Path, tmp_path: Path) -> None:

@@ -123,13 +123,13 @@ def test_negatives_of_ones_own(tutelage, root: Path, tmp_path: Path) -> None:
 
 
 def test_negatives_are_converted_or_left_out_whatever_the_data_are_in(tutelage, tmp_path: Path) -> None:
-    np.save(tmp_path / "stripes.npy", tiny_texture().pixels[:, 0])
+    np.save(tmp_path / "stripes.npy", tiny_texture().pixels[:, 0].repeat(2, 0))
     colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     (tmp_path / "fakes").mkdir()
     Image.fromarray(colours).save(tmp_path / "fakes" / "0.png")
     (tmp_path / "fakes" / "1.png").write_bytes(b"\x89PNG nothing more")
     train = ["train", "igm/texture", "--data", tmp_path / "stripes.npy", "--negatives", tmp_path / "fakes"]
-    train, grey = [*train, "--out", tmp_path / "run"], settings("igm/texture", plan__rounds="1")
+    train, grey = [*train, "--out", tmp_path / "run"], settings("igm/texture", plan__rounds="1", data__held_out="1")
     refused(tutelage(*train, *grey), r"--negatives: .*0\.png is in colour, but grey is needed; .*pass --convert")
     said = tutelage(*train, "--convert", "--skip-bad", *grey)
     assert said.code == 0 and re.search(r"1 of 2 image files were left out: .*1\.png", said.err), said.err

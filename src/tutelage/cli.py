@@ -57,7 +57,7 @@ Recover = Annotated[
 ]
 Steps = Annotated[int, arg(help="Langevin steps of inference, at most (§4.6: 1000)")]
 Chains = Annotated[int, arg(help="chains for each image, of which the best is kept (§4.6: 1)")]
-StepSize = Annotated[float | None, arg(help="of inference, in units of the latents (default: the recipe's)")]
+StepSize = Annotated[float | None, arg(help="of inference, in units of the latents (default: the recipe's, or .1)")]
 Settle = Annotated[
     int | None, arg(metavar="STEPS", help="stop a chain whose residual has not fallen over so many steps")
 ]
@@ -317,8 +317,13 @@ def complete(
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps or None)
     completing.check_generator(learner, state)
+    if damaged and mask.startswith("square:"):
+        raise InputError(
+            f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
+        )
     found = given.read_images([images], recipe.data, convert, n)
-    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed)
+    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed, convert)
+    found = given.without_hidden(found, hidden) if damaged else found
     plan = _inference(recipe, steps, chains, step_size, settle)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
 
@@ -521,7 +526,9 @@ def reproduce(
     held_out: Annotated[
         int, arg(metavar="N", help="for table5 and fig8: hold out the last N pictures, where the data have no test/")
     ] = 0,
-    completed: Annotated[int, arg(metavar="N", help="for table5: of how many held-out faces (§4.6: 1000)")] = 100,
+    completed: Annotated[
+        int | None, arg(metavar="N", help="for table5: of how many held-out faces (default: 100; §4.6: 1000)")
+    ] = None,
     training_images: Annotated[
         list[int], arg(metavar="N", help="for table1 and fig7: how many of each category, the first by name")
     ] = _FEW,
@@ -535,9 +542,10 @@ def reproduce(
         raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
-    asked |= {"held_out": held_out, "completed": None if completed == 100 else completed}
+    asked |= {"held_out": held_out, "completed": completed}
     _check_taken(name, asked, _TAKES)
-    _check_count("completed", completed)
+    if completed is not None:
+        _check_count("completed", completed)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
@@ -553,7 +561,7 @@ def reproduce(
         case "table2":
             entries = table2.table2(bench, data, only=only)
         case "table5":
-            entries = table5.table5(bench, data, contenders=contenders, only=only, n=completed)
+            entries = table5.table5(bench, data, contenders=contenders, only=only, n=completed or 100)
         case "table6":
             entries = table6.table6(bench, data, contenders=contenders, only=only)
         case "igm-textures":
@@ -709,7 +717,7 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
-    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None)
+    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None, held_out=0)
     try:
         images = data.load(spec, path).train
     except InputError as error:

@@ -1,5 +1,6 @@
 """Models of one budget: trained once, found again, resumed where they were stopped."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,13 @@ def iterations(seconds: float, monkeypatch: pytest.MonkeyPatch, tick: float = 0.
 def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     # one look at the clock an iteration, until 20 s are over, and one more: 81 intervals + 1 for 81 iterations
     recipe = iterations(1000.0, monkeypatch)
-    assert recipe.plan.iterations == int(1000 / (0.25 * 82 / 81)) == 3951
-    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (395, 395, None)
+    assert recipe.plan.iterations == int(950 / (0.25 * 82 / 81)) == 3753
+    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (375, 375, None)
 
 
 def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(100.0, monkeypatch)  # 2 s would be 9
-    assert recipe.plan.iterations == int(100 / (0.25 * 12 / 11))
+    assert recipe.plan.iterations == int(95 / (0.25 * 12 / 11))
 
 
 def test_a_trial_that_diverges_has_been_timed_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +55,7 @@ def test_a_trial_that_diverges_has_been_timed_so_far(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(CoopNets, "step", diverge)
     recipe = iterations(100.0, monkeypatch)  # four looks at the clock, and the last: 4 intervals for 3 iterations
-    assert recipe.plan.iterations == int(100 / (0.25 * 4 / 3))
+    assert recipe.plan.iterations == int(95 / (0.25 * 4 / 3))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_noise_ends_at_the_same_part_of_the_iterations(
 
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(10.0, monkeypatch)  # stopped after 1 s
-    assert recipe.plan.iterations == int(10 / (0.25 * 5 / 4))
+    assert recipe.plan.iterations == int(9.5 / (0.25 * 5 / 4))
 
 
 def test_a_budget_too_small_for_anything_is_one_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,11 +117,18 @@ def test_a_model_is_trained_once(six: Recipe, tmp_path: Path, monkeypatch: pytes
     assert trained(bench_at(tmp_path), six, IMAGES).path == run.path
 
 
+def killed(run: Path) -> None:
+    """Take from a journal what it says of its end."""
+    lines = (run / "journal.jsonl").read_text().splitlines(keepends=True)
+    (run / "journal.jsonl").write_text("".join(line for line in lines if '"interrupt"' not in line))
+
+
 def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
     whole = trained(bench_at(tmp_path / "whole"), six, IMAGES)
     path = tmp_path / "stopped" / "models" / "coopnets-mnist-1min-seed3"
     facts = {"recipe_sha256": digest(bench_at(tmp_path), six)}
     assert train.train(replace(six, seed=3), IMAGES, path, CPU, facts, minutes=0) == "time"
+    killed(path)
     run = trained(bench_at(tmp_path / "stopped"), six, IMAGES)
     assert run.path == path
     (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))
@@ -174,14 +182,23 @@ def test_learning_is_stopped_by_the_clock(
     assert asked == [1e-9] and seconds_spent(run) > 0 and int(run.latest().name) == 1
     monkeypatch.setattr(train, "resume", None)
     assert trained(bench, recipe, images).path == run.path  # its time is over, though it did not end
-    # with more time, it would have gone on
+    # killed with time to go, it goes on from its checkpoint for the rest of it
     again: list[Any] = []
     monkeypatch.setattr(train, "resume", lambda run, images, device, left, **_: again.append(left) or "done")
-    run.path.rename(tmp_path / "models" / f"{name.replace('/', '-')}-5min-seed3")
+    moved = run.path.rename(tmp_path / "models" / f"{name.replace('/', '-')}-5min-seed3")
+    killed(moved)
+    journal = moved / "journal.jsonl"
+    (at,) = [json.loads(line)["seconds"] for line in journal.read_text().splitlines() if '"checkpoint"' in line]
+    with journal.open("a") as log:  # what it had learned since then is lost
+        log.write('{"event": "iteration", "iteration": 2, "seconds": 200.0}\n')
     trained(bench_at(tmp_path, minutes=5), recipe, images)
-    assert 4.5 < again[0] < 5
+    assert again == [pytest.approx(5 - at / 60)]
 
 
 def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:
-    run = trained(bench_at(tmp_path, minutes=1e-9), tiny("vae/mnist"), IMAGES, own_length=True)
+    bench = bench_at(tmp_path, minutes=1e-9)
+    path, facts = tmp_path / "models" / "vae-mnist-seed3", {"recipe_sha256": digest(bench, tiny("vae/mnist"))}
+    assert train.train(replace(tiny("vae/mnist"), seed=3), IMAGES, path, CPU, facts, minutes=0) == "time"
+    killed(path)
+    run = trained(bench, tiny("vae/mnist"), IMAGES, own_length=True)
     assert (run.path.name, run.recipe().plan.iterations) == ("vae-mnist-seed3", 6)

@@ -178,7 +178,8 @@ def test_table5(bench: Bench) -> None:
     assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 22
     assert found["CoopNets M4 error"]["run"] == "coopnets-mnist-1min-seed0"
     assert found["CoopNets M4 error"]["latent_step_size"] in (0.1, 0.03, 0.02, 0.01)
-    assert found["CoopNets M4 error"]["residual"] > 0
+    assert found["CoopNets M4 error"]["residual"] > 0 and found["CoopNets M4 error"]["inference_seconds"] > 0
+    assert found["inpaint-4 M3 error"]["wall_seconds"] > 0 and "inference_seconds" not in found["inpaint-4 M3 error"]
     page = (bench.out / "table5.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "| inpaint-3 (paper) |" in page
     panels = dict.fromkeys(("original", "occluded", "completed"), torch.zeros(20, 1, 8, 8))

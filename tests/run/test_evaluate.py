@@ -213,7 +213,7 @@ def texture_run(out: Path) -> tuple[RunFolder, Splits]:
     return RunFolder(out), Splits(tiny_images(200))
 
 
-def test_larger_textures_are_measured_against_as_many_of_the_trained_size(
+def test_larger_textures_are_measured_against_images_of_the_trained_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, (run, splits) = [], texture_run(tmp_path / "run")
@@ -227,7 +227,10 @@ def test_larger_textures_are_measured_against_as_many_of_the_trained_size(
     assert [entry["name"] for entry, _ in scores] == [
         f"CoopNets {model} patch-SWD at 12 x 21" for model in ("generator", "descriptor")
     ]
-    assert seen == [((2, 1, 12, 21), (64, 1, 8, 8))] * 2 and [entry["n"] for entry, _ in scores] == [2, 2]
+    assert (
+        seen == [((2, 1, 12, 21), (64, 1, 8, 8))] * 2
+        and [(entry["n"], entry["reference_n"]) for entry, _ in scores] == [(2, 64)] * 2
+    )
     learner, state = load(run.path)
     images = synthesise(run.path, learner, state, (12, 21), 2, None, stream(0, "patch-SWD at 12 x 21"))
     reference = texture_measure(splits, 64, 0, CPU)

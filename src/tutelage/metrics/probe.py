@@ -136,7 +136,7 @@ def probe(
 
     Raises:
         InputError: features or labels of another shape or kind, numbers that are not finite, fewer images than
-            ``labelled``, or classes that are missing in the training images or in every draw of many.
+            ``labelled``, or classes that are missing in the training images or in nearly every draw.
     """
     if not (c > 0 and math.isfinite(c)):
         raise InputError(f"C is {c}; it needs to be a number above 0: choose_c finds one")

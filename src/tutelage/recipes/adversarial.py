@@ -33,6 +33,7 @@ _DEVIATIONS = (
     "Samples are drawn from an average of the generator's weights, with fixed batch-norm statistics, as for ours.",
     "Each update of either player sees images of its own; DCGAN's code shares one batch of noise between both.",
 )
+_OF_QUICK_CRITICS = (*_DEVIATIONS[:3], "The critic is our descriptor's network, without batch norm.")
 _FULL = "ours: float32, since the critic's loss is a small difference of large sums"
 
 DCGAN_MNIST = Recipe(
@@ -240,6 +241,7 @@ WGAN_MNIST_QUICK = replace(
         "descriptor": "as coopnets/mnist-quick",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist-quick has",
     },
+    deviations=_OF_QUICK_CRITICS,
 )
 
 WGAN_GP_MNIST = replace(
@@ -298,6 +300,7 @@ WGAN_GP_CIFAR10_QUICK = replace(
         "descriptor": "as coopnets/cifar10-quick",
         "plan.iterations": "ours: as many updates of the generator as coopnets/cifar10-quick has",
     },
+    deviations=_OF_QUICK_CRITICS,
 )
 
 EBGAN_MNIST = replace(

@@ -27,6 +27,7 @@ _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "pictur
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
+_LEARNING = 0.95  # part of the budget that iterations fill; the rest is for checkpoints and pictures
 _MEMORY = 20  # how often the memory of an average of weights fits into learning, at least
 
 
@@ -80,9 +81,9 @@ def trained(
             )
         if run.facts()["data_sha256"] != observed.sha256:
             raise InputError(f"{path} learned from other images than {observed.source} has now; name another --out")
-        left = None if limit is None else limit - seconds_spent(run) / 60
-        if _finished(run) or (left is not None and left <= 0):
+        if _finished(run):
             return run
+        left = None if limit is None else max(0.0, limit - _kept(run) / 60)
         ending = train.resume(run, observed, bench.device, left, recover=True, labels=labels)
     if ending == "interrupt":
         raise KeyboardInterrupt
@@ -112,7 +113,7 @@ def within(
     device: torch.device,
     labels: torch.Tensor | None = None,
 ) -> Recipe:
-    """``recipe`` with as many iterations as fit into ``seconds``, 1 or more, and ten checkpoints and pictures.
+    """``recipe`` with as many iterations as fit into .95 of ``seconds``, 1 or more, and ten checkpoints and pictures.
 
     Some are timed, for a fiftieth of the budget, and thrown away. An average of the generator's weights forgets in a
     twentieth of its iterations what it began with, or faster where the recipe says so: with few iterations, it would
@@ -136,7 +137,7 @@ def within(
             if enough or now - began + first > seconds / 10:
                 break
     each = (time.perf_counter() - began) / max(1, state.iteration - warm)
-    iterations = max(1, int(seconds / each))
+    iterations = max(1, int(_LEARNING * seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}
     decay = getattr(recipe.plan, "ema_decay", None)
@@ -167,4 +168,14 @@ def seconds_spent(run: RunFolder) -> float:
 
 
 def _finished(run: RunFolder) -> bool:
-    return any(event["event"] == "stop" for event in journal.read(run.journal))
+    """Whether it learned to its end, or until its time was up: then it stays as it is, since it may be measured."""
+    return any(
+        event["event"] == "stop" or event.get("reason", "").startswith(train.TIME_IS_UP)
+        for event in journal.read(run.journal)
+    )
+
+
+def _kept(run: RunFolder) -> float:
+    """Seconds of learning up to the newest checkpoint, from which it goes on."""
+    events = journal.read(run.journal)
+    return max((float(event["seconds"]) for event in events if event["event"] == "checkpoint"), default=0.0)

@@ -155,7 +155,7 @@ def _cells(
     train, originals = splits.train, faces.batch(slice(None))
     facts = {**facts_of(splits), "n": len(faces)}
 
-    def entries(row: str, size: int, made: Images, seconds: float, more: Entry) -> Iterator[Entry]:
+    def entries(row: str, size: int, made: Images, more: Entry) -> Iterator[Entry]:
         seen = masks[size]
         occluded = torch.where(seen != 0, originals, 0.0)
         panels = {"original": originals, "occluded": occluded, "completed": torch.where(seen != 0, originals, made)}
@@ -165,14 +165,14 @@ def _cells(
         for what, values in (("error", error), ("PSNR", psnr.clamp(max=completing.MOST_DECIBELS))):
             stderr = None if len(values) < 2 else (values.std() / len(values) ** 0.5).item()
             full, value = f"{row} {_measure(what, size)}", values.mean().item()
-            terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "wall_seconds": seconds}
-            yield result(full, value, stderr, len(values), data_sha256=train.sha256, **terms) | more | {"picture": name}
+            terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "picture": name}
+            yield result(full, value, stderr, len(values), data_sha256=train.sha256, **terms, **more)
 
     def by_fill(row: str, fill: Fill, size: int) -> Iterator[Entry]:
         rng, began = stream(bench.seed, row, size), time.perf_counter()
         pairs = zip(originals, masks[size][:, 0] == 0, strict=True)
         made = torch.stack([fill(image, hole, rng) for image, hole in pairs])
-        return entries(row, size, made, time.perf_counter() - began, {})
+        return entries(row, size, made, {"wall_seconds": time.perf_counter() - began})
 
     def by_model(contender: Contender, size: int) -> Iterator[Entry]:
         run = trained(bench, contender.recipe, train, own_length=contender.own_length)
@@ -195,7 +195,7 @@ def _cells(
         done = complete(faces, masks[size], step_size, "completion")
         found = {"latent_step_size": step_size, "residual": done.residual.mean().item()}
         found |= {"inference_seconds": done.seconds}
-        return entries(contender.algorithm, size, done.generated, done.seconds, about(run) | found)
+        return entries(contender.algorithm, size, done.generated, about(run) | found)
 
     def names(row: str, size: int) -> list[str]:
         return [f"{row} {_measure(what, size)}" for what in ("error", "PSNR")]

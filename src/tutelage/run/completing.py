@@ -143,9 +143,8 @@ def write_completion(
     }
     names = given.names[: len(done.original)]
     common |= {} if len(names) == len(given.names) else {"of": len(given.names)}
-    common |= facts | {"steps": int(done.steps.max()), "chains": plan.chains, "step_size": plan.step_size}
-    common |= {} if plan.stop is None else {"settle": plan.stop.window}
-    common |= {"residual": done.residual.mean().item()}
+    common |= facts | inferred_by(plan)
+    common |= {"steps": int(done.steps.max()), "residual": done.residual.mean().item()}
     each: list[dict[str, Any]] = [
         {"name": name, "file": f"{i:05d}.png", "residual": residual, "steps": steps}
         for i, (name, residual, steps) in enumerate(
@@ -169,10 +168,18 @@ def write_completion(
     return entries
 
 
+def inferred_by(plan: Plan) -> dict[str, Any]:
+    """What results say of how latents were inferred, but for the steps that were made."""
+    settle = {} if plan.stop is None else {"settle": plan.stop.window}
+    return {"chains": plan.chains, "step_size": plan.step_size, "noise_std": plan.noise_std, **settle}
+
+
 def check_generator(learner: Any, state: Any) -> None:
     """Raises ``InputError`` where a run has no generator of latents that could be inferred, or walked between."""
     if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
-        raise InputError("this run has no generator, so there are no latents; give a coopnets or generator run")
+        raise InputError(
+            "this run has no generator, so there are no latents; give one that has, such as coopnets/ runs"
+        )
 
 
 def check_new(out: Path) -> None:

@@ -123,16 +123,18 @@ def texture_distance_of_run(
     """The patch-sliced Wasserstein distance of each model of a run to its texture, with a floor and two ceilings.
 
     With ``size`` (height, width) it is that of ``samples`` images of this size, larger than those that were learned
-    from, to 64 of these: a generator's in one shot, and as its descriptor revises them (CoopNets §4.1), or a cascade's
-    (IGM §3.4). Floor and ceilings are those of the trained size, and are not taken again. Yields and raises as
-    `measure_run`, `tutelage.run.measures.texture_measure` and, with a size, `tutelage.run.synthesising.by_model` do.
+    from, to 64 of these (to half of them, if fewer, or to the only one): a generator's in one shot, and as its
+    descriptor revises them (CoopNets §4.1), or a cascade's (IGM §3.4). Floor and ceilings are those of the trained
+    size, and are not taken again. Yields and raises as `measure_run`, `tutelage.run.measures.texture_measure` and, with
+    a size, `tutelage.run.synthesising.by_model` do.
     """
     measure = texture_measure(splits, samples if size is None else _COMPARED, seed, device)
     if size is None:
         return measure_run(run, splits, [measure], seed, command, device, history)
+    alone = len(splits.train) == 1
 
     def fields(score: SlicedDistance) -> dict[str, Any]:
-        return {**measure.fields(score), "n": samples}
+        return {**measure.fields(score), "n": samples, "reference_n": 1 if alone else measure.samples}
 
     large = replace(measure, name=f"{measure.name} at {by(size)}", samples=samples, beside={}, fields=fields)
     return measure_run(run, splits, [large], seed, command, device, history, draw=partial(by_model, run.path, size))

@@ -239,7 +239,7 @@ def _held_out(splits: Splits, samples: int, what: str) -> tuple[ImageSet, int]:
         raise InputError(
             f"the data have no test and no validation images; {what} needs real images that were not "
             "learned from: evaluate on a set that holds some out (of pictures: a folder test/ beside a folder train/, "
-            "or learn with --set data.held_out=1000)"
+            "or learn with --set data.held_out=1000, reproduce with --held-out 1000)"
         )
     return held_out, min(samples, len(held_out), len(splits.train))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..apps.masks import squares
 from ..checks import InputError, by
-from ..data import DataSpec, ImageSet, from_array, from_npy, read_picture, stretched
+from ..data import DataSpec, Fit, ImageSet, from_array, from_npy, read_picture, stretched
 from ..data.folder import picture_files
 from ..data.picture import Refused, fitted
 from ..rng import stream
@@ -55,11 +57,22 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
     return Given(names[:most], stretched(images) if spec.scaling == "per-image" else images)
 
 
-def read_mask(text: str, space: tuple[int, int], n: int, seed: int) -> Tensor:
+def without_hidden(given: Given, mask: Tensor) -> Given:
+    """The same pictures with a colour that is seen in them wherever ``mask`` (``[1, 1, height, width]``) hides: what is
+    in the hole of a damaged picture has no say in how it is scaled.
+    """
+    seen = mask[0, 0].bool().numpy()
+    pixels = given.images.pixels
+    first = pixels[..., seen][..., :1, None]
+    return given._replace(images=replace(given.images, pixels=np.where(seen, pixels, first)))
+
+
+def read_mask(text: str, space: tuple[int, int], n: int, seed: int, convert: bool = False) -> Tensor:
     """The masks of ``n`` images of ``space``, 1 = observed and 0 = hidden: ``[n or 1, 1, height, width]``.
 
     ``text`` is ``square:SIZE``, a square of that many pixels at a random place in each image, or the path of a picture
-    whose white pixels (of 128 and more) are the hole of all images.
+    whose white pixels (of 128 and more) are the hole of all images. With ``convert`` it is brought to ``space`` as
+    pictures are, and whatever a white pixel reaches is hole.
 
     Raises ``InputError`` where it is neither, of another size, or hides everything or nothing.
     """
@@ -74,6 +87,8 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int) -> Tensor:
             "white pixels are the hole"
         )
     pixels = read_picture(text, 1, convert=True)[0]
+    if convert and pixels.shape != space:
+        pixels = 255 * (_fitted(pixels >= _WHITE, space) > 0)
     if pixels.shape != space:
         raise InputError(
             f"the mask {text} is {by(pixels.shape)} (height x width) and the images are {by(space)}; give a mask of "
@@ -86,6 +101,13 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int) -> Tensor:
             "there need to be some of both: give another"
         )
     return seen.float()[None, None]
+
+
+def _fitted(hole: np.ndarray, space: tuple[int, int]) -> np.ndarray:
+    """A hole ``[height, width]`` brought to ``space`` as pictures are: 255 inside, 0 outside, between at its border."""
+    buffer = io.BytesIO()
+    Image.fromarray(255 * hole.astype(np.uint8)).save(buffer, "PNG")
+    return fitted(buffer.getvalue(), Fit(space, 1, convert=True, enlarge=True))[0]
 
 
 def _check_path(path: Path) -> None:

@@ -21,7 +21,7 @@ from ..data import ImageSet
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
-from .completing import new_folder, save_panels, scale_of
+from .completing import inferred_by, new_folder, save_panels, scale_of
 from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
@@ -90,8 +90,8 @@ def write_projection(
             data_sha256=given.images.sha256,
             device=device,
             **facts,
+            **inferred_by(plan),
             steps=steps,
-            chains=plan.chains,
         )
         for name, residual, steps in zip(
             given.names, done.found.residual.tolist(), done.found.made.tolist(), strict=True

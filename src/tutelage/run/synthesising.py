@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,12 +74,17 @@ def synthesise(
 def by_model(
     run: Path, size: tuple[int, int], learner: Any, state: Any, n: int, rng: torch.Generator
 ) -> dict[str, Images]:
-    """``n`` images of ``size`` by each model of a run, as its learner's ``sample`` makes them of the trained size.
+    """``n`` images of ``size`` by each model of a run, by the names that its learner's ``sample`` has for them.
 
-    Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
+    A cascade makes one after the other. Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
     """
     if isinstance(learner, Igm):
-        *_, last = any_size.synthesise(learner, state, size, n, rng)
-        return {"classifier" if learner.plan.single else "cascade": last.images}
+        name = "classifier" if learner.plan.single else "cascade"
+        return {name: torch.cat([_last(any_size.synthesise(learner, state, size, 1, rng)).images for _ in range(n)])}
     made = synthesise(run, learner, state, size, n, None, rng)
     return {"generator": made.drafts} | ({"descriptor": made.images} if made.steps else {})
+
+
+def _last(rounds: Iterator[any_size.Progress]) -> any_size.Progress:
+    """The last of one or more, without keeping the others."""
+    return deque(rounds, maxlen=1)[0]

@@ -36,6 +36,8 @@ from .recover import recover as make_smaller
 from .rounds import OnDisk
 
 Ending = Literal["done", "time", "interrupt"]
+TIME_IS_UP = "Its time was up."
+"""How a journal gives the reason of the ending "time"."""
 
 
 class Begun(NamedTuple):
@@ -314,7 +316,7 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                 )
                 raise DivergenceError(message, error.numbers, error.smaller) from None
         took, found = seconds(), ""  # pictures are no part of learning
-        reason = {"done": "", "time": "Its time was up.", "interrupt": "It was asked to stop."}[ending]
+        reason = {"done": "", "time": TIME_IS_UP, "interrupt": "It was asked to stop."}[ending]
         if reason:
             log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
             report.write_report(run.path)
