@@ -182,8 +182,11 @@ def test_table5(bench: Bench) -> None:
     assert found["inpaint-4 M3 error"]["wall_seconds"] > 0 and "inference_seconds" not in found["inpaint-4 M3 error"]
     page = (bench.out / "table5.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "| inpaint-3 (paper) |" in page
-    panels = dict.fromkeys(("original", "occluded", "completed"), torch.zeros(20, 1, 8, 8))
-    completing.save_panels(panels, bench.out / "20.png")
+    for count in (19, 20):
+        panels = dict.fromkeys(("original", "occluded", "completed"), torch.zeros(count, 1, 8, 8))
+        completing.save_panels(panels, bench.out / f"{count}.png")
+    with Image.open(bench.out / "19.png") as fewer, Image.open(bench.out / "20.png") as twenty:
+        assert twenty.height - fewer.height == (8 + 2) * 8, "a row each, at 8 times its size"
     for entry in entries:
         with Image.open(bench.out / entry["picture"]) as picture, Image.open(bench.out / "20.png") as twenty:
             assert picture.size == twenty.size
