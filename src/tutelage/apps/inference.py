@@ -19,7 +19,7 @@ from ..checks import DivergenceError, InputError
 from ..energy import Posterior
 from ..gradient import Fixed, frozen_copy, prepared
 from ..learn.chunks import generate
-from ..sample import Langevin, Settled, advance, begin
+from ..sample import Chain, Langevin, Settled, advance, begin
 from ..types import Images, Latents, Scores
 
 NOISE_STD, STEP_SIZE = 0.3, 0.1
@@ -113,7 +113,7 @@ def _chains(
     chain = begin(kernel, start, plan.stop)
     made = torch.zeros(len(start), dtype=torch.int64, device=rng.device)
     while True:
-        yield _best(frozen, chain.state.position, observed, seen, plan, chain.steps, made)
+        yield _best(frozen, chain, made, observed, seen, plan)
         if chain.steps >= plan.steps or chain.stopped.all():
             return
         for _ in range(min(every, plan.steps - chain.steps)):
@@ -123,17 +123,17 @@ def _chains(
                 break
 
 
-def _best(
-    frozen: nn.Module, latents: Latents, observed: Images, seen: Tensor, plan: Plan, steps: int, made: Tensor
-) -> Inferred:
+def _best(frozen: nn.Module, chain: Chain, made: Tensor, observed: Images, seen: Tensor, plan: Plan) -> Inferred:
     """Of each image's chains, which are neighbours in the batch, the one with the smallest residual."""
+    latents = chain.state.position
     images = generate(frozen, latents)
     squares = torch.where(seen, observed - images, 0.0).square().flatten(1).sum(1)
     residual = (squares / seen.expand_as(images).flatten(1).sum(1)).sqrt()
     if not residual.isfinite().all():
         raise DivergenceError(
-            f"inference left the finite numbers within {steps} steps of size {plan.step_size:g}; make the steps smaller"
+            f"inference left the finite numbers within {chain.steps} steps of size {plan.step_size:g}; make the steps "
+            "smaller"
         )
     best = residual.view(-1, plan.chains).argmin(1)
     best = best + plan.chains * torch.arange(len(best), device=best.device)
-    return Inferred(steps, made[best], latents[best], images[best], residual[best])
+    return Inferred(chain.steps, made[best], latents[best], images[best], residual[best])

@@ -152,11 +152,11 @@ def write_completion(
         )
     ]
     entries, called = [], algorithm_of(recipe.plan)
-    if damaged:
-        name = f"{called} generator completion residual, {facts['mask']}"
-        entries.append(result(name, done.residual.mean().item(), _stderr(done.residual), **common))
     made = {"generator": done.generated} | ({"descriptor": done.completed} if done.revised else {})
-    for model, images in () if damaged else made.items():
+    if damaged:
+        made, name = {}, f"{called} generator completion residual, {facts['mask']}"
+        entries.append(result(name, done.residual.mean().item(), _stderr(done.residual), **common))
+    for model, images in made.items():
         error, psnr = recovery_scores(images.clamp(-1, 1), done.original, done.mask)
         for what, values in (("error", error), ("PSNR", psnr.clamp(max=MOST_DECIBELS))):
             name = f"{called} {model} completion {what}, {facts['mask']}"
