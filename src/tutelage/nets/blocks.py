@@ -61,7 +61,7 @@ def _native_on_gpu(where: torch.device) -> bool:
 
 
 def check_layers(
-    what: str, layers: Sequence[Any], counts: Mapping[str, int], slope: float = 0.0, init_std: float = 1.0
+    what: str, layers: Sequence[Any], counts: Mapping[str, int], slope: float = 0.0, init_std: float | None = None
 ) -> None:
     """Refuse a Spec without layers, with a count below 1, a slope outside [0, 1), or weights that all begin alike.
 
@@ -76,8 +76,13 @@ def check_layers(
             raise InputError(f"{name} of a {what} is {count}; it needs to be 1 or more")
     if not 0 <= slope < 1:
         raise InputError(f"slope of a {what} is {slope}; it needs to be 0 (ReLU) or more, and below 1")
-    if not 0 < init_std < math.inf:
+    if init_std is not None and not 0 < init_std < math.inf:
         raise InputError(f"init_std of a {what} is {init_std}; it needs to be a number above 0")
+
+
+def initial_std(weight: Tensor, std: float | None) -> float:
+    """``std``, or where it is None √(2/n), of a layer's weights ``[outputs, ...]``, n of them to an output."""
+    return math.sqrt(2 / weight[0].numel()) if std is None else std
 
 
 def shifted_norm(x: Tensor, norm: nn.Module, scale: Tensor | None, shift: Tensor, training: bool) -> Tensor:

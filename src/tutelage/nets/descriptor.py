@@ -21,6 +21,7 @@ from .blocks import (
     activation,
     check_layers,
     compute_dtype,
+    initial_std,
     same_conv,
     smeared,
     space_to_depth_conv,
@@ -44,7 +45,9 @@ class DescriptorSpec:
     ``shape`` is (channels, height, width) of the images; ``convs`` from the image up; ``outputs`` of the
     fully connected layer, summed (None: no such layer, the responses of the last convolution are summed, and
     images may have any size); ``slope`` of the leaky ReLU (0: ReLU); weights start from N(0, ``init_std``²),
-    biases from 0. With ``average_pixels`` a layer convolves with stride 1 and averages squares of ``stride`` pixels,
+    biases from 0. Without ``init_std`` (None) a layer's weights start from N(0, 2/n), n of them to an output, so that
+    features do not shrink on their way up (K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV
+    2015, eq. 10). With ``average_pixels`` a layer convolves with stride 1 and averages squares of ``stride`` pixels,
     instead of leaving positions out: all pixels of a square then weigh alike, and its gradient has no grid of its own.
 
     Raises ``InputError`` for counts below 1, a slope outside [0, 1) and an ``init_std`` that is not positive.
@@ -54,7 +57,7 @@ class DescriptorSpec:
     convs: tuple[Conv, ...]
     outputs: int | None
     slope: float
-    init_std: float
+    init_std: float | None
     average_pixels: bool = False
 
     def __post_init__(self) -> None:
@@ -100,13 +103,14 @@ class Descriptor(nn.Module):
         channels = spec.shape[0]
         for conv in spec.convs:
             weight = torch.randn(conv.channels, channels, conv.kernel, conv.kernel, generator=rng, device=rng.device)
-            self.weights.append(nn.Parameter((spec.init_std * weight).contiguous(memory_format=torch.channels_last)))
+            std = initial_std(weight, spec.init_std)
+            self.weights.append(nn.Parameter((std * weight).contiguous(memory_format=torch.channels_last)))
             self.biases.append(nn.Parameter(torch.zeros(conv.channels, device=rng.device)))
             channels = conv.channels
         self.top = self.top_bias = None
         if spec.outputs is not None:
             top = torch.randn(spec.outputs, math.prod(spec.top_shape), generator=rng, device=rng.device)
-            self.top = nn.Parameter(spec.init_std * top)
+            self.top = nn.Parameter(initial_std(top, spec.init_std) * top)
             self.top_bias = nn.Parameter(torch.zeros(spec.outputs, device=rng.device))
 
     def forward(self, images: Images) -> Scores:

@@ -109,9 +109,11 @@ QUICK_SCENE_GENERATOR = replace(
 )
 # for about ten images: a tenth of the latents
 QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10)
+QUICK_FACES_DESCRIPTOR = replace(QUICK_SCENE_DESCRIPTOR, init_std=None)
 # wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,
+    init_std=0.02,
     base=(384, 4, 4),
     deconvs=(
         Deconv(192, 3, (8, 8)),
