@@ -109,7 +109,10 @@ QUICK_SCENE_GENERATOR = replace(
 )
 # for about ten images: a tenth of the latents
 QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10)
-QUICK_FACES_DESCRIPTOR = replace(QUICK_SCENE_DESCRIPTOR, init_std=None)
+# kernels of 4x4, whose strides leave no pixel out more than another
+QUICK_FACES_DESCRIPTOR = replace(
+    SCENE_DESCRIPTOR, convs=(Conv(64, 4, 2), Conv(128, 4, 2), Conv(256, 4, 2)), outputs=1, init_std=None
+)
 # wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,

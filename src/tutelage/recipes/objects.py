@@ -243,7 +243,8 @@ FACES_QUICK = replace(
     sources={
         **SCENE_QUICK.sources,
         "data": "§4.6: 10 000 faces of CelebA; mirrored at random: ours",
-        "descriptor": "ours: 64, 128, 256 filters of 5x5, 3x3, 3x3 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2",
+        "descriptor": "ours: 64, 128, 256 filters of 4x4 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2",
+        "descriptor.average_pixels": "no averages: §4.6",
         "descriptor.init_std": "ours: by each layer's inputs; with .01 features shrink two hundredfold on their way up, "
         "and faces come several times as late",
         "descriptor.outputs": "ours: 1 (§4.6: 50)",
@@ -262,7 +263,8 @@ FACES_QUICK = replace(
         "A quick variant for half an hour: smaller networks, 32 chains, 5 steps of revision instead of 10, rates of "
         "its own, 4 500 iterations instead of 600.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
-        "Averages instead of strides, repeated pixels instead of transposed convolutions, 1 output instead of 50.",
+        "Kernels of 4x4; descriptor weights drawn by their inputs; Adam of the descriptor without momentum.",
+        "Repeated pixels instead of transposed convolutions, 1 output instead of 50; samples of averaged weights.",
         "Faces are mirrored at random.",
         *QUICK_DEVIATIONS,
     ),
