@@ -127,6 +127,19 @@ def test_weights_come_from_the_given_generator_only() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_features_keep_their_size_on_the_way_up_where_weights_start_by_their_inputs() -> None:
+    """He et al. 2015, eq. (10), of ReLU: the mean square of a feature is that of a pixel, in every layer."""
+    spec = DescriptorSpec((8, 12, 12), (Conv(800, 3, 1), Conv(800, 3, 1)), 500, 0.0, None)
+    network, x = Descriptor(spec, stream(0, "weights")), torch.randn(3, 8, 12, 12, generator=stream(0, "images"))
+    inside = [x[..., 3:-3, 3:-3].square().mean() for x in network.features(x)]
+    torch.testing.assert_close(torch.stack(inside), torch.ones(2), rtol=0.1, atol=0.1)
+    assert network.top is not None
+    assert network.top.std().item() == pytest.approx((2 / network.top.shape[1]) ** 0.5, rel=0.01)
+    narrow = Descriptor(replace(spec, init_std=0.01), stream(0, "weights"))
+    for wide, weight in zip(network.weights, narrow.weights, strict=True):
+        torch.testing.assert_close(wide * 0.01 / (2 / weight[0].numel()) ** 0.5, weight)
+
+
 def test_weights_survive_saving() -> None:
     network = descriptor(SPECS[1])
     copy = Descriptor(SPECS[1], stream(1)).double()
