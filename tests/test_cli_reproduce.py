@@ -156,7 +156,10 @@ def test_few_images_have_their_categories(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("table2", "--budget", 0), "--budget is 0 minutes; it needs to be more than 0"),
+        *(
+            (("table2", "--budget", minutes), f"--budget is {minutes} minutes; it needs to be a number of minutes abo")
+            for minutes in ("0", "nan", "inf")
+        ),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
         (("table5", "--budget", 1, "--completed", 0), "--completed is 0; it needs to be 1 or more"),

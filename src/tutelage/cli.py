@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import re
 import shlex
@@ -63,6 +64,9 @@ Settle = Annotated[
 ]
 ConvertGiven = Annotated[bool, arg(help="bring pictures of another size, colours or depth to what the run knows")]
 _FEW = [50, 500]
+_FOR_DATA = ["--image", "--video"]
+_SAME = {"-n": "--n", **dict.fromkeys(_FOR_DATA, "--data")}
+"""Other names of options."""
 Overrides = Annotated[
     list[str], arg(name="set", metavar="FIELD=VALUE", help="change fields of the recipe, e.g. plan.chains=50 seed=3")
 ]
@@ -88,7 +92,7 @@ def train(
     out: Annotated[Path, arg(help="folder to make for this run")],
     data: Annotated[
         Path | None,
-        arg(aliases=["--image", "--video"], metavar="PATH", help="where the data are, if not in $TUTELAGE_DATA"),
+        arg(aliases=_FOR_DATA, metavar="PATH", help="where the data are, if not in $TUTELAGE_DATA"),
     ] = None,
     overrides: Overrides = [],  # noqa: B006
     device: Device = "cpu",
@@ -316,7 +320,7 @@ def complete(
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps or None)
-    completing.check_generator(learner, state)
+    completing.check_inferable(learner, state)
     if damaged and mask.startswith("square:"):
         raise InputError(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
@@ -362,7 +366,7 @@ def project(
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where)
-    completing.check_generator(learner, state)
+    completing.check_inferable(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     with completing.place_for(out):
@@ -467,6 +471,8 @@ def probe(
 ) -> None:
     """Classify with few labels by a run's features, beside an untrained network's and raw pixels (IGM §4.5)."""
     _check_count("labelled", labelled)
+    if repeats < 2:
+        raise InputError(f"--repeats is {repeats}; the spread of the error rate needs 2 or more")
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe, place = opened.recipe(), _data_of(opened, data)
@@ -475,8 +481,10 @@ def probe(
     with in_use(run):
         for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
             edge = ", at the edge of its grid" if entry["at_edge"] else ""
+            short = f"; {score.unconverged} of {score.repeats} have not converged" if score.unconverged else ""
             print(
-                f"{entry['name']}: {score.error:.2%} ± {score.stderr:.2%} (std {score.std:.2%}, C {score.c:g}{edge})",
+                f"{entry['name']}: {score.error:.2%} ± {score.stderr:.2%} (std {score.std:.2%}, "
+                f"C {score.c:g}{edge}{short})",
                 flush=True,
             )
         report.write_report(run)
@@ -538,8 +546,8 @@ def reproduce(
     device: Device = "cpu",
 ) -> None:
     """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
-    if budget <= 0:
-        raise InputError(f"--budget is {budget:g} minutes; it needs to be more than 0")
+    if not 0 < budget < math.inf:
+        raise InputError(f"--budget is {budget:g} minutes; it needs to be a number of minutes above 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
     asked |= {"held_out": held_out, "completed": completed}
@@ -692,9 +700,10 @@ def _run() -> int | None:
 
 
 def _refuse_repeated(words: list[str]) -> None:
-    """Of an option that is given twice the parser would take the last, without a word."""
-    options = [word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2]
-    twice = next((option for option in options if options.count(option) > 1), None)
+    """Of an option that is given twice, under one name or two, the parser would take the last, without a word."""
+    options = [word.partition("=")[0] for word in words if word == "-n" or (word.startswith("--") and len(word) > 2)]
+    meant = [_SAME.get(option, option) for option in options]
+    twice = next((option for option in options if meant.count(_SAME.get(option, option)) > 1), None)
     if twice is not None:
         raise InputError(f"{twice} is given twice; give it once, with all its values after it")
 
@@ -705,6 +714,8 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
         dotted, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
+        if dotted in changes:
+            raise InputError(f"--set has {dotted} twice, {changes[dotted]} and {value}; give it once")
         changes[dotted] = value
     parsed = {dotted: codec.parse(text) for dotted, text in changes.items()}
     return custom.customised(custom.resolve(name), parsed, "given on the command line")

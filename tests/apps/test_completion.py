@@ -209,14 +209,18 @@ def test_images_that_do_not_fit_are_refused_before_anything_is_done(images: Tens
 def test_masks_and_plans_that_cannot_work_are_refused() -> None:
     with pytest.raises(InputError, match="hides no pixel"):
         complete(LINEAR, OBSERVED, torch.ones(1, 1, 1, 6), (3,), PLAN, stream(0))
-    with pytest.raises(InputError, match="-1 steps of 1 chains of each image were asked for"):
+    with pytest.raises(InputError, match="steps is -1; it needs to be a whole number of 0 or more"):
         Plan(STD, 0.1, steps=-1)
-    with pytest.raises(InputError, match="1000 steps of 0 chains"):
+    with pytest.raises(InputError, match=r"steps is 120\.0; it needs to be a whole number"):
+        Plan(STD, 0.1, steps=120.0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="chains is 0; it needs to be a whole number of 1 or more"):
         Plan(STD, 0.1, chains=0)
+    with pytest.raises(InputError, match="every is 0; it needs to be 1 step or more"):
+        complete(LINEAR, OBSERVED, SOME, (3,), PLAN, stream(0), every=0)
     with pytest.raises(InputError, match="Langevin needs a step_size above 0, not 0"):
         Plan(STD, 0)
-    with pytest.raises(InputError, match="standard deviation above 0, not 0"):
-        next(infer(LINEAR, OBSERVED, None, (3,), Plan(0, 0.1), stream(0)))
+    with pytest.raises(InputError, match="noise_std is 0; it needs to be above 0"):
+        Plan(0, 0.1)
 
 
 def test_chains_that_leave_the_finite_numbers_are_not_hidden() -> None:

@@ -161,13 +161,20 @@ def test_folders_are_called_by_their_ids_and_by_what_follows(tmp_path: Path) -> 
     for folder in ("n02012849_crane", "n03126707_crane", "n09246464_cliff", "n03042490_cliff_dwelling", "n1_odd", "x"):
         (tmp_path / folder).mkdir()
         Image.new("L", (4, 4)).save(tmp_path / folder / "1.png")
-    names = ["cliff", "cliff_dwelling", "n09246464", "n03126707_crane", "n02012849", "x", "n1_odd"]
-    expected = ["n09246464_cliff", "n03042490_cliff_dwelling", "n09246464_cliff", "n03126707_crane", "n02012849_crane"]
+    names = ["cliff", "cliff_dwelling", "n03126707_crane", "n02012849", "x", "n1_odd"]
+    expected = ["n09246464_cliff", "n03042490_cliff_dwelling", "n03126707_crane", "n02012849_crane"]
     assert folders_of(names, tmp_path) == (*expected, "x", "n1_odd")
+    assert folders_of(["n09246464"], tmp_path) == ("n09246464_cliff",)
     assert [word_net(folder) for folder in ("n09246464_cliff", "n09246464", "n1_odd")] == ["n09246464"] * 2 + ["n1_odd"]
-    for unclear in ("crane", "odd", "n1"):  # two of them, or no id
+    for unclear in ("odd", "n1"):  # no id
         with pytest.raises(InputError, match=f"^{unclear} is not one of the folders"):
             folders_of([unclear], tmp_path)
+    with pytest.raises(
+        InputError, match=r"^crane names several folders of the data, n02012849_crane, n03126707_crane;"
+    ):
+        folders_of(["crane"], tmp_path)
+    with pytest.raises(InputError, match=r"^n09246464_cliff is named twice by --categories; name each folder once"):
+        folders_of(["cliff", "x", "n09246464"], tmp_path)
     shutil.copy(tmp_path / "x" / "1.png", tmp_path / "1.png")
     with pytest.raises(InputError, match="they have none: name some"):
         folders_of(["a"], tmp_path / "x")

@@ -107,6 +107,10 @@ def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path:
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="has no clips; give a folder of clips"):
         table6.table6(bench, tmp_path / "none", [small()])
+    still = np.repeat(np.random.default_rng(0).integers(0, 256, (1, 12, 12, 3), np.uint8), 20, 0)
+    video.write(tmp_path / "still" / "rock.webp", still)
+    with pytest.raises(InputError, match="Table 6, by rock, was given a clip whose 20 frames are all the same"):
+        table6.table6(bench, tmp_path / "still", [small()])
 
 
 def test_its_models_are_those_of_the_paper() -> None:

@@ -143,6 +143,9 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     assert MODEL.recipe.name == "igm/mnist28-quick"
     fashion, textures = tmp_path / "fashion", tmp_path / "textures"
     write_mnist(fashion, side=8)
+    for file in fashion.glob("train-*"):
+        file.unlink()  # what is told apart is the test images
+    write_mnist(tmp_path / "large", side=9)
     textures.mkdir()
     for i in range(3):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 30, 3), np.uint8)).save(textures / f"{i}.png")
@@ -162,6 +165,8 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
         igm_outliers(bench, [])
     with pytest.raises(InputError, match=r"these are raw, raw; give paths that end in different names"):
         igm_outliers(bench, [tmp_path / "a" / "raw", tmp_path / "b" / "raw"], None, model)
+    with pytest.raises(InputError, match=r"large are \(1, 9, 9\) \(channels, .* the model's \(1, 8, 8\); give"):
+        igm_outliers(bench, [tmp_path / "large"], None, model)
 
 
 def test_table5(bench: Bench) -> None:

@@ -46,6 +46,8 @@ def test_an_introspective_run_is_set_beside_an_untrained_network_and_raw_pixels(
         "precision": "float32",
     }
     run = run_of(codec.override(by_name("igm/mnist28-quick"), changes), data.load(SPEC).train, tmp_path / "run")
+    facts = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(facts | {"device": "cuda: a large one", "threads": 7}))
     scores = {entry["name"]: (entry, score) for entry, score in probed(run)}
     names = [f"{name}, error of 200 labels" for name in ("IGM features", "untrained features", "raw pixels")]
     assert list(scores) == names
@@ -54,6 +56,16 @@ def test_an_introspective_run_is_set_beside_an_untrained_network_and_raw_pixels(
     assert scores[names[0]][1].error != scores[names[1]][1].error
     kept = json.loads(run.results.read_text())
     assert [entry["name"] for entry in kept] == names and kept[0]["labelled"] == 200
+    assert (kept[0]["device"], kept[0]["threads"], kept[0]["iteration"]) == ("cuda: a large one", 7, 1)
+    assert all(entry["device"] != "cuda: a large one" and "iteration" not in entry for entry in kept[1:])
+    assert [entry["unconverged"] for entry in kept] == [score.unconverged for _, score in scores.values()]
+
+
+def test_too_few_labels_are_refused_before_features_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "raw_pixels", lambda _: pytest.fail("features were made"))
+    for labelled in (9, 1_500):
+        with pytest.raises(InputError, match=f"1 sets of {labelled} labelled images were asked for among .* of 10 cl"):
+            probing.probed(None, data.load(SPEC), class_labels(SPEC), labelled, 2, 0)
 
 
 def test_the_discriminator_of_a_baseline_has_features_too(tmp_path: Path) -> None:
@@ -124,3 +136,7 @@ def test_the_command_hands_on_its_terms(
     assert len(entries) == len(told) == 3
     assert [entry["at_edge"] for entry in entries] == ["at the edge of its grid" in line for line in told] == edges
     assert {(entry["labelled"], entry["repeats"], entry["seed"]) for entry in entries} == {(60, 2, 3)}
+    monkeypatch.setattr(sys, "argv", ["tutelage", "probe", str(run.path), "--repeats", "1"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--repeats is 1; the spread of the error rate needs 2 or more" in capsys.readouterr().err

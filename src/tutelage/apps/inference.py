@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..checks import DivergenceError, InputError
+from ..checks import DivergenceError, InputError, check_counts, check_positive
 from ..energy import Posterior
 from ..gradient import Fixed, frozen_copy, prepared
 from ..learn.chunks import generate
@@ -33,7 +33,7 @@ class Plan:
     ``noise_std`` σ of ε; ``step_size`` δ; ``steps`` at most, 1000 in §4.6; ``chains`` of each image, 1 in §4.6;
     ``stop`` ends a chain before (None: all steps are made).
 
-    Raises ``InputError`` for counts that are too small, and a δ that `Langevin` refuses.
+    Raises ``InputError`` for counts that are too small, a σ that is not above 0, and a δ that `Langevin` refuses.
     """
 
     noise_std: float
@@ -44,11 +44,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         Langevin(self.step_size)
-        if self.steps < 0 or self.chains < 1:
-            raise InputError(
-                f"{self.steps} steps of {self.chains} chains of each image were asked for; it needs 0 steps and 1 "
-                "chain or more"
-            )
+        check_counts(self, at_least_one=("chains",), at_least_zero=("steps",))
+        check_positive(self, ("noise_std",))
 
 
 class Inferred(NamedTuple):
@@ -80,9 +77,12 @@ def infer(
     are not looked at and may be NaN. The last one yielded is the result. The generator itself stays as it is.
 
     Raises:
-        InputError: images of another shape than the generator makes, or not finite where they are observed.
+        InputError: images of another shape than the generator makes, or not finite where they are observed; an
+            ``every`` below 1.
         DivergenceError: the chains left the finite numbers.
     """
+    if every < 1:
+        raise InputError(f"every is {every}; it needs to be 1 step or more")
     frozen = frozen_copy(generator)
     seen = torch.ones_like(observed[:1, :1], dtype=torch.bool) if mask is None else mask != 0
     with torch.no_grad():

@@ -108,9 +108,9 @@ def _digest_unpacked(pixels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def has_idx(folder: Path) -> bool:
-    """Whether the train images of MNIST lie in ``folder``, gzipped or not."""
-    return any((folder / name).is_file() for name in _spellings(TRAIN_IMAGES))
+def has_idx(folder: Path, name: str = TRAIN_IMAGES) -> bool:
+    """Whether the file ``name`` of MNIST, its train images, lies in ``folder``, gzipped or not."""
+    return any((folder / spelling).is_file() for spelling in _spellings(name))
 
 
 def idx_file(folder: Path, name: str) -> Path:

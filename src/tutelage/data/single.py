@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..checks import InputError
 from ..rng import stream
-from .cache import Key, cached
+from .cache import Kept, Key, cached_with_notes
 from .files import why
 from .images import ImageSet
 from .picture import Fit, Refused, covering, fitted, opened, planes
@@ -71,20 +71,23 @@ def single_image(
         shape=(max(crops, 1), fit.channels, *fit.size),
     )
 
-    def fill(pixels: np.ndarray) -> None:
+    def fill(pixels: np.ndarray) -> Kept:
         try:
             picture = opened(content, fit)
-            _warn_if_small(picture, fit, path)
             if all(low == high for low, high in _ranges(planes(picture))):
                 raise Refused("is of one colour, but a picture with something to learn is needed", "give another")
             if crops:
                 _cut(planes(covering(_shrunk(picture, shorter), fit)), pixels)
             else:
                 pixels[0] = fitted(content, fit)
+            return Kept(len(pixels), _said_of_small(picture, fit))
         except Refused as error:
             raise error.error(str(path)) from error
 
-    return ImageSet(cached(key, fill, cache), name or path.name, str(path), sha256)
+    pixels, notes = cached_with_notes(key, fill, cache)
+    for note in notes:
+        warnings.warn(f"{path} {note}", stacklevel=2)
+    return ImageSet(pixels, name or path.name, str(path), sha256)
 
 
 def read_picture(path: Path | str, channels: int, shorter: int | None = None, convert: bool = False) -> np.ndarray:
@@ -104,15 +107,15 @@ def read_picture(path: Path | str, channels: int, shorter: int | None = None, co
         raise error.error(str(path)) from error
 
 
-def _warn_if_small(picture: Image.Image, fit: Fit, path: Path) -> None:
-    """Say where a picture is enlarged by more than a quarter of its size: there is little to learn in it."""
+def _said_of_small(picture: Image.Image, fit: Fit) -> tuple[str, ...]:
+    """What to say where a picture is enlarged by more than a quarter of its size: there is little to learn in it."""
     height, width = fit.size
-    if fit.enlarge and 5 * min(picture.height / height, picture.width / width) < 4:
-        warnings.warn(
-            f"{path} is {picture.height} x {picture.width} (height x width) and is enlarged to {height} x {width}; a "
-            "larger picture has finer things to learn",
-            stacklevel=2,
-        )
+    if not fit.enlarge or 5 * min(picture.height / height, picture.width / width) >= 4:
+        return ()
+    return (
+        f"is {picture.height} x {picture.width} (height x width) and is enlarged to {height} x {width}; a larger "
+        "picture has finer things to learn",
+    )
 
 
 def _shrunk(picture: Image.Image, shorter: int | None) -> Image.Image:

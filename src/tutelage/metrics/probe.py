@@ -159,14 +159,23 @@ def probe(
     )
 
 
-def _draws(labels: Tensor, classes: Tensor, labelled: int, repeats: int, rng: torch.Generator) -> list[Tensor]:
-    """For each repeat, which images are labelled. Raises ``InputError`` as `probe` does."""
-    if repeats < 1 or not len(classes) <= labelled <= len(labels):
+def check_labelled(labels: Tensor, labelled: int, repeats: int = 1) -> None:
+    """Refuse sets of ``labelled`` images that cannot hold each of the classes ``labels`` ``[N]``, or be drawn of them.
+
+    Raises ``InputError``.
+    """
+    classes = len(labels.unique())
+    if repeats < 1 or not classes <= labelled <= len(labels):
         raise InputError(
-            f"{repeats} sets of {labelled} labelled images were asked for among {len(labels)} of {len(classes)} "
-            f"classes; it needs 1 set or more, of {len(classes)} to {len(labels)} images: change labelled, or give "
+            f"{repeats} sets of {labelled} labelled images were asked for among {len(labels)} of {classes} "
+            f"classes; it needs 1 set or more, of {classes} to {len(labels)} images: change labelled, or give "
             "more training images"
         )
+
+
+def _draws(labels: Tensor, classes: Tensor, labelled: int, repeats: int, rng: torch.Generator) -> list[Tensor]:
+    """For each repeat, which images are labelled. Raises ``InputError`` as `probe` does."""
+    check_labelled(labels, labelled, repeats)
     draws, missing = [], set()
     for _ in range(_TRIES * repeats):
         draw = torch.randperm(len(labels), generator=rng, device=rng.device)[:labelled].to(labels.device)

@@ -165,12 +165,11 @@ DCGAN_FACES_QUICK = replace(
     name="dcgan/faces64-quick",
     data=FACES_QUICK.data,
     generator=presets.QUICK_FACES_GENERATOR,
-    plan=replace(DCGAN_SCENE_QUICK.plan, iterations=4_500, ema_decay=FACES_QUICK.plan.ema_decay),
+    plan=replace(DCGAN_SCENE_QUICK.plan, iterations=4_500),
     sources={
         **DCGAN_SCENE_QUICK.sources,
         **_as(FACES_QUICK),
         "data": "as coopnets/faces64-quick: mirrored at random",
-        "plan.ema_decay": "as coopnets/faces64-quick: samples are of the averaged weights",
     },
 )
 

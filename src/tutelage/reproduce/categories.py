@@ -23,17 +23,24 @@ _WITH_ID = re.compile(r"(n\d{8})_(.+)")
 def folders_of(categories: Sequence[str], path: Path | None) -> tuple[str, ...]:
     """The folder of each category in the data at ``path``, which `tutelage.data.find` looks up.
 
-    Raises ``InputError`` where one of them is not there.
+    Raises ``InputError`` where one of them is not there, several are meant, or one is named twice.
     """
     there = class_folders(path)
     found = [_called(category, there) for category in categories]
-    missing = [category for category, folders in zip(categories, found, strict=True) if len(folders) != 1]
+    for category, folders in zip(categories, found, strict=True):
+        if len(folders) > 1:
+            raise InputError(f"{category} names several folders of the data, {', '.join(folders)}; give one of them")
+    missing = [category for category, folders in zip(categories, found, strict=True) if not folders]
     if missing:
         raise InputError(
             f"{missing[0]} is not one of the folders of the data; they have "
             f"{', '.join(there) or 'none'}: name some of them with --categories"
         )
-    return tuple(folders[0] for folders in found)
+    names = tuple(folders[0] for folders in found)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{twice} is named twice by --categories; name each folder once")
+    return names
 
 
 def word_net(folder: str) -> str:

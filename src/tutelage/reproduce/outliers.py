@@ -72,8 +72,14 @@ def _measure(name: str) -> str:
 
 
 def _others(place: Path, model: Contender) -> ImageSet:
-    if place.is_dir() and idx.has_idx(place):
-        return idx.images(idx.idx_file(place, idx.TEST_IMAGES), place.name)
+    if place.is_dir() and idx.has_idx(place, idx.TEST_IMAGES):
+        images, shape = idx.images(idx.idx_file(place, idx.TEST_IMAGES), place.name), model.recipe.data.shape
+        if images.shape != shape:
+            raise InputError(
+                f"the images of {place} are {images.shape} (channels, height, width), and the model's {shape}; give "
+                "files of images of that size, or a folder of pictures, which are resized"
+            )
+        return images
     return read_images([place], model.recipe.data, convert=True).images
 
 

@@ -30,6 +30,7 @@ from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..learn import coopnets
 from ..metrics.average import Average, average
+from ..metrics.temporal import check_clip
 from ..recipes import by_name
 from ..rng import stream
 from ..run.build import build
@@ -109,6 +110,8 @@ def table6(
     """
     running = chosen(contenders, only)
     clips = clips_of(contenders[0].recipe.data, path)
+    for name, clip in clips.items():
+        check_clip(pixels_of(clip), f"Table 6, by {name},")
     _, frames, height, width = pixels_of(next(iter(clips.values()))).shape
     words = _WORDS.format(
         n=len(clips),

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ..apps import completion
 from ..apps.inference import Plan
 from ..atomic import atomic_write
+from ..baselines.information import Coded
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..energy import Tilt
@@ -66,8 +67,8 @@ def complete(
     """Hide a part of ``images`` and complete it, a few images at a time, with a progress bar.
 
     ``mask`` as `tutelage.run.given.read_mask` gives it. With ``revision_steps`` the run's descriptor then revises the
-    hole. Where Ctrl-C or a divergence ends it, ``stopped`` is first handed the images that are done, if there are any.
-    Raises as `tutelage.apps.completion.complete` does.
+    hole. The noise of an image depends on ``rng`` and on which images it is completed with. Where Ctrl-C or a divergence
+    ends it, ``stopped`` is first handed the images that are done, if there are any. Raises as `tutelage.apps.completion.complete` does.
     """
     began, parts = time.perf_counter(), []
 
@@ -175,10 +176,20 @@ def inferred_by(plan: Plan) -> dict[str, Any]:
 
 
 def check_generator(learner: Any, state: Any) -> None:
-    """Raises ``InputError`` where a run has no generator of latents that could be inferred, or walked between."""
+    """Raises ``InputError`` where a run has no generator of latents that could be walked between."""
     if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
         raise InputError(
             "this run has no generator, so there are no latents; give one that has, such as coopnets/ runs"
+        )
+
+
+def check_inferable(learner: Any, state: Any) -> None:
+    """Raises ``InputError`` where a run has no generator whose latents can be inferred."""
+    check_generator(learner, state)
+    if isinstance(state.average, Coded):
+        raise InputError(
+            "latents are inferred along a gradient, and InfoGAN's categories have none; give a run of another "
+            "generator, such as coopnets/ or dcgan/"
         )
 
 

@@ -26,7 +26,7 @@ from .build import build
 from .feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
 from .folder import RunFolder
 from .measures import Measure, Score, parzen_measure, statistics_measure, texture_measure
-from .results import Entry, result, write_results
+from .results import Entry, learned_on, result, write_results
 from .synthesising import by_model
 from .train import epochs, trained
 
@@ -214,7 +214,7 @@ def measure_models(
             score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
             entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
-            entry |= {key: facts[key] for key in ("threads", "device") if key in facts} | at
+            entry |= learned_on(facts) | at
             keep(run, entry, path == newest, history)
             yield entry, score
 

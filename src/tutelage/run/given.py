@@ -60,11 +60,14 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
 def without_hidden(given: Given, mask: Tensor) -> Given:
     """The same pictures with a colour that is seen in them wherever ``mask`` (``[1, 1, height, width]``) hides: what is
     in the hole of a damaged picture has no say in how it is scaled.
+
+    Raises ``InputError`` where pictures are scaled by their ranges and what is seen of one is of one colour.
     """
     seen = mask[0, 0].bool().numpy()
     pixels = given.images.pixels
     first = pixels[..., seen][..., :1, None]
-    return given._replace(images=replace(given.images, pixels=np.where(seen, pixels, first)))
+    images = replace(given.images, pixels=np.where(seen, pixels, first))
+    return given._replace(images=stretched(images) if images.stretch else images)
 
 
 def read_mask(text: str, space: tuple[int, int], n: int, seed: int, convert: bool = False) -> Tensor:

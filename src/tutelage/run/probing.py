@@ -13,12 +13,12 @@ from ..apps.features import features_of, raw_pixels
 from ..checks import InputError
 from ..data import ImageSet, Labels, Splits
 from ..learn import igm
-from ..metrics.probe import Choice, ProbeScore, choose_c, probe
+from ..metrics.probe import Choice, ProbeScore, check_labelled, choose_c, probe
 from ..rng import stream
 from .build import build
 from .evaluate import algorithm_of
 from .folder import RunFolder
-from .results import Entry, result, write_results
+from .results import Entry, learned_on, result, write_results
 from .train import trained
 
 _HELD_OUT = 10_000
@@ -42,27 +42,29 @@ def probe_of_run(
     Yields each entry as it is written to ``results.json``; errors are fractions. Raises ``InputError`` where there are
     no test images, or the run has no network of whole images.
     """
-    learned, untrained, seconds = networks_of(run, len(splits.train), device)
+    learned, untrained, saved = networks_of(run, len(splits.train), device)
     networks = {f"{algorithm_of(run.recipe().plan)} features": learned, "untrained features": untrained}
     for name, network in {**networks, "raw pixels": None}.items():
         began = time.perf_counter()
         score, choice = probed(network, splits, labels, labelled, repeats, seed)
-        wall = seconds if network is learned else time.perf_counter() - began
-        called = f"{name}, error of {labelled} labels"
+        called, wall = f"{name}, error of {labelled} labels", time.perf_counter() - began
         entry = probe_entry(called, score, choice, splits, seed, command, device, wall)
+        if network is learned:
+            at = {"wall_seconds": saved["seconds"], "iteration": saved["iteration"]}
+            entry |= at | learned_on(run.facts())
         write_results(run.results, [entry])
         yield entry, score
 
 
-def networks_of(run: RunFolder, observations: int, device: torch.device) -> tuple[nn.Module, nn.Module, float]:
-    """The network whose features a run offers, the same before learning, and the seconds that learning took.
+def networks_of(run: RunFolder, observations: int, device: torch.device) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
+    """The network whose features a run offers, the same before learning, and what the checkpoint says of learning.
 
     Raises ``InputError`` where the run has no network of whole images.
     """
     recipe = run.recipe()
     learner = build(recipe, observations, device, run.path)
     state, saved = trained(run.latest(), recipe, learner, device)
-    return _learned(learner, state, device), _untrained(learner), saved["seconds"]
+    return _learned(learner, state, device), _untrained(learner), saved
 
 
 def probe_entry(
@@ -82,6 +84,7 @@ def probe_entry(
         "labelled": score.labelled,
         "c": score.c,
         "at_edge": choice.at_edge,
+        "unconverged": score.unconverged,
     }
     digest = splits.train.sha256
     return result(
@@ -104,7 +107,7 @@ def probed(
     """The test error by the features of ``network``, or by raw pixels where it is None, and how C was chosen; see
     `probe_of_run`.
 
-    Raises ``InputError`` where there are no test images.
+    Raises ``InputError`` where there are no test images, or fewer labelled ones than classes or more than there are.
     """
     if splits.test is None or labels.test is None:
         raise InputError("the data have no test images; a probe needs some to report on: give data that have them")
@@ -114,6 +117,7 @@ def probed(
         kept -= min(_HELD_OUT, len(splits.train) // 4)
         held_out = splits.train.subset(kept, len(splits.train), "held out")
         of_train, of_held_out = labels.train[:kept], labels.train[kept:]
+    check_labelled(torch.as_tensor(of_train), labelled)
     take: Callable[[ImageSet], Tensor] = raw_pixels if network is None else lambda some: features_of(network, some)
     train, validation, test = (take(some) for some in (splits.train.subset(0, kept, "labelled"), held_out, splits.test))
     classes = [torch.as_tensor(some, dtype=torch.long) for some in (of_train, of_held_out, labels.test)]

@@ -18,6 +18,7 @@ from ..apps.projection import project
 from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
+from ..learn.chunks import images_per_chunk
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
@@ -51,12 +52,20 @@ def project_images(
     """
     if frames < 2:
         raise InputError(f"a walk of {frames} frames was asked for; it needs 2 or more, for its two ends")
-    began, original, found = time.perf_counter(), images.batch(slice(None), rng.device), None
-    with tqdm(total=plan.steps, desc="projecting", unit="step", dynamic_ncols=True) as bar:
-        for found in project(state.average, original, learner.latent_shape, plan, rng):
-            bar.update(found.steps - bar.n)
-            bar.set_postfix(residual=f"{found.residual.mean():.3f}")
-    assert found is not None
+    began, parts, most = time.perf_counter(), [], 0
+    size = max(1, images_per_chunk(images.shape, rng.device) // plan.chains)
+    with tqdm(total=len(images) * plan.steps, desc="projecting", unit="step", dynamic_ncols=True) as bar:
+        for start in range(0, len(images), size):
+            some, last, before = images.batch(slice(start, start + size), rng.device), None, 0
+            for last in project(state.average, some, learner.latent_shape, plan, rng):
+                bar.update(len(some) * (last.steps - before))
+                bar.set_postfix(residual=f"{last.residual.mean():.3f}")
+                before = last.steps
+            assert last is not None
+            parts.append((some, *last[1:]))
+            most = max(most, last.steps)
+    original, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
+    found = Inferred(most, *rest)
     walk = None
     if len(images) == 2:
         walk = interpolation.between(state.average, found.latents[:1], found.latents[1:], frames, path=path)

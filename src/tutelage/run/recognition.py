@@ -21,7 +21,7 @@ from . import checkpoint
 from .build import build
 from .evaluate import algorithm_of, keep
 from .folder import RunFolder, open_run
-from .results import Entry, result
+from .results import Entry, learned_on, result
 from .train import trained
 
 
@@ -61,6 +61,7 @@ def accuracy_of_run(
             device=device,
             iteration=saved["iteration"],
         )
+        entry |= learned_on(facts)
         keep(run, entry, path == newest, history)
         yield entry, score
 

@@ -53,6 +53,11 @@ def result(
     }
 
 
+def learned_on(facts: Entry) -> Entry:
+    """The ``threads`` and ``device`` of a result whose ``wall_seconds`` are those of learning, by a run's facts."""
+    return {key: facts[key] for key in ("threads", "device") if key in facts}
+
+
 def read_results(path: Path) -> list[Entry]:
     """The entries of a results file; none where there is no file. Raises ``InputError`` for a damaged one."""
     try:
