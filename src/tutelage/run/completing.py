@@ -67,8 +67,9 @@ def complete(
     """Hide a part of ``images`` and complete it, a few images at a time, with a progress bar.
 
     ``mask`` as `tutelage.run.given.read_mask` gives it. With ``revision_steps`` the run's descriptor then revises the
-    hole. The noise of an image depends on ``rng`` and on which images it is completed with. Where Ctrl-C or a divergence
-    ends it, ``stopped`` is first handed the images that are done, if there are any. Raises as `tutelage.apps.completion.complete` does.
+    hole. The noise of an image depends on ``rng``, and on which images it is completed with. Where Ctrl-C or a
+    divergence ends it, ``stopped`` is first handed the images that are done, if there are any. Raises as
+    `tutelage.apps.completion.complete` does.
     """
     began, parts = time.perf_counter(), []
 
