@@ -304,7 +304,7 @@ REFUSED = {
         [*COMPLETE, "square:3", "--steps", "-1"],
         "steps is -1; it needs to be a whole number of 0 or more",
     ),
-    "no chains": ([*COMPLETE, "square:3", "--chains", "0"], "0 chains of each image"),
+    "no chains": ([*COMPLETE, "square:3", "--chains", "0"], "chains is 0; it needs to be a whole number of 1 or more"),
     "no step size": ([*COMPLETE, "square:3", "--step-size", "0"], "a step_size above 0, not 0"),
     "no window": ([*COMPLETE, "square:3", "--settle", "0"], "a window of 1 step or more, not 0"),
     "a folder in use": (
