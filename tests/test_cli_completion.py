@@ -194,7 +194,7 @@ def test_one_picture_is_projected(tutelage, root: Path, tmp_path: Path) -> None:
 
 def test_a_folder_is_projected_a_few_at_a_time(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
     seen, project = [], projecting.project
-    monkeypatch.setattr(projecting, "images_per_chunk", lambda *_: 4)
+    monkeypatch.setattr("tutelage.run.completing.images_per_chunk", lambda *_: 4)
     monkeypatch.setattr(
         projecting, "project", lambda net, images, *rest: seen.append(len(images)) or project(net, images, *rest)
     )

@@ -8,14 +8,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ..apps import completion
-from ..apps.inference import Plan
+from ..apps.inference import Inferred, Plan
 from ..atomic import atomic_write
 from ..baselines.information import Coded
 from ..checks import DivergenceError, InputError
@@ -31,6 +31,7 @@ from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
 
+Found = TypeVar("Found", Inferred, completion.Completion)
 _SHOWN = 16  # rows of the contact sheet
 MOST_DECIBELS = 100.0
 """What an exact recovery counts as, so that means stay finite."""
@@ -91,25 +92,40 @@ def _parts(
     learner: Any, state: Any, images: ImageSet, mask: Tensor, plan: Plan, revision_steps: int, rng: torch.Generator
 ) -> Iterator[list[Tensor]]:
     """The tensors of `Completed`, of a few images at a time."""
-    masks = mask.expand(len(images), *mask.shape[1:])
-    size = max(1, images_per_chunk(images.shape, rng.device) // plan.chains)
-    with tqdm(total=len(images) * plan.steps, desc="completing", unit="step", dynamic_ncols=True) as bar:
+    masks = mask.expand(len(images), *mask.shape[1:]).to(rng.device)
+
+    def infer(rows: slice, some: Images) -> Iterator[completion.Completion]:
+        return completion.complete(state.average, some, masks[rows], learner.latent_shape, plan, rng)
+
+    for rows, original, last in inferred(images, plan, rng.device, "completing", infer):
+        seen, completed = masks[rows], last.completed
+        if revision_steps:
+            energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
+            kernel = revision_kernel(learner.plan, state.iteration)
+            completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
+        tensors = (original, seen, last.generated, completed, last.residual, last.made)
+        yield [part.cpu() for part in tensors]
+
+
+def inferred(
+    images: ImageSet,
+    plan: Plan,
+    device: torch.device,
+    what: str,
+    infer: Callable[[slice, Images], Iterator[Found]],
+) -> Iterator[tuple[slice, Images, Found]]:
+    """What ``infer`` finds for a few images at a time, with a progress bar: which, the images, and its last word."""
+    size = max(1, images_per_chunk(images.shape, device) // plan.chains)
+    with tqdm(total=len(images) * plan.steps, desc=what, unit="step", dynamic_ncols=True) as bar:
         for start in range(0, len(images), size):
-            rows = slice(start, start + size)
-            original, seen = images.batch(rows, rng.device), masks[rows].to(rng.device)
-            last, before = None, 0
-            for last in completion.complete(state.average, original, seen, learner.latent_shape, plan, rng):
-                bar.update(len(original) * (last.steps - before))
+            rows, last, before = slice(start, start + size), None, 0
+            some = images.batch(rows, device)
+            for last in infer(rows, some):
+                bar.update(len(some) * (last.steps - before))
                 bar.set_postfix(residual=f"{last.residual.mean():.3f}")
                 before = last.steps
             assert last is not None
-            completed = last.completed
-            if revision_steps:
-                energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
-                kernel = revision_kernel(learner.plan, state.iteration)
-                completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
-            tensors = (original, seen, last.generated, completed, last.residual, last.made)
-            yield [part.cpu() for part in tensors]
+            yield rows, some, last
 
 
 def write_completion(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ..apps import interpolation
 from ..apps.inference import Inferred, Plan
@@ -18,11 +17,10 @@ from ..apps.projection import project
 from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
-from ..learn.chunks import images_per_chunk
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
-from .completing import inferred_by, new_folder, save_panels, scale_of
+from .completing import inferred, inferred_by, new_folder, save_panels, scale_of
 from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
@@ -52,20 +50,14 @@ def project_images(
     """
     if frames < 2:
         raise InputError(f"a walk of {frames} frames was asked for; it needs 2 or more, for its two ends")
-    began, parts, most = time.perf_counter(), [], 0
-    size = max(1, images_per_chunk(images.shape, rng.device) // plan.chains)
-    with tqdm(total=len(images) * plan.steps, desc="projecting", unit="step", dynamic_ncols=True) as bar:
-        for start in range(0, len(images), size):
-            some, last, before = images.batch(slice(start, start + size), rng.device), None, 0
-            for last in project(state.average, some, learner.latent_shape, plan, rng):
-                bar.update(len(some) * (last.steps - before))
-                bar.set_postfix(residual=f"{last.residual.mean():.3f}")
-                before = last.steps
-            assert last is not None
-            parts.append((some, *last[1:]))
-            most = max(most, last.steps)
-    original, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
-    found = Inferred(most, *rest)
+    began = time.perf_counter()
+
+    def infer(_: slice, some: Images) -> Iterator[Inferred]:
+        return project(state.average, some, learner.latent_shape, plan, rng)
+
+    parts = [(some, *last) for _, some, last in inferred(images, plan, rng.device, "projecting", infer)]
+    originals, steps, *rest = zip(*parts, strict=True)
+    original, found = torch.cat(originals), Inferred(max(steps), *(torch.cat(column) for column in rest))
     walk = None
     if len(images) == 2:
         walk = interpolation.between(state.average, found.latents[:1], found.latents[1:], frames, path=path)
