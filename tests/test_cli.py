@@ -387,10 +387,6 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "no equals sign": ([*TRAIN, "--set", "plan.chains"], r"--set 'plan\.chains' has no '='; write FIELD=VALUE"),
     "one option by two names": ([*TRAIN, "--data", "a", "--image=b"], "--data is given twice; give it once"),
     "a short option given twice": (["sample", "{root}/run", "-n", "4", "--n", "8"], "-n is given twice; give it once"),
-    "a field set twice": (
-        [*TRAIN, "--set", "plan.chains=50", "plan.chains=60"],
-        r"--set has plan\.chains twice, 50 and 60; give it once",
-    ),
     "an option given twice": (
         [*TRAIN, "--set", "plan.chains=50", "plan.batch_size=50", "--set", "seed=3"],
         "--set is given twice; give it once, with all its values after it",

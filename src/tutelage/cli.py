@@ -714,8 +714,6 @@ def _resolve(name: str, overrides: list[str]) -> Recipe:
         dotted, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
-        if dotted in changes:
-            raise InputError(f"--set has {dotted} twice, {changes[dotted]} and {value}; give it once")
         changes[dotted] = value
     parsed = {dotted: codec.parse(text) for dotted, text in changes.items()}
     return custom.customised(custom.resolve(name), parsed, "given on the command line")
