@@ -19,7 +19,7 @@ NETWORKS = ("descriptor", "generator", "classifier", "recogniser", "encoder", "v
 # networks have tables of their own (tests/nets/test_presets.py); here is which recipe has which
 MNIST_D, MNIST_G, DCGAN = 1_066_532, 3_443_585, 5_125_763
 QUICK_D, QUICK_G = 94_721, 797_441
-QUICK_CIFAR_D, QUICK_CIFAR_G = 377_985, 798_019
+QUICK_CIFAR_D, QUICK_CIFAR_G = 662_977, 798_019
 COUNTS = {
     "coopnets/mnist": {"descriptor": MNIST_D, "generator": MNIST_G},
     "coopnets/mnist-quick": {"descriptor": QUICK_D, "generator": QUICK_G},

@@ -158,12 +158,13 @@ CIFAR10_GENERATOR = GeneratorSpec(
     batch_norm=True,
     init_std=0.005,
 )
-# ours, for half an hour: the descriptor of QUICK_SCENE; repeated pixels, and one more layer of 32x32
-QUICK_CIFAR10_DESCRIPTOR = replace(QUICK_SCENE_DESCRIPTOR, shape=(3, 32, 32))
+# ours, for half an hour: the descriptor of QUICK_FACES; repeated pixels, and one more layer of 32x32
+QUICK_CIFAR10_DESCRIPTOR = replace(QUICK_FACES_DESCRIPTOR, shape=(3, 32, 32))
 QUICK_CIFAR10_GENERATOR = replace(
     CIFAR10_GENERATOR,
     deconvs=(Deconv(128, 3, (8, 8)), Deconv(64, 3, (16, 16)), Deconv(32, 3, (32, 32)), Deconv(3, 3, (32, 32))),
     repeat_pixels=True,
+    init_std=0.02,
 )
 
 # CelebA: 64 of 5x5, 128 and 256 of 3x3, sub-sampling 2, 2, 1; 100 outputs

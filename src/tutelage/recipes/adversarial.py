@@ -117,7 +117,7 @@ DCGAN_CIFAR10 = replace(
 DCGAN_CIFAR10_QUICK = replace(
     DCGAN_CIFAR10,
     name="dcgan/cifar10-quick",
-    generator=replace(presets.QUICK_CIFAR10_GENERATOR, init_std=_INIT),
+    generator=presets.QUICK_CIFAR10_GENERATOR,
     plan=replace(DCGAN_CIFAR10.plan, iterations=4_500, batch_size=50, ema_decay=0.995),
     checkpoint_every=250,
     keep_every=None,

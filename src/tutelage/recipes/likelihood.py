@@ -119,7 +119,11 @@ VAE_CIFAR10_QUICK = replace(
     checkpoint_every=250,
     keep_every=None,
     picture_every=250,
-    sources={**VAE_CIFAR10.sources, **_sources_of(CIFAR10_QUICK, *_QUICK_GENERATOR), **_as(CIFAR10_QUICK)},
+    sources={
+        **VAE_CIFAR10.sources,
+        **_sources_of(CIFAR10_QUICK, *_QUICK_GENERATOR, "generator.init_std"),
+        **_as(CIFAR10_QUICK),
+    },
 )
 
 VAE_SCENE64 = replace(

@@ -227,6 +227,11 @@ FACES64 = replace(
     deviations=(*COMMON_DEVIATIONS, "6 000 iterations; §4.6 prints 600."),
 )
 
+FIRST_WEIGHTS_AND_RATES = (
+    "Weights start from N(0, 2/n) in the descriptor, n of them to an output, and from N(0, .02²) in the generator, "
+    "instead of N(0, .001²); ReLU is leaky: the authors' code.",
+    *(words for words in QUICK_DEVIATIONS if "Weights start" not in words),
+)
 FACES_QUICK = replace(
     SCENE_QUICK,
     name="coopnets/faces64-quick",
@@ -263,8 +268,6 @@ FACES_QUICK = replace(
         "Kernels of 4x4 in the descriptor, and Adam without momentum.",
         "Repeated pixels instead of transposed convolutions, 1 output instead of 50.",
         "Faces are mirrored at random.",
-        "Weights start from N(0, 2/n) in the descriptor, n of them to an output, and from N(0, .02²) in the generator, "
-        "instead of N(0, .001²); ReLU is leaky: the authors' code.",
-        *(words for words in QUICK_DEVIATIONS if "Weights start" not in words),
+        *FIRST_WEIGHTS_AND_RATES,
     ),
 )
