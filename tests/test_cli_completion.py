@@ -17,7 +17,7 @@ from tiny_recipes import contents, tiny, tiny_images, tiny_texture
 from tutelage.apps import completion
 from tutelage.apps.masks import squares
 from tutelage.checks import DivergenceError
-from tutelage.metrics.pixel import recovery_scores
+from tutelage.metrics.pixel import recovery
 from tutelage.rng import stream
 from tutelage.run import projecting, train
 
@@ -93,7 +93,7 @@ def test_pictures_are_completed_and_measured(tutelage, root: Path, tmp_path: Pat
 
     raw = np.stack([pixels_of(out / "generator" / f"{i:05d}.png") for i in range(3)])
     raw = torch.from_numpy(raw).float()[:, None] / 127.5 - 1
-    error, psnr = recovery_scores(raw, real, mask)
+    error, psnr = recovery(raw, real, mask)
     results = json.loads((out / "results.json").read_text())
     assert [entry["name"] for entry in results] == [
         f"CoopNets generator completion {what}, square:4" for what in ("error", "PSNR")
@@ -170,7 +170,7 @@ def test_more_chains_come_nearer_and_settled_ones_stop(tutelage, root: Path, tmp
 
 def test_an_exact_recovery_counts_as_100_decibels(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
     exact = lambda recovered, originals, mask: (torch.zeros(3), torch.full((3,), torch.inf))  # noqa: E731
-    monkeypatch.setattr("tutelage.run.completing.recovery_scores", exact)
+    monkeypatch.setattr("tutelage.run.completing.recovery", exact)
     common = ["--mask", "square:4", "--steps", 0, "--out", tmp_path / "out"]
     assert tutelage("complete", root / "coopnets", root / "in", *common).code == 0
     assert json.loads((tmp_path / "out" / "results.json").read_text())[1]["value"] == 100

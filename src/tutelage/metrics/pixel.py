@@ -37,10 +37,11 @@ _WINDOW = 11
 
 
 class Recovery(NamedTuple):
-    """Of hidden pixels: the mean absolute error as a fraction of the range, and the PSNR in decibels."""
+    """Of the hidden pixels of each image, ``[B]``: the mean absolute error as a fraction of the range, and the PSNR in
+    decibels."""
 
-    error: Average
-    psnr: Average
+    error: Scores
+    psnr: Scores
 
 
 def psnr(images: Images, originals: Images) -> Average:
@@ -82,13 +83,7 @@ def pairwise_ssim(images: Images, rng: torch.Generator, pairs: int = 1000) -> Av
 
 
 def recovery(recovered: Images, originals: Images, mask: Tensor) -> Recovery:
-    """The means over images of what `recovery_scores` says of each, and as it raises."""
-    error, psnr = recovery_scores(recovered, originals, mask)
-    return Recovery(average(error), average(psnr))
-
-
-def recovery_scores(recovered: Images, originals: Images, mask: Tensor) -> tuple[Scores, Scores]:
-    """How well the hidden pixels of each image were recovered (CoopNets Table 5): errors ``[B]``, and PSNR ``[B]``.
+    """How well the hidden pixels of each image were recovered (CoopNets Table 5).
 
     Args:
         recovered: ``[B, C, H, W]`` in [−1, 1]; what it has at observed pixels does not matter.
@@ -117,7 +112,7 @@ def recovery_scores(recovered: Images, originals: Images, mask: Tensor) -> tuple
         )
     difference = (recovered.double() - originals.double()).flatten(1) * hidden
     absolute, squared = (of.sum(1) / counts for of in (difference.abs(), difference.square()))
-    return absolute / RANGE, _decibels(squared)
+    return Recovery(absolute / RANGE, _decibels(squared))
 
 
 def _check_pairs(images: Images, originals: Images, what: str) -> None:

@@ -20,7 +20,7 @@ from ..baselines.inpainting import Interpolation, biharmonic
 from ..baselines.mrf import ExactMrf, GibbsMrf
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet, Splits
-from ..metrics.pixel import recovery_scores
+from ..metrics.average import average
 from ..recipes import FACES64, FACES_QUICK, by_name
 from ..rng import stream
 from ..run import completing
@@ -161,12 +161,10 @@ def _cells(
         panels = {"original": originals, "occluded": occluded, "completed": torch.where(seen != 0, originals, made)}
         name = f"table5_M{size}_{row.replace(' ', '_').replace(',', '')}.png"
         completing.save_panels({title: images[:20] for title, images in panels.items()}, bench.out / name)
-        error, psnr = recovery_scores(made.clamp(-1, 1), originals, seen)
-        for what, values in (("error", error), ("PSNR", psnr.clamp(max=completing.MOST_DECIBELS))):
-            stderr = None if len(values) < 2 else (values.std() / len(values) ** 0.5).item()
-            full, value = f"{row} {_measure(what, size)}", values.mean().item()
-            terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "picture": name}
-            yield result(full, value, stderr, len(values), data_sha256=train.sha256, **terms, **more)
+        terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "picture": name}
+        for what, values in completing.recovered(made, originals, seen).items():
+            full = f"{row} {_measure(what, size)}"
+            yield result(full, *average(values), data_sha256=train.sha256, **terms, **more)
 
     def by_fill(row: str, fill: Fill, size: int) -> Iterator[Entry]:
         rng, began = stream(bench.seed, row, size), time.perf_counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +22,10 @@ from ..data import ImageSet
 from ..energy import Tilt
 from ..learn.algorithm_d import reference_energy, revision_kernel
 from ..learn.chunks import images_per_chunk
-from ..metrics.pixel import recovery_scores
+from ..metrics.average import average
+from ..metrics.pixel import recovery
 from ..recipes import Recipe
-from ..types import Images
+from ..types import Images, Scores
 from . import pictures
 from .evaluate import algorithm_of
 from .given import Given
@@ -33,7 +33,7 @@ from .results import Entry, result, write_results
 
 Found = TypeVar("Found", Inferred, completion.Completion)
 _SHOWN = 16  # rows of the contact sheet
-MOST_DECIBELS = 100.0
+_MOST_DECIBELS = 100.0
 """What an exact recovery counts as, so that means stay finite."""
 
 
@@ -173,17 +173,26 @@ def write_completion(
     made = {"generator": done.generated} | ({"descriptor": done.completed} if done.revised else {})
     if damaged:
         made, name = {}, f"{called} generator completion residual, {facts['mask']}"
-        entries.append(result(name, done.residual.mean().item(), _stderr(done.residual), **common))
+        left = average(done.residual)
+        entries.append(result(name, left.value, left.stderr, **common))
     for model, images in made.items():
-        error, psnr = recovery_scores(images.clamp(-1, 1), done.original, done.mask)
-        for what, values in (("error", error), ("PSNR", psnr.clamp(max=MOST_DECIBELS))):
-            name = f"{called} {model} completion {what}, {facts['mask']}"
-            entries.append(result(name, values.mean().item(), _stderr(values), **common))
+        for what, values in recovered(images, done.original, done.mask).items():
+            score, name = average(values), f"{called} {model} completion {what}, {facts['mask']}"
+            entries.append(result(name, score.value, score.stderr, **common))
             for line, value in zip(each, values.tolist(), strict=True):
                 line[f"{model} {what}"] = value
     write_results(out / "results.json", entries)
     atomic_write(out / "images.json", json.dumps(each, indent=1) + "\n")
     return entries
+
+
+def recovered(images: Images, originals: Images, mask: Tensor) -> dict[str, Scores]:
+    """What Table 5 tells of completed images, clamped to [−1, 1] first: ``error`` and ``PSNR``, each ``[B]``.
+
+    An exact recovery counts as 100 dB. Shapes, mask and errors are those of `tutelage.metrics.pixel.recovery`.
+    """
+    error, psnr = recovery(images.clamp(-1, 1), originals, mask)
+    return {"error": error, "PSNR": psnr.clamp(max=_MOST_DECIBELS)}
 
 
 def inferred_by(plan: Plan) -> dict[str, Any]:
@@ -242,7 +251,3 @@ def save_panels(panels: dict[str, Images], path: Path) -> None:
 def scale_of(images: Images) -> int:
     """How much small images are enlarged in a picture of several."""
     return max(1, 64 // images.shape[-1])
-
-
-def _stderr(values: Tensor) -> float | None:
-    return None if len(values) < 2 else values.std().item() / math.sqrt(len(values))
