@@ -147,6 +147,12 @@ def test_chains_that_have_settled_stay_and_end_it() -> None:
     assert torch.equal(seldom.made, found[-1].made) and torch.equal(seldom.latents, found[-1].latents)
 
 
+def test_the_residual_is_a_mean_over_channels_too() -> None:
+    images = normal(4, 2, 8, 8, name="images").tanh()
+    found = last(infer(batch_normed(), images, None, (3,), Plan(STD, 0.1, steps=2), stream(0)))
+    torch.testing.assert_close(found.residual, (images - found.images).square().flatten(1).mean(1).sqrt())
+
+
 def test_without_steps_the_prior_is_left() -> None:
     (found,) = infer(LINEAR, OBSERVED, None, (3,), Plan(STD, 0.1, steps=0), stream(0))
     assert found.steps == 0 and torch.equal(

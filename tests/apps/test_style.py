@@ -9,9 +9,12 @@ from torch.nn import functional as F
 from tiny_recipes import learned_texture
 from tutelage.apps import style
 from tutelage.checks import InputError
+from tutelage.data import from_uint8, to_uint8
 from tutelage.energy import RandomPatches
 from tutelage.gradient import prepared
+from tutelage.learn.igm import initial_noise
 from tutelage.rng import stream
+from tutelage.sample import run
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,21 @@ def test_the_loss_is_the_printed_one_up_to_a_factor(model, photo, objective) -> 
     found = prepared(mix)(x.detach())
     torch.testing.assert_close(found.value, loss.detach()[None])
     torch.testing.assert_close(found.gradient, x.grad)
+
+
+def test_each_round_goes_on_from_noise_with_its_own_classifier(model, photo) -> None:
+    learner, state = model
+    found = list(style.stylise(learner, state, photo, 0.3, stream(0, "s"), steps=4))
+    (top, left), rng = learner.margin, stream(0, "s")
+    framed = F.pad(photo[None], (left, left, top, top), mode="reflect")
+    plan = replace(learner.plan, kernel=replace(learner.plan.kernel, eps=1e-20))
+    images = initial_noise(framed.shape, plan.reference_std, rng)
+    for step, number in zip(found, (1, 2), strict=True):
+        patches, classifier = learner.patches_for((20, 18)), learner.load(number, "cpu")
+        energy = style.style_energy(learner, classifier, framed[0], 0.3, patches)
+        images = from_uint8(to_uint8(run(plan.stepping(), energy, images, 4, rng, plan.stop)[0]))
+        assert step.round == number
+        assert torch.equal(step.images, images[:, :, top : top + 20, left : left + 18])
 
 
 def test_what_does_not_fit_is_refused(model, photo) -> None:

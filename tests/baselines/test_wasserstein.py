@@ -82,3 +82,12 @@ def test_images_that_cannot_be_paired_are_refused() -> None:
 def test_a_penalty_that_is_none_is_refused(penalty) -> None:
     with pytest.raises(InputError, match=r"gradient_penalty is .*; it needs to be above 0, or none"):
         Wasserstein(penalty)
+
+
+def test_the_penalty_is_taken_between_observed_and_made() -> None:
+    def bowl(images: Tensor) -> Tensor:
+        return images.flatten(1).square().sum(1) / 2
+
+    found = Wasserstein(10.0).discriminator_loss(bowl, OBSERVED, Made(torch.zeros(6, 1), MADE), stream(0))  # type: ignore[arg-type]
+    slopes = between(OBSERVED, MADE, stream(0)).flatten(1).norm(dim=1)
+    torch.testing.assert_close(found.more["gradient_penalty"], (slopes - 1).square().mean())

@@ -282,3 +282,15 @@ def test_rates_follow_the_iteration(name: str, updates: tuple[str, ...]) -> None
     assert all(rate < update.lr for rate, update in zip(found, expected, strict=True))
     optimisers = [part for part in vars(state).values() if isinstance(part, torch.optim.Optimizer)]
     assert [group["lr"] for optimiser in optimisers for group in optimiser.param_groups] == found
+
+
+@pytest.mark.parametrize("name", ["VAE", "Flow matching", "Deep directed", "Texture net"])
+def test_the_average_moves_by_the_decay_of_the_plan(name: str) -> None:
+    model, rng = learner(CASES[name]), stream(0, "learn")
+    state, decay = model.init(rng), model.plan.ema_decay
+    before = [weight.clone() for weight in state.average.parameters()]
+    state, _ = after(model, state, CASES[name], rng, 1)
+    live = state.velocity if hasattr(state, "velocity") else state.generator
+    assert decay
+    for new, old, now in zip(state.average.parameters(), before, live.parameters(), strict=True):
+        torch.testing.assert_close(new, decay * old + (1 - decay) * now)

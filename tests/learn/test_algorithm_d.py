@@ -140,12 +140,13 @@ def test_one_revision_step_is_one_update_of_equation_7():
     assert record.movement.item() == pytest.approx(0.02 * observed().square().mean().sqrt().item(), rel=1e-4)
 
 
-def test_the_drift_ratio_is_one_where_the_forces_balance():
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+def test_the_drift_ratio_is_one_where_the_forces_balance(ratio):
     algorithm = learner(start="data", revision_steps=1)
     with torch.no_grad():
-        algorithm.descriptor.weight[4:] = 1 / (2 * 0.5**2)  # f = |Y|² / (2 s²)
+        algorithm.descriptor.weight[4:] = ratio / (2 * 0.5**2)  # f = ratio |Y|² / (2 s²)
     _, record = one_step(algorithm)
-    assert record.drift_ratio.item() == pytest.approx(1.0, rel=1e-5)
+    assert record.drift_ratio.item() == pytest.approx(ratio, rel=1e-5)
     assert drift_ratio(None, record.value).isnan()
 
 

@@ -78,6 +78,13 @@ def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps, gradient_pena
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
+def test_drafts_are_g_of_draws_from_the_prior():
+    net = Generator(GENERATOR, stream(0, "generator"))
+    latents, images = initial_generation(copy.deepcopy(net), 7, (3,), 0.0, stream(5))
+    assert torch.equal(latents, torch.randn(7, 3, generator=stream(5)))
+    assert torch.equal(images, net(latents).detach()) and not images.requires_grad
+
+
 @pytest.mark.parametrize("t", [1, 2])
 def test_the_noise_of_the_revision_is_off_from_the_iteration_given_on(t):
     algorithm = learner(noise_until=2)
@@ -170,6 +177,15 @@ def test_finishing_calibrates_the_average():
     state = algorithm.finish(state, stream(3))
     assert not torch.equal(state.average.norms[0].running_mean, means)
     assert not state.average.training
+
+
+def test_finishing_draws_as_many_as_the_plan_says(monkeypatch):
+    seen = []
+    monkeypatch.setattr("tutelage.learn.coopnets.calibrate", lambda *given, least: seen.append((*given, least)))
+    algorithm = learner()
+    state, rng = stepped(algorithm)[0], stream(3)
+    algorithm.finish(state, rng)
+    assert seen == [(state.average, 50, (3,), rng, 7)]
 
 
 def test_images_of_a_sample_do_not_depend_on_each_other():

@@ -224,6 +224,25 @@ def test_the_exact_energy_has_every_logit_and_the_reference():
     assert torch.allclose(newest, -classifiers[1](position), atol=1e-5)
 
 
+def test_a_single_model_has_no_older_classifiers_under_the_exact_energy():
+    """Eq. (14) holds one classifier, in every round."""
+    for single, older in ((True, 0), (False, 2)):
+        model = learner(replace(PLAN, single=single, **EXACT))
+        assert learned(model).round >= 2 and len(model.classifiers(2, "cpu")) == older
+
+
+def test_synthesis_climbs_the_summed_log_probability_of_its_patches():
+    """Eqs. (11) and (15), with patches that are not square."""
+    f, images = Linear(12).eval(), torch.randn(2, *SHAPE, generator=stream(0))
+    nn.init.normal_(f.top.weight, generator=stream(0, "w"))
+    drawn = igm.synthesis_energy(PLAN, [f], (4, 3), 2).draw(images, stream(1))
+    sums = [
+        sum(nn.functional.logsigmoid(f(images[i : i + 1, :, row : row + 4, at : at + 3]))[0] for row, at in corners)
+        for i, corners in enumerate(drawn.potentials[0].corners.tolist())
+    ]
+    torch.testing.assert_close(drawn(images), -torch.stack(sums))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -340,6 +359,29 @@ def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own(
         loaded = model.load_state_dict(model.init(stream(1, "x")), saved)
     assert loaded.chance is not None and loaded.seed == state.seed
     assert model.step(loaded, next(source), rng)[0].iteration == state.iteration + 1
+
+
+@pytest.mark.parametrize(("across", "stalled"), [(2, True), (3, False)])
+def test_a_round_is_kept_where_half_of_its_chains_came_across(across, stalled):
+    model = learner()
+    state = model.init(stream(0))
+    state.phase, state.within, state.crossed = "synthesis", 8, [True] * across + [False] * (5 - across)
+    state.made = [torch.zeros(5, *SHAPE, dtype=torch.uint8)]
+    model._close_round(state)
+    assert state.round == 1 - stalled and ("only 40%" in (state.ended or "")) == stalled
+
+
+def test_the_record_of_synthesis_says_how_probable_the_chains_are():
+    model, rng, source = learner(classifier=Linear(16)), stream(0), batches()
+    state = model.init(rng)
+    while state.phase != "synthesis":
+        state, _ = model.step(state, next(source), rng)
+    with torch.no_grad():
+        state.classifier.top.weight.zero_()
+        state.classifier.top.bias.fill_(2.0)
+    _, record = model.step(state, next(source), rng)
+    assert record.synthesis_loss.item() == pytest.approx(math.log1p(math.exp(-2)), rel=1e-4)
+    assert record.probability.item() == pytest.approx(1 / (1 + math.exp(-2)), rel=1e-4)
 
 
 def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept():

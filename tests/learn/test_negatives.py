@@ -48,6 +48,15 @@ def test_all_places_of_a_patch_are_reached_and_only_those():
     assert torch.equal(patches[:, 0, 1, 2].long(), corners + 7)
 
 
+def test_negatives_are_cut_at_all_places():
+    store = InMemory()
+    store.save_negatives(0, torch.arange(20, dtype=torch.uint8).view(1, 1, 4, 5))
+    pixels = ((draw_negatives(store, 1, 2_000, (2, 3), 0.5, stream(0)) + 1) * 127.5).round().long()
+    corners = pixels[:, 0, 0, 0]
+    assert set(corners.tolist()) == {5 * row + column for row in range(3) for column in range(3)}
+    assert torch.equal(pixels[:, 0, 1, 2], corners + 7)
+
+
 def test_image_row_and_column_are_drawn_one_after_the_other():
     images, rng = torch.randn(5, 2, 6, 7, generator=stream(0, "images")), stream(2, "draw")
     fractions = [torch.rand(9, generator=rng, dtype=torch.float64) for _ in range(3)]

@@ -56,6 +56,11 @@ def test_an_optimiser_has_the_plans_numbers_and_only_what_learns() -> None:
     assert len(group["params"]) == 1 and group["params"][0] is network.weight
 
 
+def test_what_the_recipes_leave_unsaid_is_what_the_authors_run() -> None:
+    assert (Adam(1.0).beta1, Adam(1.0).beta2, Adam(1.0).amsgrad) == (0.5, 0.999, False)
+    assert (Sgd(1.0).momentum, Sgd(1.0).weight_decay) == (0.5, 1e-4)
+
+
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_after_a_burst_steps_stay_small_only_with_amsgrad(amsgrad: bool) -> None:
     network = nn.Linear(1, 1, bias=False)

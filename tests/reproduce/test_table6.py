@@ -126,5 +126,8 @@ def test_a_copy_and_a_faint_copy_are_told() -> None:
     faint = scores([mean + 0.5 * (shifted - mean)], clip)
     assert faint["variance"].value == pytest.approx(0.25) and faint["PSNR"].value > copied["PSNR"].value + 1
     assert faint["matched PSNR"].value == pytest.approx(copied["matched PSNR"].value, abs=1e-4)
+    for name in ("nearest", "matched SSIM"):
+        assert faint[name].value == pytest.approx(copied[name].value, abs=1e-3)
+    assert abs(faint["SSIM"].value - faint["matched SSIM"].value) > 0.01
     assert faint["spectrum"].value > 5 > copied["spectrum"].value
     assert tuple(faint) == movement.measures() and torch.allclose(matched(shifted, clip), shifted, atol=1e-5)
