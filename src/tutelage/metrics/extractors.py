@@ -48,6 +48,8 @@ class Extractor:
         channels: 3, or 1 for a network that takes grey images alone.
         bias: ``[K]``, that of the last layer where ``head`` leaves it out, as the Inception Score is defined.
         published: whether these are the network and the weights that the name FID stands for.
+        resizes: whether images of other sizes are brought to ``size``, bilinearly; a network that has only seen images
+            of one size takes no others.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Extractor:
     channels: int = 3
     published: bool = False
     bias: Tensor | None = field(default=None, repr=False, compare=False)
+    resizes: bool = True
 
     @property
     def distance(self) -> str:
@@ -70,7 +73,7 @@ class Extractor:
         """Features ``[B, d]``, float32 on ``device``, of images ``[B, 1 or 3, H, W]`` in [−1, 1].
 
         Raises ``InputError`` for another shape, an empty batch, values outside the range or not finite, colours where
-        the network takes none, and features that are not finite.
+        the network takes none, another size where it does not resize, and features that are not finite.
         """
         return torch.cat(list(self.chunks(images)))
 
@@ -81,6 +84,12 @@ class Extractor:
             raise InputError(
                 f"the extractor {self.name} takes grey images alone and was given {list(images.shape)}; give grey "
                 "images, or an extractor for colours"
+            )
+        height, width = images.shape[-2:]
+        if not self.resizes and (height, width) != (self.size, self.size):
+            raise InputError(
+                f"the extractor {self.name} knows images of {self.size} x {self.size} and was given {height} x "
+                f"{width}; give images of its size, or an extractor that takes any, such as efficientnet-lite0"
             )
         for part in images.split(CHUNK):
             with torch.inference_mode():

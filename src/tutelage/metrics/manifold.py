@@ -75,15 +75,17 @@ def density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> Density
 
 
 def _checked(features: Tensor, reference: Tensor, k: int, what: str) -> tuple[Tensor, Tensor]:
-    """Both in float64, on one device. Raises ``InputError`` as `precision_recall` does."""
+    """Both on one device. Raises ``InputError`` as `precision_recall` does."""
     if k < 1:
         raise InputError(f"k is {k}; {what} need 1 neighbour or more")
     check_two_sets(features, reference, f"each of {what} with {k} neighbours", k + 1)
-    return features.detach().double(), reference.detach().to(features.device).double()
+    return features.detach(), reference.detach().to(features.device)
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    """In float64, of which there are never more than some rows of features at once."""
+    x, parts = x.double(), y.split(_ROWS)
+    return torch.cat([torch.cdist(x, part.double(), compute_mode="donot_use_mm_for_euclid_dist") for part in parts], 1)
 
 
 def _kth_distances(x: Tensor, among: Tensor, k: int) -> Tensor:

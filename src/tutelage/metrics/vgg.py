@@ -6,7 +6,8 @@ the metric LPIPS uses them (Zhang et al. 2018); without its linear layers the ne
 standardised by the mean and the standard deviation of ImageNet's, in [0, 1]: (.485, .456, .406) and (.229, .224, .225).
 
 VGG-19 has 4 convolutions in its last three blocks. It is read from a file of torchvision's names, ``features.0.weight``
-to ``features.34.bias``, which may end early: then it has the layers whose convolutions are there.
+to ``features.34.bias`` (or ``0.weight`` to ``34.bias``, of the convolutions alone), which may end early: then it has
+the layers whose convolutions are there.
 """
 
 from __future__ import annotations
@@ -138,10 +139,11 @@ def load_vgg19(path: Path | str, device: torch.device | str = "cpu") -> Vgg:
     no_tf32(device)
     found = files.read(path, _NEEDED_19)
     tensors = files.tensors(found, _NEEDED_19, device)
+    prefix = "features." if any(name.startswith("features.") for name in tensors) else ""
     places, below, number = [], 3, 0  # of the convolutions in a list in which ReLU and pooling have places too
     for channels in BLOCKS_19:
         for width in channels:
-            places.append((f"features.{number}", (width, below, 3, 3)))
+            places.append((f"{prefix}{number}", (width, below, 3, 3)))
             below, number = width, number + 2
         number += 1
     there = next((i for i, (name, _) in enumerate(places) if f"{name}.weight" not in tensors), len(places))

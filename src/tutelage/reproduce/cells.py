@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,14 @@ def facts_of(splits: Splits) -> dict[str, Any]:
     held_out = splits.test or splits.validation
     held = {} if held_out is None else {"held_out_sha256": held_out.sha256}
     return {"data_sha256": splits.train.sha256, **held}
+
+
+def settings_of(method: Callable[..., Any]) -> str:
+    """How a method that learns nothing is set, as one writes it: a fact of its numbers."""
+    if isinstance(method, partial):
+        given = ", ".join(f"{name}={value!r}" for name, value in method.keywords.items())
+        return f"{settings_of(method.func)}({given})"
+    return getattr(method, "__qualname__", None) or repr(method)
 
 
 def tabulate(bench: Bench, name: str, table: Table, groups: Iterable[Cells]) -> Iterator[Entry]:

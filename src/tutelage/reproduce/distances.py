@@ -64,5 +64,6 @@ def distances(
         columns.append(Column("FID", "FID", ".4g"))
     rows = tuple(row for contender in contenders for row in contender.rows)
     words = _WORDS.format(samples=frechet.samples, near=manifold[0].samples, minutes=bench.minutes)
-    table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted)
+    order = (frechet.name, "FID") if quoted else None
+    table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted, order=order)
     return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))

@@ -17,7 +17,7 @@ from ..metrics.extractors import Extractor
 from ..recipes import by_name
 from ..run.feature_measures import class_measures
 from ..run.measures import Measure, similarity_measure
-from ..run.results import Entry
+from ..run.results import Entry, result
 from .bench import Bench
 from .categories import alone, few, folders_of, named, sets_of, word_net
 from .cells import Cells, read, tabulate
@@ -112,7 +112,7 @@ def fig7(
         columns,
         curves=tuple(curves),
     )
-    return tabulate(bench, "fig7", table, _cells(bench, running, found, facts, extractor))
+    return tabulate(bench, "fig7", table, _cells(bench, running, found, facts))
 
 
 def _indices(categories: Sequence[str], extractor: Extractor, path: Path | None) -> dict[str, int]:
@@ -146,17 +146,20 @@ def _of(measure: str, category: _Category) -> str:
 
 
 def _cells(
-    bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category], facts: Entry, extractor: Extractor
+    bench: Bench, contenders: Sequence[Contender], categories: Sequence[_Category], facts: Entry
 ) -> Iterator[Cells]:
-    of_means = {**facts, "extractor_sha256": extractor.sha256}
     names = [measure.name for measure in categories[0].measures]
+    by = {  # similarity has no extractor
+        measure.name: facts | {fact: of for fact, of in measure.facts.items() if fact.startswith("extractor")}
+        for measure in categories[0].measures
+    }
     for category in categories:
         measures = [named(measure, _of(measure.name, category), facts) for measure in category.measures]
         yield from contest(bench, [], category.sets[max(category.sets)], measures)
     sizes, rows = [*categories[0].sets], [*categories[0].measures[0].beside]
     for name in names:
         of = {f"{row} {_at(name, n)}": f"{row} {name}" for row in rows for n in sizes}
-        yield _means(bench, of, categories, of_means)
+        yield _means(bench, of, categories, dict.fromkeys(of, by[name]))
     for n in sizes:
         for contender in contenders:
             for category in categories:
@@ -165,31 +168,38 @@ def _cells(
                     for measure in category.measures
                 ]
                 yield from contest(bench, [few(contender, category.folder, n)], category.sets[n], measures)
-            cells = [f"{row} {_at(name, n)}" for row in contender.rows for name in names]
-            means = _means(bench, dict(zip(cells, cells, strict=True)), categories, of_means)
+            cells = {f"{row} {_at(name, n)}": by[name] for row in contender.rows for name in names}
+            means = _means(bench, {cell: cell for cell in cells}, categories, cells)
             yield means if contender.asked else means._replace(make=None)
 
 
-def _means(bench: Bench, cells: Mapping[str, str], categories: Sequence[_Category], facts: Entry) -> Cells:
+def _means(
+    bench: Bench, cells: Mapping[str, str], categories: Sequence[_Category], facts: Mapping[str, Entry]
+) -> Cells:
     """The averages over ``categories`` by their names, of what its value is called of each category."""
 
     def make() -> Iterator[Entry]:
         known = read(bench.out / "fig7.json", bench)
         for name, of in cells.items():
-            yield _mean(name, {category.folder: known[_of(of, category)] for category in categories})
+            yield _mean(bench, name, {category.folder: known[_of(of, category)] for category in categories})
 
-    return Cells(dict.fromkeys(cells, facts), make)
+    return Cells(facts, make)
 
 
-def _mean(name: str, parts: Mapping[str, Entry]) -> Entry:
+def _mean(bench: Bench, name: str, parts: Mapping[str, Entry]) -> Entry:
     """The average entry of those of each category; a model that diverged in one of them has none."""
     failed = [f"{folder}: {part['failed']}" for folder, part in parts.items() if part["value"] is None]
     if failed:
         return {"name": name, "value": None, "stderr": None, "failed": " ".join(failed)}
     errors = [part["stderr"] for part in parts.values()]
-    return {
-        "name": name,
-        "value": math.fsum(part["value"] for part in parts.values()) / len(parts),
-        "stderr": None if None in errors else math.hypot(*errors) / len(parts),
-        "n": sum(part["n"] for part in parts.values()),
-    }
+    return result(
+        name,
+        math.fsum(part["value"] for part in parts.values()) / len(parts),
+        None if None in errors else math.hypot(*errors) / len(parts),
+        sum(part["n"] for part in parts.values()),
+        seed=bench.seed,
+        command=bench.command,
+        wall_seconds=math.fsum(part["wall_seconds"] for part in parts.values()),
+        data_sha256=", ".join(dict.fromkeys(part["data_sha256"] for part in parts.values())),
+        device=bench.device,
+    )

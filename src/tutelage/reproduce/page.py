@@ -63,9 +63,10 @@ class Quoted:
 class Table:
     """What a page shows but for the numbers.
 
-    ``rows`` are of models: a cell without a number says "not run", and "failed" where the model diverged, or has
-    learned too little to make anything. ``beside`` are rows of what no model is behind, where such a cell is empty.
-    ``curves`` are drawn instead of the first column.
+    ``rows`` are of models and methods: a cell without a number says "not run", and "failed" where the model diverged,
+    or has learned too little to make anything. ``beside`` are rows of the data themselves, of which a measure may not
+    be: there such a cell is empty. ``curves`` are drawn instead of the first column. ``order`` names two measures of
+    which less is better, ours and one that is quoted: the page says how either orders the rows that have both.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Table:
     columns: tuple[Column, ...]
     quoted: tuple[Quoted, ...] = ()
     curves: tuple[Curves, ...] = ()
+    order: tuple[str, str] | None = None
 
 
 def write(path: Path, table: Table, entries: Iterable[Entry]) -> None:
@@ -101,7 +103,7 @@ def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str]
         of = {quote.measure: quote.entry() for quote in table.quoted if quote.row == row}
         cells = (_cell(of.get(column.measure), column, "") for column in table.columns)
         lines.append(f"| {row} | {' | '.join(cells)} |")
-    lines += ["", *_sources(table.quoted)]
+    lines += ["", *_sources(table.quoted), *_orders(table, known)]
     lines += [line for title, chart in charts.items() for line in (f"![{title}]({chart})", "")]
     lines += [*_time(known.values()), *_failures(known.values()), *_terms(known.values())]
     for caption, file in pictures.items():
@@ -172,6 +174,21 @@ def _sources(quoted: Sequence[Quoted]) -> list[str]:
     return [*lines, ""]
 
 
+def _orders(table: Table, known: Mapping[str, Entry]) -> list[str]:
+    """How the rows that are measured and quoted are ordered here, and by the paper."""
+    if table.order is None:
+        return []
+    measured, quoted = table.order
+    papers = {quote.name: quote.value for quote in table.quoted if quote.paper and quote.measure == quoted}
+    here = {row: known.get(f"{row} {measured}", {}).get("value") for row in papers}
+    ours = {row: value for row, value in here.items() if value is not None}
+    if len(ours) < 2:
+        return []
+    by = [" < ".join(sorted(ours, key=lambda row: of[row])) for of in (ours, papers)]
+    verdict = "The order is the paper's" if by[0] == by[1] else f"The order is not the paper's, {by[1]}"
+    return [f"Least {measured} first: {by[0]}. {verdict}.", ""]
+
+
 def _time(entries: Iterable[Entry]) -> list[str]:
     """How each run's time was spent, and that of each method which learns nothing."""
     entries = list(entries)
@@ -191,7 +208,21 @@ def _time(entries: Iterable[Entry]) -> list[str]:
         "|---|---|---|---|",
         *lines,
         "",
+        *_unequal(runs),
     ]
+
+
+def _unequal(runs: Mapping[str, Entry]) -> list[str]:
+    """Which runs learned for another time than the budget."""
+    spent = {
+        run: entry["wall_seconds"] / 60 / entry["budget_minutes"]
+        for run, entry in runs.items()
+        if f"-{entry.get('budget_minutes', 0):g}min-" in run
+    }
+    off = [f"{run} ({part:.0%})" for run, part in spent.items() if not 0.9 <= part <= 1.1]
+    if not off:
+        return []
+    return [f"Farther than a tenth from the budget, which a short trial had foretold: {', '.join(off)}.", ""]
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:

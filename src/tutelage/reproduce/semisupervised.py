@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -102,8 +103,10 @@ def _cells(
         assert of_set is not None
         splits, labels = of_set
         for cell, count in zip(names(kind), labelled, strict=True):
+            began = time.perf_counter()
             score, choice = probed(network, splits, labels, count, repeats, bench.seed)
-            yield probe_entry(cell, score, choice, splits, bench.seed, bench.command, bench.device, 0.0)
+            seconds = time.perf_counter() - began
+            yield probe_entry(cell, score, choice, splits, bench.seed, bench.command, bench.device, seconds)
 
     def features(model: Contender) -> Iterator[Entry]:
         assert of_set is not None

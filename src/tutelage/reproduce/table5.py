@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +31,7 @@ from ..run.results import Entry, result
 from ..run.train import trained as restored
 from ..types import Images
 from .bench import Bench, about, trained
-from .cells import Cells, facts_of, tabulate
+from .cells import Cells, facts_of, settings_of, tabulate
 from .contest import Contender, chosen, made_by
 from .page import Column, Quoted, Table
 
@@ -135,8 +137,12 @@ def table5(
     )
     sizes_tried = ", ".join(f"{size:g}" for size in _STEP_SIZES)
     words = _WORDS.format(n=len(faces), minutes=bench.minutes, steps=steps, sizes=sizes_tried, tuned=_TUNED_ON)
-    table = Table("Completed faces (CoopNets, Table 5)", words, rows, tuple(fills), columns, quoted)
-    return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills))
+    needs = {row: "skimage" if fill is biharmonic else "scipy" for row, fill in fills.items()}
+    at_hand = {row for row, package in needs.items() if find_spec(package) is not None}
+    absent = ", ".join(row for row in fills if row not in at_hand)
+    words += f"\n\nNot installed, so not run: {absent}; `pip install 'tutelage[inpainting]'`." if absent else ""
+    table = Table("Completed faces (CoopNets, Table 5)", words, (*rows, *fills), (), columns, quoted)
+    return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills, at_hand))
 
 
 def _measure(what: str, size: int) -> str:
@@ -151,9 +157,15 @@ def _cells(
     masks: Mapping[int, Tensor],
     steps: int,
     fills: Mapping[str, Fill],
+    at_hand: Collection[str],
 ) -> Iterator[Cells]:
     train, originals = splits.train, faces.batch(slice(None))
     facts = {**facts_of(splits), "n": len(faces)}
+    tuning: dict[str, Any] = {
+        "noise_std": NOISE_STD,
+        "latent_step_sizes": [*_STEP_SIZES],
+        "tuned_on": min(_TUNED_ON, len(train)),
+    }
 
     def entries(row: str, size: int, made: Images, more: Entry) -> Iterator[Entry]:
         seen = masks[size]
@@ -170,13 +182,14 @@ def _cells(
         rng, began = stream(bench.seed, row, size), time.perf_counter()
         pairs = zip(originals, masks[size][:, 0] == 0, strict=True)
         made = torch.stack([fill(image, hole, rng) for image, hole in pairs])
-        return entries(row, size, made, {"wall_seconds": time.perf_counter() - began})
+        took = time.perf_counter() - began
+        return entries(row, size, made, {"wall_seconds": took, "method": f"{row}, {size}"})
 
     def by_model(contender: Contender, size: int) -> Iterator[Entry]:
         run = trained(bench, contender.recipe, train, own_length=contender.own_length)
         learner = build(run.recipe(), len(train), bench.device, run.path)
         state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
-        some = train.subset(0, min(_TUNED_ON, len(train)), train.name)
+        some = train.subset(0, tuning["tuned_on"], train.name)
         hidden = squares(len(some), (some.shape[1], some.shape[2]), size, stream(bench.seed, "tuning mask", size))
 
         def complete(images: ImageSet, mask: Tensor, step_size: float, chance: str) -> completing.Completed:
@@ -200,9 +213,11 @@ def _cells(
 
     for size in masks:
         for row, fill in fills.items():
-            yield Cells(dict.fromkeys(names(row, size), facts), partial(by_fill, row, fill, size))
+            make = partial(by_fill, row, fill, size) if row in at_hand else None
+            own = {**facts, "settings": settings_of(fill)}
+            yield Cells(dict.fromkeys(names(row, size), own), make)
     for contender in contenders:
         for size in masks:
-            own = {**facts, **made_by(bench, contender), "inference_steps": steps}
+            own = {**facts, **made_by(bench, contender), **tuning, "inference_steps": steps}
             make = partial(by_model, contender, size) if contender.asked else None
             yield Cells(dict.fromkeys(names(contender.algorithm, size), own), make)

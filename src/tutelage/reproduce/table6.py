@@ -123,8 +123,8 @@ def table6(
         sequences=sequences,
     )
     rows = tuple(row for contender in contenders for row in _rows(contender))
-    beside = (*(row for fit in fits for row in (fit, _still(fit))), MEAN, CLIP)
-    table = Table("Dynamic textures (CoopNets, Table 6)", words, rows, beside, _COLUMNS, QUOTED)
+    fitted = tuple(row for fit in fits for row in (fit, _still(fit)))
+    table = Table("Dynamic textures (CoopNets, Table 6)", words, (*rows, *fitted), (MEAN, CLIP), _COLUMNS, QUOTED)
     return tabulate(bench, "table6", table, _cells(bench, running, clips, sequences, fits))
 
 

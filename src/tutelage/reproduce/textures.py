@@ -36,7 +36,7 @@ from ..run.results import Entry, result
 from ..types import Images
 from .bench import Bench
 from .categories import alone, named
-from .cells import Cells, tabulate
+from .cells import Cells, settings_of, tabulate
 from .contest import Contender, chosen, contest, facts_of_measures
 from .page import Column, Table
 
@@ -61,13 +61,28 @@ CONTENDERS = (
     Contender(by_name("dcgan/texture-quick")),
 )
 _LONG = descent.Plan(steps=100_000)  # the clock ends it
-_VGG = "Gram matrices, VGG-16"
-METHODS: Mapping[str, tuple[Method, int]] = {
-    "Gram matrices, random filters": (partial(gram.synthesise, maps=RandomFilters(count=32), plan=_LONG), 1),
-    _VGG: (partial(gram.synthesise, maps=VggMaps(), plan=_LONG), 1),
-    "Portilla-Simoncelli": (partial(portilla_simoncelli.synthesise, plan=_LONG), 3),
-}
-"""What needs no learning, and how many descents it makes of a picture."""
+_VGG16 = "Gram matrices, VGG-16"
+
+
+def methods_with(weights: Path | None = None) -> Mapping[str, tuple[Method, int]]:
+    """What needs no learning, by name, and how many descents it makes of a picture.
+
+    ``weights`` is a file of VGG-19 (`tutelage.metrics.vgg.load_vgg19`), whose layers are taken as far as it goes; None
+    is VGG-16 of its package. Raises ``InputError`` as `load_vgg19` does.
+    """
+    row, maps = _VGG16, VggMaps()
+    if weights is not None:
+        network = vgg.load_vgg19(weights)
+        layers = tuple(layer for layer in maps.layers if layer in network.layers)
+        row, maps = "Gram matrices, VGG-19", VggMaps(layers, "vgg19", str(weights), sha256=network.sha256)
+    return {
+        "Gram matrices, random filters": (partial(gram.synthesise, maps=RandomFilters(count=32), plan=_LONG), 1),
+        row: (partial(gram.synthesise, maps=maps, plan=_LONG), 1),
+        "Portilla-Simoncelli": (partial(portilla_simoncelli.synthesise, plan=_LONG), 3),
+    }
+
+
+METHODS = methods_with()
 _BESIDE = ("real against real", "shuffled pixels", "noise")
 _WORDS = """\
 Each model learned one picture for {minutes:g} minutes: {names}. Methods that learn nothing descended an energy from
@@ -106,8 +121,12 @@ def igm_textures(
     textures = {name: (place, _whole(whole, place)) for name, place in data.find_each("image", path).items()}
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
-    at_hand = {row for row in methods if row != _VGG or find_spec(vgg.PACKAGE) is not None}
-    wanting = [f"\n\n{row}: the weights are not here; `{vgg.INSTALL}`." for row in methods if row not in at_hand]
+    at_hand = {row for row in methods if row != _VGG16 or find_spec(vgg.PACKAGE) is not None}
+    wanting = [
+        f"\n\n{row}: the weights are not here; `{vgg.INSTALL}`, or name a VGG-19 with `--vgg`."
+        for row in methods
+        if row not in at_hand
+    ]
     words += "".join(wanting)
     columns = [
         Column(measure.name, measure.name)
@@ -162,7 +181,9 @@ def _cells(
         facts = facts_of_measures(splits, measures)
         for row, (method, descents) in methods.items():
             make = partial(_descended, bench, row, partial(method, n=n), n * descents, splits, name, measures)
-            yield Cells({f"{row} {measure}": of for measure, of in facts.items()}, make if row in at_hand else None)
+            set_so = {"settings": settings_of(method)}
+            cells = {f"{row} {measure}": of | set_so for measure, of in facts.items()}
+            yield Cells(cells, make if row in at_hand else None)
 
 
 def _descended(

@@ -41,14 +41,15 @@ def project_images(
     images: ImageSet,
     plan: Plan,
     rng: torch.Generator,
-    frames: int,
+    frames: int | None,
     path: Callable[[Latents, Latents, int], Latents] = interpolation.linear,
 ) -> Projected:
-    """The latents of the images, with a progress bar, and, of two of them, a walk of ``frames`` images between them.
+    """The latents of the images, with a progress bar, and a walk of ``frames`` images from the first to the last.
 
-    Raises ``InputError`` for fewer than 2 frames, and as `tutelage.apps.projection.project` does.
+    Without ``frames`` there is no walk. Raises ``InputError`` for fewer than 2, and as
+    `tutelage.apps.projection.project` does.
     """
-    if frames < 2:
+    if frames is not None and frames < 2:
         raise InputError(f"a walk of {frames} frames was asked for; it needs 2 or more, for its two ends")
     began = time.perf_counter()
 
@@ -59,8 +60,8 @@ def project_images(
     originals, steps, *rest = zip(*parts, strict=True)
     original, found = torch.cat(originals), Inferred(max(steps), *(torch.cat(column) for column in rest))
     walk = None
-    if len(images) == 2:
-        walk = interpolation.between(state.average, found.latents[:1], found.latents[1:], frames, path=path)
+    if frames is not None:
+        walk = interpolation.between(state.average, found.latents[:1], found.latents[-1:], frames, path=path)
     return Projected(original, found, walk, time.perf_counter() - began)
 
 

@@ -89,10 +89,7 @@ def recogniser_of_run(path: Path, device: torch.device) -> Extractor:
     network, _ = _recogniser(run, newest, device)
     channels, height, width = network.spec.shape
     if height != width:
-        raise InputError(
-            f"run {path} knows images of {height} x {width}; an extractor brings images to a square, so it needs a run "
-            "of square ones"
-        )
+        raise InputError(f"run {path} knows images of {height} x {width}; an extractor needs a run of square ones")
     with (newest / "state.safetensors").open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Extractor(
@@ -104,6 +101,7 @@ def recogniser_of_run(path: Path, device: torch.device) -> Extractor:
         device,
         head=network.head,
         channels=channels,
+        resizes=False,
     )
 
 
