@@ -166,6 +166,14 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
         assert text in tutelage("show", "coopnets/mnist").out
 
 
+def test_a_dry_run_says_how_long_all_iterations_take(
+    tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tutelage.cli.estimated_seconds", lambda *_: 2.0)
+    said = tutelage("train", "generator/mnist", "--out", tmp_path / "run", "--dry-run", *settings("generator/mnist"))
+    assert "estimated time: 2 s an iteration, 12 s in all" in said.out
+
+
 def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) -> None:
     small, large = (
         tutelage("train", "coopnets/mnist", "--out", tmp_path / "run", "--dry-run", *settings("coopnets/mnist", **more))

@@ -213,7 +213,8 @@ def test_a_folder_is_projected_a_few_at_a_time(tutelage, root: Path, tmp_path: P
 def test_projected_pictures_have_their_own_steps(tutelage, root: Path, tmp_path: Path) -> None:
     images = [root / "in" / name for name in ("a.png", "b.png")]
     terms = ["--settle", 5, "--step-size", 0.3, "--steps", 1000]
-    assert tutelage("project", root / "coopnets", *images, *terms, "--out", tmp_path / "out").code == 0
+    said = tutelage("project", root / "coopnets", *images, *terms, "--out", tmp_path / "out")
+    assert said.code == 0 and "projecting: 100%" in said.err, "steps that were not needed are done"
     entries = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len({entry["steps"] for entry in entries}) == 2 and all(9 <= entry["steps"] < 1000 for entry in entries)
     assert all((entry["settle"], entry["step_size"], entry["chains"]) == (5, 0.3, 1) for entry in entries)

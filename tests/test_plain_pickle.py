@@ -119,3 +119,12 @@ def test_damage_never_escapes():
             loads(bytes(content), "it")
         except InputError:
             continue
+
+
+def test_what_is_referred_to_many_times_is_made_once():
+    """2⁴⁰ dictionaries, in some hundred bytes."""
+    nested: dict = {}
+    for _ in range(40):
+        nested = {"x": nested, "y": nested}
+    found = loads(pickle.dumps({"a": nested}, 2), "it")
+    assert found["a"]["x"] is found["a"]["y"]

@@ -62,7 +62,8 @@ def loads(content: bytes, shown: str) -> dict[str, Any]:
         value = _run(content, shown)
         if not isinstance(value, dict):
             raise ValueError(f"it holds a {type(value).__name__}, no dictionary")
-        return {_text(key): _plain(item) for key, item in value.items()}
+        seen: dict[int, Any] = {}
+        return {_text(key): _plain(item, seen) for key, item in value.items()}
     except InputError:
         raise
     except Exception as error:  # damaged bytes break the machine in any way
@@ -185,9 +186,13 @@ def _from_bytes(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     return np.frombuffer(content, kind.dtype).reshape(tuple(shape), order="F" if _text(order) == "F" else "C")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, seen: dict[int, Any]) -> Any:
+    """With arrays for what stood for them. A dictionary that is referred to many times is made once (``seen``)."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        if id(value) not in seen:
+            seen[id(value)] = made = {}
+            made.update({key: _plain(item, seen) for key, item in value.items()})
+        return seen[id(value)]
     return value.value if isinstance(value, _Array) else value
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tiny_recipes import same, tiny, tiny_clip, tiny_images, tiny_texture
 from tutelage.data import Batches, ImageSet, Splits
 from tutelage.rng import stream
-from tutelage.run import checkpoint, train
+from tutelage.run import checkpoint, gallery, train
 from tutelage.run.build import build
 from tutelage.run.divergence import learning_rates
 from tutelage.run.evaluate import algorithm_of, measure_run
@@ -282,6 +282,13 @@ def test_rates_follow_the_iteration(name: str, updates: tuple[str, ...]) -> None
     assert all(rate < update.lr for rate, update in zip(found, expected, strict=True))
     optimisers = [part for part in vars(state).values() if isinstance(part, torch.optim.Optimizer)]
     assert [group["lr"] for optimiser in optimisers for group in optimiser.param_groups] == found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_shown_has_a_caption(name: str) -> None:
+    """And is known for a picture of ours where a run goes on."""
+    case = CASES[name]
+    assert {*case.pictures, *(f"final_{model}" for model in case.samples)} <= gallery.CAPTIONS.keys()
 
 
 @pytest.mark.parametrize("name", ["VAE", "Flow matching", "Deep directed", "Texture net"])

@@ -343,3 +343,16 @@ def test_nothing_left_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"none of the 2 image files of .*in can be used \(the first, 1\.png is 2 x 2"):
         folder_images(tmp_path / "in", Fit((4, 4), 3, skip_bad=True), cache=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_lies_beside_train_is_told(tmp_path):
+    for name in ("train/1.png", "val/1.png", "bus/deep/1.png", "car/1.png", ".old/1.png"):
+        save(tmp_path / "in" / name)
+    (tmp_path / "in" / "notes").mkdir()
+    (tmp_path / "in" / "notes" / "a.txt").touch()
+    words = (
+        r"in has a folder train/, which is learned from; bus and 1 more beside it is passed over: name another folder"
+    )
+    with pytest.warns(UserWarning, match=words):
+        splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert (len(splits.train), splits.validation and len(splits.validation)) == (1, 1)

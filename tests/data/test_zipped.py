@@ -12,6 +12,7 @@ from PIL import Image
 
 from tutelage.checks import InputError
 from tutelage.data import Fit, files, folder_splits, zip_splits
+from tutelage.data.files import start_of_sets
 
 RGB = Fit((4, 4), 3)
 
@@ -57,6 +58,24 @@ def test_folders_are_splits(tmp_path, top, validation):
     assert [colours(cats.train), colours(cats.validation)] == [[1], [3]]
     both = zip_splits(path, RGB, subset=("dogs", "cats"), each=1, cache=tmp_path / "cache")
     assert colours(both.train) == [1, 2]
+
+
+def test_what_lies_beside_train_is_told(tmp_path):
+    path = pack(tmp_path / "a.zip", {"train/1.png": picture(1), "val/1.png": picture(2), "cover.png": picture(3)})
+    with pytest.warns(UserWarning, match=r"a\.zip has a folder train/, .*; cover\.png beside it is passed over"):
+        assert len(zip_splits(path, RGB, cache=tmp_path / "cache").train) == 1
+
+
+def test_names_are_looked_through_a_few_times_whatever_there_is(tmp_path):
+    class Counted(list):
+        times = 0
+
+        def __iter__(self):
+            self.times += 1
+            return super().__iter__()
+
+    names = Counted([f"{i}.png" for i in range(500)] + [f"{i}/{i}/1.png" for i in range(500)])
+    assert start_of_sets(tmp_path / "a.zip", names) is None and names.times <= 5
 
 
 def test_a_train_folder_beside_others_splits_nothing(tmp_path):

@@ -10,6 +10,7 @@ from tutelage.checks import InputError
 from tutelage.recipes import COOPNETS_MNIST, by_name
 from tutelage.recipes.custom import customised, from_toml, resolve
 from tutelage.recipes.describe import describe
+from tutelage.sample import EnoughSteps
 
 
 def write(path: Path, text: str) -> Path:
@@ -40,6 +41,17 @@ def test_fields_are_changed_all_at_once_and_say_where_from(tmp_path: Path) -> No
     assert recipe.sources["plan.noise_until"] == "mine.toml"
     assert recipe.sources["plan.chains"] == COOPNETS_MNIST.sources["plan.chains"]
     assert "50                       mine.toml" in describe(recipe)
+
+
+def test_a_part_of_several_kinds_is_changed_whole(tmp_path: Path) -> None:
+    text = """
+        base = "igm/mnist28-quick"
+        [plan.stop]
+        kind = "stopping.EnoughSteps"
+        steps = 7
+    """
+    recipe = from_toml(write(tmp_path, text))
+    assert recipe.plan.stop == EnoughSteps(7) and recipe.sources["plan.stop"] == "mine.toml"
 
 
 def test_a_file_that_changes_nothing_is_its_base(tmp_path: Path) -> None:

@@ -67,6 +67,20 @@ def test_time_grows_with_the_number_of_images(monkeypatch, chains: int, batch: i
     assert estimated_seconds(recipe) == pytest.approx(expected)
 
 
+def test_the_moves_of_the_generator_count_where_they_are_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Slow()
+    monkeypatch.setattr("tutelage.run.estimate.time", clock)
+    recipe = tiny("wgan/mnist")
+    step = type(build(recipe, 3)).step
+
+    def timed(self, state, batch, rng):
+        clock.now += 11 if self.plan.moves_generator(state.iteration) else 1
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(type(build(recipe, 3)), "step", timed)
+    assert recipe.plan.generator_every == 2 and estimated_seconds(recipe) == pytest.approx(6)
+
+
 def test_a_gpu_is_timed_with_as_many_images_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few take as long there as many do, so nothing can be read off them."""
     asked = []

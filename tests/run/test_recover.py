@@ -98,6 +98,9 @@ def test_training_recovers_on_the_spot_and_says_so(
     assert train.resume(run, OBSERVED, CPU, recover=True) == "done"
     assert same(saved_state(tmp_path / "parted"), saved_state(tmp_path / "whole"))
     assert numbers(tmp_path / "parted") == numbers(tmp_path / "whole")
+    for name in ("parted", "whole"):  # a failed attempt took its time too
+        ends = events(RunFolder(tmp_path / name), "divergence", "resume")
+        assert [event["seconds"] for event in ends] == sorted(event["seconds"] for event in ends) and len(ends) >= 2
 
 
 @pytest.mark.parametrize("stop", [5, 6])

@@ -100,7 +100,7 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
                 seconds_reconstruction=0.05,
                 strange_new_number=float(i),
             )
-        for i in (300, 600):
+        for i in (600, 300):
             diary.write("evaluation", iteration=i, name="generator parzen", value=200.0 + i / 20, stderr=2.1)
         diary.write("stop", iteration=iterations, message="All iterations are done.")
     for i in range(50, iterations + 1, 50):
@@ -122,7 +122,8 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
         "data_sha256": "0123456789abcdef" * 4,
         "version": "0.1.0",
     }
-    (run / "results.json").write_text(json.dumps([result]))
+    earlier = {**result, "value": 200.5, "iteration": 300}
+    (run / "results.json").write_text(json.dumps([earlier, {**result, "iteration": 600}]))
 
 
 def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
@@ -162,6 +163,11 @@ def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
         "Adam instead of <plain> gradient steps",
     ):
         assert text in reader.text, text
+    assert "<dt>Iterations</dt><dd>600</dd>" in content and "<dt>Time per iteration</dt><dd>0.5 s</dd>" in content
+    for value, iteration in (("200.5 ± 2.1", 300), ("230.123 ± 2.1", 600)):  # of which checkpoint
+        assert re.search(rf"<td[^>]*>{re.escape(value)}</td><td[^>]*>{iteration}</td>", content)
+    strips = re.findall(r"<figcaption>iteration (\d+)", content)
+    assert len(strips) == 3 * 8 and strips[::8] == ["50"] * 3 and strips[7::8] == ["600"] * 3
     assert "<small>" not in content
     assert "<plain>" not in content
     order = [image["alt"] or "" for image in reader.images]
@@ -189,6 +195,10 @@ def test_evaluations_are_drawn_by_measure_in_order_and_once() -> None:
     assert "precision" in charts[1] and "parzen" not in charts[1]
     assert charts == curves.evaluation_charts(sorted(events[1:], key=lambda event: -event["iteration"]))
     assert curves.evaluation_charts(events[:1]) == []
+    sizes = ("320 x 512", "640 x 512")
+    of = [{"iteration": at, "name": f"a patch-SWD at {size}", "value": at / 3} for at in (1, 2) for size in sizes]
+    charts = curves.evaluation_charts(of)
+    assert len(charts) == 2 and all(f"patch-SWD at {size}" in chart for size, chart in zip(sizes, charts, strict=True))
 
 
 def test_a_generator_alone_is_not_said_to_learn_from_a_revision(tmp_path: Path) -> None:

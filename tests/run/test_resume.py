@@ -1,8 +1,9 @@
 """N iterations, a stop and N more are the 2N of a run that was never stopped: bit for bit, on a CPU."""
 
+import contextlib
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import torch
 from tiny_recipes import numbers, same, saved_state, tiny, tiny_clip, tiny_images
 from tutelage.checks import InputError
 from tutelage.recipes import Recipe
-from tutelage.run import checkpoint, journal, train
+from tutelage.rng import stream
+from tutelage.run import checkpoint, journal, looks, train
 from tutelage.run.folder import RunFolder
+from tutelage.run.load import load
+from tutelage.run.results import learned_on
 
 CPU = torch.device("cpu")
 Interrupt = Callable[[int], None]
@@ -208,14 +212,71 @@ def test_resuming_removes_the_pictures_of_what_is_learned_again(
     recipe, run = tiny("coopnets/mnist", {"checkpoint_every": 4, "picture_every": 1}), tmp_path / "run"
     killed_before_a_checkpoint(monkeypatch, recipe, tiny_images(10), run, CPU, {})
     assert (run / "pictures" / "revised_0000003.png").exists()
-    (run / "pictures" / "mine.png").write_bytes(b"")
+    own = {"mine.png", "mine_20240101.png", "revised_9.png", "final_pick.png", "final_samples"}
+    for name in own - {"final_samples"}:
+        shutil.copy(run / "pictures" / "real.png", run / "pictures" / name)
+    (run / "pictures" / "final_samples").mkdir()
     assert train.resume(RunFolder(run), tiny_images(10), CPU, minutes=0) == "time"
-    assert sorted(path.name for path in (run / "pictures").glob("[rm]*")) == [
-        "mine.png",
+    assert {path.name for path in (run / "pictures").glob("[rmf]*")} == {
+        *own,
+        "final_descriptor.png",
+        "final_generator.png",
         "real.png",
         "reconstructed_0000001.png",
         "revised_0000001.png",
-    ]
+    }
+
+
+def test_a_run_killed_before_its_first_iteration_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal is there as soon as the recipe is."""
+    seen = []
+    monkeypatch.setattr("tutelage.run.looks.save_real", lambda run, _: seen.append(journal.read(run.journal)))
+    assert train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {}, minutes=0) == "time"
+    assert [event["event"] for event in seen[0]] == ["start"]
+
+
+def test_what_is_shown_while_learning_goes_on_from_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars, shown = [], []
+
+    class Bar(train.tqdm):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            bars.append((named["initial"], named["total"]))
+            super().__init__(*arguments, **named)
+
+    @contextlib.contextmanager
+    def board(folder: Path, iteration: int) -> Iterator[Any]:
+        yield lambda iteration, numbers: shown.append(iteration)
+
+    monkeypatch.setattr(train, "tqdm", Bar)
+    monkeypatch.setattr(train, "board", board)
+    assert train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {}, minutes=0) == "time"
+    assert train.resume(RunFolder(tmp_path / "run"), tiny_images(), CPU) == "done"
+    assert bars == [(0, 6), (1, 6)] and shown == [1, 2, 3, 4, 5, 6]
+
+
+def test_results_name_all_machines_that_were_learned_on(tmp_path: Path) -> None:
+    train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {}, minutes=0)
+    run = RunFolder(tmp_path / "run")
+    here = learned_on(run)
+    with journal.Journal(run.journal) as log:
+        log.write("resume", iteration=1, seconds=1.0, device="a large one", threads=here["threads"])
+    assert learned_on(run) == {"device": f"{here['device']}, a large one", "threads": here["threads"]}
+
+
+def test_the_last_models_samples_are_set_beside_the_training_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, nearest = [], looks.nearest_picture
+    monkeypatch.setattr(
+        looks, "nearest_picture", lambda made, *rest, **more: seen.append(made) or nearest(made, *rest, **more)
+    )
+    recipe = tiny("coopnets/mnist")
+    train.train(recipe, tiny_images(10), tmp_path / "run", CPU, {})
+    learner, state = load(tmp_path / "run")
+    made = learner.sample(state, len(seen[0]), stream(recipe.seed, "final pictures"))
+    assert torch.equal(seen[0], made["descriptor"]) and not torch.equal(seen[0], made["generator"])
 
 
 def test_resuming_a_finished_run_leaves_its_state(tmp_path: Path) -> None:

@@ -161,11 +161,16 @@ def start_of_sets(source: Path, names: Collection[str]) -> str | None:
         InputError: a folder has both ``train/`` and a held-out set but is not all there is: held-out pictures would be
             learned from.
     """
-    if "train" in sets_below(names, ""):
+    if any(name.startswith("train/") for name in names):
         return ""
+    inside: dict[str, set[str]] = {}  # the folders in each of those at the top
+    for name in names:
+        top, _, rest = name.partition("/")
+        folder, below, _ = rest.partition("/")
+        inside.setdefault(top, set()).update([folder] if below else ())
     tops = sorted({name.partition("/")[0] for name in names if not name.endswith("/")})
     for top in tops:
-        parts = sets_below(names, f"{top}/")
+        parts = _sets(inside[top])
         if "train" not in parts:
             continue
         if len(tops) == 1:
@@ -182,8 +187,24 @@ def start_of_sets(source: Path, names: Collection[str]) -> str | None:
 
 def sets_below(names: Collection[str], start: str) -> list[str]:
     """Which of `SETS` there are in the folder ``start``; not ``val`` where there is ``validation``."""
-    there = [part for part in SETS if any(name.startswith(f"{start}{part}/") for name in names)]
+    rests = (name.removeprefix(start) for name in names if name.startswith(start))
+    return _sets({rest.partition("/")[0] for rest in rests if "/" in rest})
+
+
+def _sets(folders: Collection[str]) -> list[str]:
+    there = [part for part in SETS if part in folders]
     return [part for part in there if part != "val" or "validation" not in there]
+
+
+def tell_beside(source: Path, others: Collection[str]) -> None:
+    """Warn of pictures, or of folders with some, that lie beside ``train/`` and its held-out sets."""
+    if others:
+        several = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        warnings.warn(
+            f"{source} has a folder train/, which is learned from; {min(others)}{several} beside it is passed over: "
+            "name another folder to learn from all, or move it into train/",
+            stacklevel=4,
+        )
 
 
 Subset: TypeAlias = str | tuple[str, ...] | None

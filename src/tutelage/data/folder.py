@@ -19,6 +19,7 @@ from .files import (
     read_splits,
     sets_below,
     start_of_sets,
+    tell_beside,
     tell_foreign,
     why,
 )
@@ -63,9 +64,18 @@ def folder_parts(folder: Path) -> dict[str, Files]:
     start = "" if (folder / "train").is_dir() else _start_of_sets(folder)
     if start is None:
         return {_name(folder): picture_files(folder)}
+    if not start:
+        tell_beside(folder, [child.name for child in folder.iterdir() if child.name not in SETS and _shows(child)])
     place = folder / start
     there = [f"{name}/" for name in SETS if (place / name).is_dir()]
     return {name: picture_files(place / name) for name in sets_below(there, "")}
+
+
+def _shows(place: Path) -> bool:
+    """Whether it is a picture, or a folder with one."""
+    if not place.is_dir():
+        return is_picture(place.name)
+    return is_picture(f"{place.name}/any.png") and any(is_picture(name) for name, _ in _stats(place))
 
 
 def folder_images(

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from ..checks import InputError
 from .files import (
+    SETS,
     SUFFIXES,
     UNREADABLE,
     Files,
@@ -20,6 +21,7 @@ from .files import (
     read_splits,
     sets_below,
     start_of_sets,
+    tell_beside,
     tell_foreign,
     why,
 )
@@ -71,6 +73,8 @@ def zip_parts(path: Path) -> Iterator[dict[str, Files]]:
         if start is None:
             yield {path.stem: _files(path, archive, members, _own_folder(path, members))}
         else:
+            if not start:
+                tell_beside(path, {name.partition("/")[0] for name in members} - {*SETS})
             yield {name: _files(path, archive, members, f"{start}{name}/") for name in sets_below(members, start)}
 
 

@@ -70,7 +70,7 @@ def from_toml(path: Path) -> Recipe:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and "." not in str(value.get("kind", "")):  # else a part of that class, whole
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, None if value == "none" else value  # TOML has no null

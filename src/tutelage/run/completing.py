@@ -125,6 +125,7 @@ def inferred(
                 bar.set_postfix(residual=f"{last.residual.mean():.3f}")
                 before = last.steps
             assert last is not None
+            bar.update(len(some) * (plan.steps - before))  # those that were not needed
             yield rows, some, last
 
 

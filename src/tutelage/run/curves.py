@@ -131,7 +131,8 @@ def learning_charts(iterations: Sequence[Event]) -> tuple[list[tuple[str, str]],
 def evaluation_charts(evaluations: Sequence[Event]) -> list[str]:
     """For each measure a chart of what was evaluated against iterations, with a band of one standard error.
 
-    An event is either `{"name", "value", "stderr"}`, whose measure is the last word of its name, or has fields `X` and
+    An event is either `{"name", "value", "stderr"}`, whose measure is the last word of its name, or that and
+    what it was taken at (``model MEASURE at SIZE``), or has fields `X` and
     `X_stderr`. Of what was evaluated twice the last counts; what has only one iteration has no chart.
     """
     found: dict[str, dict[float, tuple[float, float]]] = {}
@@ -148,7 +149,8 @@ def evaluation_charts(evaluations: Sequence[Event]) -> list[str]:
     for name, points in found.items():
         if len(points) > 1:
             line = [(x, *points[x]) for x in sorted(points)]
-            measures.setdefault(name.rpartition(" ")[2], {})[_words(name)] = line
+            of, *at = name.partition(" at ")
+            measures.setdefault(of.rpartition(" ")[2] + "".join(at), {})[_words(name)] = line
     return [_evaluations(_words(measure), lines) for measure, lines in measures.items()]
 
 

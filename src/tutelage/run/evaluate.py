@@ -214,7 +214,7 @@ def measure_models(
             score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
             entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
-            entry |= learned_on(facts) | at
+            entry |= learned_on(run) | at
             keep(run, entry, path == newest, history)
             yield entry, score
 

@@ -24,11 +24,13 @@ CAPTIONS = {
     "real": ("Real images", "What is learned from."),
     "initial": ("S1 · drafts", "Images the generator drafts from random latent factors."),
     "revised": ("S2 · revised", "The same images after the descriptor revised them by Langevin steps."),
+    "observed": ("Observed", "Images of this iteration's batch, which were learned from."),
     "reconstructed": (
         "S3 · reconstructed",
         "The generator's reconstruction of the same images, after it learned from the revision.",
     ),
     "made": ("Made", "What the generator made in this iteration, with the statistics of its batch."),
+    "mistaken": ("Mistaken", "Images of this iteration's batch whose class was named wrongly."),
     "final_generator": ("Generator, final", "Drawn from the trained generator, not picked."),
     "final_descriptor": (
         "Descriptor, final",

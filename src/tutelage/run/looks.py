@@ -21,6 +21,7 @@ _SEARCHED = 2_000_000_000
 """Values of the training images that are searched for the nearest, at most: all of CIFAR-10, 40 000 of 128x128."""
 _COMPARED = 4_000_000
 """Values of the samples they are searched for, in float64, at most: 100 samples of 64x64, 20 of 256x256."""
+_DIGITS = 7  # of an iteration in a file's name
 
 
 def save_real(run: RunFolder, observed: ImageSet) -> None:
@@ -32,7 +33,7 @@ def save_real(run: RunFolder, observed: ImageSet) -> None:
 
 def save_iteration(run: RunFolder, images: dict[str, Images], iteration: int) -> None:
     """What ``learner.pictures`` shows of an iteration."""
-    _save(run, {f"{name}_{iteration:07d}": made[: _most(made.shape[1:])] for name, made in images.items()})
+    _save(run, {f"{name}_{iteration:0{_DIGITS}d}": made[: _most(made.shape[1:])] for name, made in images.items()})
 
 
 def save_final(
@@ -63,11 +64,18 @@ def save_final(
 
 
 def remove_after(run: RunFolder, iteration: int) -> None:
-    """Remove pictures that a run which goes on from ``iteration`` leaves again: of later iterations, and the last."""
-    series = gallery.find(run.pictures)[1].values()
-    later = [path for shown in series for at, path in shown.items() if at > iteration]
-    for path in (*later, *run.pictures.glob("final_*"), run.pictures / "rounds.png", run.pictures / "nearest.png"):
-        path.unlink(missing_ok=True)
+    """Remove pictures that a run which goes on from ``iteration`` leaves again: of later iterations, and the last.
+
+    What somebody else put there is not touched: only the kinds of `tutelage.run.gallery.CAPTIONS` are looked at, with
+    numbers as wide as ``save_iteration`` writes them.
+    """
+    series = gallery.find(run.pictures)[1]
+    shown = [path for kind in gallery.CAPTIONS for at, path in series.get(kind, {}).items() if at > iteration]
+    later = [path for path in shown if len(path.stem.rpartition("_")[2]) >= _DIGITS]
+    last = [name for name in gallery.CAPTIONS if name.startswith("final_")] + ["rounds", "nearest"]
+    for path in (*later, *(run.pictures / f"{name}{end}" for name in last for end in (".png", ".gif"))):
+        if path.is_file():
+            path.unlink()
 
 
 def _most(shape: tuple[int, ...]) -> int:

@@ -51,7 +51,7 @@ def probe_of_run(
         entry = probe_entry(called, score, choice, splits, seed, command, device, wall)
         if network is learned:
             at = {"wall_seconds": saved["seconds"], "iteration": saved["iteration"]}
-            entry |= at | learned_on(run.facts())
+            entry |= at | learned_on(run)
         write_results(run.results, [entry])
         yield entry, score
 

@@ -61,7 +61,7 @@ def accuracy_of_run(
             device=device,
             iteration=saved["iteration"],
         )
-        entry |= learned_on(facts)
+        entry |= learned_on(run)
         keep(run, entry, path == newest, history)
         yield entry, score
 

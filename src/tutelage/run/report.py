@@ -127,7 +127,7 @@ def _facts(events: Sequence[Event]) -> Iterator[tuple[str, str]]:
         elif event["event"] == "resume":  # perhaps on another machine
             start |= {key: event[key] for key in _FACTS if key in event}
     last: Event = {}
-    for event in events:
+    for event in (event for event in events if event["event"] != "evaluation"):  # which may be of an older checkpoint
         last |= {key: event[key] for key in ("iteration", "seconds", "epoch", "epochs") if key in event}
     iteration, seconds = (journal.number(last.get(key)) for key in ("iteration", "seconds"))
     if iteration is not None:
@@ -191,6 +191,7 @@ def _results(results: Sequence[Any]) -> Html:
             [
                 result.get("name", ""),
                 shown if stderr is None else f"{shown} ± {stderr:.2g}",
+                result.get("iteration", ""),
                 result.get("n", ""),
                 str(result.get("seed", "")),
                 "" if time is None else page.duration(time),
@@ -204,6 +205,7 @@ def _results(results: Sequence[Any]) -> Html:
     heads = [
         "Name",
         "Value",
+        "Iteration",
         "n",
         "Seed",
         "Wall time",

@@ -12,7 +12,8 @@ import torch
 from .. import __version__
 from ..atomic import atomic_write
 from ..checks import InputError
-from .folder import machine
+from . import journal
+from .folder import RunFolder, machine
 
 Entry = dict[str, Any]
 """One number with everything needed to judge and repeat it; plain JSON."""
@@ -53,9 +54,14 @@ def result(
     }
 
 
-def learned_on(facts: Entry) -> Entry:
-    """The ``threads`` and ``device`` of a result whose ``wall_seconds`` are those of learning, by a run's facts."""
-    return {key: facts[key] for key in ("threads", "device") if key in facts}
+def learned_on(run: RunFolder) -> Entry:
+    """The ``threads`` and ``device`` of a result whose ``wall_seconds`` are those of learning.
+
+    Where a run went on elsewhere they are all that it learned on, in their order.
+    """
+    sittings = [run.facts(), *(event for event in journal.read(run.journal) if event["event"] == "resume")]
+    found = {key: list(dict.fromkeys(of[key] for of in sittings if key in of)) for key in ("threads", "device")}
+    return {key: of[0] if len(of) == 1 else ", ".join(map(str, of)) for key, of in found.items() if of}
 
 
 def read_results(path: Path) -> list[Entry]:

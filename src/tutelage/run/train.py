@@ -85,9 +85,9 @@ def train(
     state = learner.init(rng)
     with claimed(out) as keep:
         run = create(out, recipe, facts)
-        looks.save_real(run, observed)
-        with journal.Journal(run.journal) as log:
+        with journal.Journal(run.journal) as log:  # at once: without it the run could not be gone on with
             log.write("start", iteration=0, seconds=0.0, recipe=recipe.name, **facts)
+        looks.save_real(run, observed)
         keep()
         return _sit(run, Begun(learner, state, rng, 0.0), observed, device, minutes, recover, labels)
 
@@ -190,7 +190,6 @@ def _sit(
     """Learn until it ends, through the divergences that it may recover from."""
     deadline = None if minutes is None else time.perf_counter() + 60 * minutes
     while True:
-        started = time.perf_counter()
         try:
             return _learn(run, begun, observed, deadline)
         except DivergenceError:
@@ -203,8 +202,7 @@ def _sit(
             report.write_report(run.path)
             raise
         _say_recovered(run, changed)
-        spent = begun.seconds + time.perf_counter() - started
-        begun = _begin(run, observed, device, labels)._replace(seconds=spent)  # a failed attempt took its time too
+        begun = _begin(run, observed, device, labels)
 
 
 def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: torch.Tensor | None) -> Begun:
@@ -226,6 +224,8 @@ def _begin(run: RunFolder, observed: ImageSet, device: torch.device, labels: tor
         seconds = facts["seconds"]
         if facts.get("recoveries", 0) == recovered:  # else this checkpoint led to the divergence
             rng = saved_rng
+    failed = (float(event["seconds"]) for event in journal.read(run.journal) if event["event"] == "divergence")
+    seconds = max([seconds, *failed])  # a failed attempt took its time too
     journal.truncate_after(run.journal, state.iteration)
     looks.remove_after(run, state.iteration)
     with journal.Journal(run.journal) as log:
