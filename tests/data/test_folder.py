@@ -350,6 +350,7 @@ def test_what_lies_beside_train_is_told(tmp_path):
         save(tmp_path / "in" / name)
     (tmp_path / "in" / "notes").mkdir()
     (tmp_path / "in" / "notes" / "a.txt").touch()
+    (tmp_path / "in" / "secret").mkdir(mode=0)
     words = (
         r"in has a folder train/, which is learned from; bus and 1 more beside it is passed over: name another folder"
     )

@@ -72,10 +72,9 @@ def folder_parts(folder: Path) -> dict[str, Files]:
 
 
 def _shows(place: Path) -> bool:
-    """Whether it is a picture, or a folder with one."""
-    if not place.is_dir():
-        return is_picture(place.name)
-    return is_picture(f"{place.name}/any.png") and any(is_picture(name) for name, _ in _stats(place))
+    """Whether it is a picture, or a folder with one; what cannot be read shows none."""
+    inside = (f"{place.name}/{name}" for _, _, names in os.walk(place) for name in names)
+    return any(is_picture(name) for name in inside) if place.is_dir() else is_picture(place.name)
 
 
 def folder_images(
