@@ -55,6 +55,11 @@ def by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, in one line; its name where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def validate_potential(potential: Potential, shape: tuple[int, ...], device: torch.device | str = "cpu") -> None:
     """Run a potential once on images of ``shape`` (``(C, *space)``) and explain what is wrong with it.
 
@@ -68,10 +73,9 @@ def validate_potential(potential: Potential, shape: tuple[int, ...], device: tor
     try:
         scores = potential(images)
     except (RuntimeError, TypeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"the potential cannot take images of {images.dtype} on {images.device}, shape {list(images.shape)}: "
-            f"{first}; give the network this dtype and device, and the shape it was made for"
+            f"{first_line(error)}; give the network this dtype and device, and the shape it was made for"
         ) from error
     if not isinstance(scores, torch.Tensor) or scores.shape != (3,):
         got = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from .checks import InputError
+from .checks import InputError, first_line
 
 _MARK = object()
 
@@ -67,8 +67,7 @@ def loads(content: bytes, shown: str) -> dict[str, Any]:
     except InputError:
         raise
     except Exception as error:  # damaged bytes break the machine in any way
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{shown} is no pickle that can be read ({reason}); download it again") from error
+        raise InputError(f"{shown} is no pickle that can be read ({first_line(error)}); download it again") from error
 
 
 def _run(content: bytes, shown: str) -> Any:

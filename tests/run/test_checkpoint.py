@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from tiny_recipes import contents, same
 from tutelage.checks import InputError
+from tutelage.data.images import file_digest
 from tutelage.run import checkpoint
 
 NESTED = {
@@ -180,7 +181,7 @@ def test_what_is_damaged_is_refused(tmp_path: Path, damage: str) -> None:
 def test_tensors_that_are_no_safetensors_are_refused_even_with_the_right_digest(tmp_path: Path) -> None:
     path = checkpoint.save(tmp_path, 5, NESTED, {})
     (path / "state.safetensors").write_bytes(b"\x80\x04 a pickle, perhaps")
-    edit(lambda d: d.update(sha256=checkpoint._digest(path / "state.safetensors")))(path)
+    edit(lambda d: d.update(sha256=file_digest(path / "state.safetensors")))(path)
     with pytest.raises(InputError, match="cannot be read"):
         checkpoint.load(path)
 

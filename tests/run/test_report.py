@@ -70,7 +70,6 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
     folder.mkdir(parents=True)
     recipe = {
         "name": "coopnets/digits <small>",
-        "summary": "Digits & more.",
         "plan": {
             "kind": "coopnets",
             "revision_steps": 10,
@@ -96,8 +95,6 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
                 drift_ratio=math.nan if i == 1 else 1 + 0.2 * math.sin(i / 9),
                 descriptor_lr=0.007,
                 generator_lr=1e-4,
-                seconds_revision=0.4,
-                seconds_reconstruction=0.05,
                 strange_new_number=float(i),
             )
         for i in (600, 300):
@@ -137,14 +134,12 @@ def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
         "Over time",
         "Curves",
         "Other curves",
-        "Time",
         "Evaluations",
         "Results",
         "Recipe",
     ]
     for text in (
         "coopnets/digits <small>",
-        "Digits & more.",
         "S1 · drafts, iteration 600",
         "S2 · revised, iteration 600",
         "S3 · reconstructed, iteration 600",
@@ -153,7 +148,6 @@ def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
         "5 min 00 s",
         "Adversarial value V, eq. (9)",
         "strange new number",
-        "80 %",
         "230.123 ± 2.1",
         "1 h 02 min",
         "tutelage evaluate RUN --metric parzen",

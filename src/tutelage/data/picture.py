@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 """What is decoded at all. Pillow knows more, among them formats that start other programs."""
@@ -125,7 +125,7 @@ def decoding(content: bytes) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise Refused("cannot be read as an image (it is in no known format)", "repair or remove it") from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
-        raise Refused(f"cannot be read as an image ({line(error)})", "repair or remove it") from error
+        raise Refused(f"cannot be read as an image ({first_line(error)})", "repair or remove it") from error
 
 
 def is_known(path: Path) -> bool:
@@ -242,8 +242,3 @@ def _is_deep(file: Image.Image) -> bool:
         return isinstance(arguments, tuple) and arguments[-1] > 255
     raw = arguments[0] if isinstance(arguments, tuple) else arguments
     return file.format in ("PNG", "TIFF") and ";16" in str(raw)
-
-
-def line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

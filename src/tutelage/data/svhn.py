@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 from .cache import Key, cached
 from .images import ImageSet, Splits, file_digest
 
@@ -101,8 +101,7 @@ def _variable(path: Path, name: str) -> np.ndarray:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return InputError(f"{path} cannot be read as a MATLAB file ({reason}); {_AGAIN}")
+    return InputError(f"{path} cannot be read as a MATLAB file ({first_line(error)}); {_AGAIN}")
 
 
 def _scipy() -> types.ModuleType:

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 from .clip import Clip, Scaling, fitted, scaled
 from .files import why
 from .folder import picture_files
 from .gathering import gathered
-from .picture import Refused, decoded, decoding, frame_count, is_known, line
+from .picture import Refused, decoded, decoding, frame_count, is_known
 from .timing import steady_rate
 from .video_codec import decode
 from .video_writing import GIF_FASTEST, check_writable, contact_sheet, write
@@ -103,7 +103,9 @@ def _of_animation(file: Image.Image, convert: bool, first: int | None) -> tuple[
             except Refused:
                 raise
             except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
-                raise Refused(f"is damaged at frame {number}, counted from 0 ({line(error)})", "repair it") from error
+                raise Refused(
+                    f"is damaged at frame {number}, counted from 0 ({first_line(error)})", "repair it"
+                ) from error
             times.append(times[-1] + float(Fraction(file.info.get("duration", 0)) * _MILLISECOND / tick))
             yield f"frame {number}", pixels
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 from ..tf32 import no_tf32
 from ..types import Images
 from . import quantised_graph
@@ -180,10 +180,9 @@ def mobilenet_v2(path: Path | str, size: int = 128, device: torch.device | str =
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, KeyError, IndexError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path} holds a network that cannot be run on images of {size} x {size} ({first}); give the file of a "
-            "MobileNetV2"
+            f"{path} holds a network that cannot be run on images of {size} x {size} ({first_line(error)}); give the "
+            "file of a MobileNetV2"
         ) from None
     where = torch.device(device)
     return Extractor(name, graph.sha256, features.shape[1], size, graph.features, where, head=graph.head)

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError)
@@ -132,10 +132,9 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> Graph:
         if not operations or not any(operation.kind == "MEAN" for operation in operations):
             raise ValueError("it has no features")
     except UNREADABLE as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path} cannot be read as a network with eight-bit weights ({first}); give the .npz of a MobileNetV2, "
-            "whole and unchanged"
+            f"{path} cannot be read as a network with eight-bit weights ({first_line(error)}); give the .npz of a "
+            "MobileNetV2, whole and unchanged"
         ) from None
     return Graph(operations, hashlib.sha256(content).hexdigest())
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 
 
 class Weights(NamedTuple):
@@ -72,10 +72,9 @@ def tensors(weights: Weights, needed: str, device: torch.device | str = "cpu") -
     try:
         found = torch.load(io.BytesIO(weights.content), map_location=device, weights_only=True)
     except Exception as error:  # damaged bytes raise almost anything
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{weights.path} cannot be read as a state dict ({first}); give {needed}, whole and unchanged, and no "
-            "TorchScript, which is a program"
+            f"{weights.path} cannot be read as a state dict ({first_line(error)}); give {needed}, whole and unchanged, "
+            "and no TorchScript, which is a program"
         ) from None
     if not isinstance(found, Mapping):
         raise InputError(f"{weights.path} holds a {type(found).__name__} and no state dict; give {needed}")

@@ -13,11 +13,10 @@ from ..data import ImageSet, Splits, idx
 from ..learn import igm
 from ..metrics.auroc import auroc
 from ..recipes import by_name
-from ..run.build import build
 from ..run.folder import RunFolder
 from ..run.given import read_images
+from ..run.load import load
 from ..run.results import Entry, result
-from ..run.train import trained as restored
 from .bench import Bench, about, trained
 from .cells import Cells, facts_of, tabulate
 from .contest import Contender, made_by
@@ -93,7 +92,7 @@ def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, Ima
 def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: ImageSet) -> Iterator[Entry]:
     run = trained(bench, model.recipe, splits.train)
     assert splits.test is not None
-    inside, outside = (_terms(run, splits, images, bench) for images in (splits.test, others))
+    inside, outside = (_terms(run, images, bench) for images in (splits.test, others))
     for field, row in _ROWS.items():
         score = auroc(getattr(inside, field), getattr(outside, field))
         yield {
@@ -113,9 +112,7 @@ def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: 
         }
 
 
-def _terms(run: RunFolder, splits: Splits, images: ImageSet, bench: Bench) -> DensityTerms:
-    recipe = run.recipe()
-    learner = build(recipe, len(splits.train), bench.device, run.path)
-    state, _ = restored(run.latest(), recipe, learner, bench.device)
+def _terms(run: RunFolder, images: ImageSet, bench: Bench) -> DensityTerms:
+    learner, state = load(run.path, bench.device)
     assert isinstance(learner, igm.Igm)
     return terms(learner, state, images.batch(slice(None), bench.device))

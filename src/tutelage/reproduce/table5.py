@@ -26,9 +26,8 @@ from ..metrics.average import average
 from ..recipes import FACES64, FACES_QUICK, by_name
 from ..rng import stream
 from ..run import completing
-from ..run.build import build
+from ..run.load import load
 from ..run.results import Entry, result
-from ..run.train import trained as restored
 from ..types import Images
 from .bench import Bench, about, trained
 from .cells import Cells, facts_of, settings_of, tabulate
@@ -187,8 +186,7 @@ def _cells(
 
     def by_model(contender: Contender, size: int) -> Iterator[Entry]:
         run = trained(bench, contender.recipe, train, own_length=contender.own_length)
-        learner = build(run.recipe(), len(train), bench.device, run.path)
-        state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
+        learner, state = load(run.path, bench.device)
         some = train.subset(0, tuning["tuned_on"], train.name)
         hidden = squares(len(some), (some.shape[1], some.shape[2]), size, stream(bench.seed, "tuning mask", size))
 

@@ -28,14 +28,12 @@ from ..baselines import fft_lds, hosvd, lds, mkgpdm
 from ..baselines.dynamics import DynamicTexture
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet
-from ..learn import coopnets
 from ..metrics.average import Average, average
 from ..metrics.temporal import check_clip
 from ..recipes import by_name
 from ..rng import stream
-from ..run.build import build
+from ..run.load import load
 from ..run.results import Entry, result
-from ..run.train import trained as restored
 from .bench import Bench, about, trained
 from .cells import Cells, read, tabulate
 from .clips import clips_of, pixels_of, save_strip
@@ -183,14 +181,12 @@ def _cells(
     def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
         frames = clips[clip].shape[1]
         run = trained(bench, _of(contender, clip).recipe, clips[clip])
-        plan, learner = run.recipe().plan, build(run.recipe(), 1, bench.device, run.path)
-        assert isinstance(plan, coopnets.Plan)
-        state, _ = restored(run.latest(), run.recipe(), learner, bench.device)
+        learner, state = load(run.path, bench.device)
         revised, drafts = (
             dynamics.synthesise(
                 learner, state, frames, sequences, stream(bench.seed, "synthesis", clip, device=bench.device), steps
             ).cpu()
-            for steps in (plan.revision_steps, 0)
+            for steps in (learner.plan.revision_steps, 0)
         )
         made = dict(zip(_rows(contender), (list(revised), list(drafts)), strict=True))
         return of_clip(clip, made, about(run))

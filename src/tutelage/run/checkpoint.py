@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ..atomic import explained, flush
 from ..checks import InputError
+from ..data.images import file_digest
 
 FORMAT = 2
 _READ = (1, 2)
@@ -91,7 +92,7 @@ def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Pa
             described = {
                 "format": FORMAT,
                 "iteration": iteration,
-                "sha256": _digest(temporary / "state.safetensors"),
+                "sha256": file_digest(temporary / "state.safetensors"),
                 **facts,
                 "state": skeleton,
             }
@@ -132,7 +133,7 @@ def load(
     """
     try:
         described = json.loads((path / "state.json").read_text())
-        digest = _digest(path / "state.safetensors")
+        digest = file_digest(path / "state.safetensors")
     except FileNotFoundError as error:
         raise InputError(f"{called} {path} has no {Path(error.filename).name}; {advice}") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -214,11 +215,6 @@ def check_shapes(expected: Any, saved: Any, path: str = "") -> None:
 
 def _digest_of_json(described: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

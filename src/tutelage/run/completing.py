@@ -245,10 +245,7 @@ def place_for(out: Path) -> Iterator[None]:
 
 def save_panels(panels: dict[str, Images], path: Path) -> None:
     """Pictures of the same images side by side, one image a row."""
-    shown = [(title, pictures.grid(images, columns=1, scale=scale_of(images))) for title, images in panels.items()]
+    shown = [
+        (title, pictures.grid(images, columns=1, scale=pictures.scale_of(images))) for title, images in panels.items()
+    ]
     pictures.save(pictures.labelled_row(shown), path)
-
-
-def scale_of(images: Images) -> int:
-    """How much small images are enlarged in a picture of several."""
-    return max(1, 64 // images.shape[-1])

@@ -117,7 +117,7 @@ def curve(events: Iterable[Event], field: str) -> tuple[list[float], list[float]
 
 def learning_charts(iterations: Sequence[Event]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """`(svg, note)` of every known subject found in "iteration" events, and of every other numeric field."""
-    fields = [name for name in numeric_fields(iterations) if not name.startswith("seconds_")]
+    fields = numeric_fields(iterations)
     known: list[tuple[str, str]] = []
     for subject in SUBJECTS:
         members = [name for name in fields if subject.takes(name)]

@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -213,11 +214,5 @@ def _generator(plan: Any, update: str, numbers: Mapping[str, float]) -> Cause:
 
 
 def _shown(plan: Any, fields: Iterable[str]) -> str:
-    return ", ".join(f"{field}={_value(plan, field)}" for field in fields)
-
-
-def _value(plan: Any, dotted: str) -> Any:
-    value = plan
-    for name in dotted.split(".")[1:]:
-        value = getattr(value, name)
-    return "none" if value is None else value
+    values = ((field, attrgetter(field.removeprefix("plan."))(plan)) for field in fields)
+    return ", ".join(f"{field}={'none' if value is None else value}" for field, value in values)

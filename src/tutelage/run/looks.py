@@ -85,7 +85,7 @@ def _most(shape: tuple[int, ...]) -> int:
 
 def _save(run: RunFolder, images: dict[str, Images]) -> None:
     for name, chosen in images.items():
-        scale = max(1, 64 // chosen.shape[-1])  # small images are enlarged, each pixel a square
+        scale = pictures.scale_of(chosen)
         laid_out = pictures.sheet(chosen, scale=scale) if chosen.ndim == 5 else pictures.grid(chosen, scale=scale)
         pictures.save(laid_out, run.pictures / f"{name}.png")
 
@@ -95,4 +95,4 @@ def _save_moving(run: RunFolder, images: dict[str, Images]) -> None:
     for name, chosen in images.items():
         if chosen.ndim == 5:
             rate = min(run.frame_rate(), video.GIF_FASTEST)
-            pictures.write_moving(chosen[:4], run.pictures / f"{name}.gif", rate, scale=max(1, 64 // chosen.shape[-1]))
+            pictures.write_moving(chosen[:4], run.pictures / f"{name}.gif", rate, scale=pictures.scale_of(chosen))

@@ -19,7 +19,7 @@ from ..metrics.nearest import nearest
 from ..rng import stream
 from ..types import Images
 from .measures import as_pictures
-from .pictures import grid
+from .pictures import grid, scale_of
 
 _VALUES = 2**22  # numbers of a chunk: 32 MB in float64
 
@@ -96,7 +96,7 @@ def nearest_picture(
         panels += [sample[None], observed.batch(indices, drawn.device)]
     first = found.distances[:, 0]
     return NearestPicture(
-        picture=grid(torch.cat(panels), columns=1 + k, scale=max(1, 64 // observed.shape[-1])),
+        picture=grid(torch.cat(panels), columns=1 + k, scale=scale_of(drawn)),
         distances=found.distances[: min(rows, len(drawn))],
         samples=first[: len(drawn)][:count].mean().item(),
         real=first[len(drawn) :].mean().item(),

@@ -22,6 +22,11 @@ from ..data import to_uint8, video
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 
 
+def scale_of(images: torch.Tensor) -> int:
+    """How much small images are enlarged in a picture of several, each pixel a square."""
+    return max(1, 64 // images.shape[-1])
+
+
 def grid(
     images: torch.Tensor,
     columns: int = 10,

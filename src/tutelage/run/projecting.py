@@ -20,7 +20,7 @@ from ..data import ImageSet
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
-from .completing import inferred, inferred_by, new_folder, save_panels, scale_of
+from .completing import inferred, inferred_by, new_folder, save_panels
 from .evaluate import algorithm_of
 from .given import Given
 from .results import Entry, result, write_results
@@ -78,7 +78,7 @@ def write_projection(
     pictures.write_images(done.found.images, out / "reconstructed")
     _save_latents(done.found.latents, out / "latents.npy")
     if done.walk is not None:
-        scale = scale_of(done.walk)
+        scale = pictures.scale_of(done.walk)
         pictures.save(pictures.grid(done.walk, columns=len(done.walk), scale=scale), out / "interpolation.png")
         frames = [pictures.grid(image[None], padding=0, scale=scale) for image in done.walk]
         pictures.save_animation(frames, out / "interpolation.gif")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from ..checks import InputError
 from ..data import Labels, Splits, class_labels
+from ..data.images import file_digest
 from ..learn import supervised
 from ..learn.chunks import images_per_chunk
 from ..metrics.accuracy import AccuracyScore, accuracy
@@ -90,11 +90,9 @@ def recogniser_of_run(path: Path, device: torch.device) -> Extractor:
     channels, height, width = network.spec.shape
     if height != width:
         raise InputError(f"run {path} knows images of {height} x {width}; an extractor needs a run of square ones")
-    with (newest / "state.safetensors").open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Extractor(
         run.recipe().name.replace("/", "-"),
-        digest,
+        file_digest(newest / "state.safetensors"),
         network.spec.features,
         height,
         lambda images: network.features(images)[-1],

@@ -50,13 +50,12 @@ def write_report(run: str | os.PathLike[str]) -> Path:
     title = str(recipe.get("name") or run.name)
     sections = [
         page.heading(title),
-        page.paragraph(_explanation(recipe, still, series)),
+        page.paragraph(_explanation(still, series)),
         _ending(events),
         page.section("At a glance", page.facts(_facts(events))),
         page.section("Pictures", *gallery.latest(still, series)),
         page.section("Over time", *gallery.over_time(series)),
         *_curves(iterations),
-        page.section("Time", _timings(iterations)),
         page.section("Evaluations", _evaluations(evaluations)),
         page.section("Results", _results(results)),
         page.section("Recipe", *_recipe(recipe)),
@@ -80,21 +79,17 @@ def _load(path: Path, kind: type) -> Any:
     return content
 
 
-def _explanation(recipe: dict[str, Any], still: gallery.Still, series: gallery.Series) -> str:
-    own = next((str(recipe[key]) for key in ("summary", "description") if recipe.get(key)), "")
-    text = [own] if own else []
+def _explanation(still: gallery.Still, series: gallery.Series) -> str:
     if {"initial", "revised"} <= set(series):
-        text.append(
+        return (
             "Two networks learn together here. The generator drafts images from random numbers (S1), the "
             "descriptor revises the drafts towards what real images look like (S2), and each then learns: "
             "the descriptor from the difference between real and revised images, the generator by "
             "reconstructing the revision (S3). When learning goes well, the three look more and more like "
             "the real images, and like each other."
         )
-    else:
-        shown = "pictures, curves" if still or series else "curves"
-        text.append(f"This page shows how the model learned: {shown} and numbers from its journal, and the recipe.")
-    return " ".join(text)
+    shown = "pictures, curves" if still or series else "curves"
+    return f"This page shows how the model learned: {shown} and numbers from its journal, and the recipe."
 
 
 def _ending(events: Sequence[Event]) -> Html:
@@ -103,7 +98,7 @@ def _ending(events: Sequence[Event]) -> Html:
         name = event["event"]
         if name not in ("stop", "interrupt", "divergence") and name not in ("iteration", "resume", "recover", "start"):
             continue
-        words = next((str(event[key]) for key in ("message", "reason", "cause") if event.get(key)), "")
+        words = next((str(event[key]) for key in ("message", "reason") if event.get(key)), "")
         at = f" at iteration {page.show(event['iteration'])}" if "iteration" in event else ""
         if name == "stop":
             return page.paragraph(f"The run ended{at}. {words}".strip(), "end")
@@ -158,22 +153,6 @@ def _curves(iterations: Sequence[Event]) -> Iterator[Html]:
         yield page.section(title, page.group("row wide", drawn))
 
 
-def _timings(iterations: Sequence[Event]) -> Html:
-    """Mean seconds per iteration, as a whole and of each part that the journal times."""
-    rows: list[list[Any]] = []
-    xs, ys = curves.curve(iterations, "seconds")
-    whole = (ys[-1] - ys[0]) / (xs[-1] - xs[0]) if len(xs) > 1 and xs[-1] > xs[0] else None
-    for name in curves.numeric_fields(iterations):
-        if name.startswith("seconds_"):
-            _, times = curves.curve(iterations, name)
-            mean = sum(times) / len(times)
-            share = f"{100 * mean / whole:.0f} %" if whole else ""
-            rows.append([name.removeprefix("seconds_").replace("_", " "), page.duration(mean), share])
-    if whole is not None:
-        rows.append(["one iteration, everything included", page.duration(whole), ""])
-    return page.table(["Part", "Mean time per iteration", "Share"], rows)
-
-
 def _evaluations(evaluations: Sequence[Event]) -> Html:
     names = list(dict.fromkeys(key for event in evaluations for key in event if key != "event"))
     heads = [name.replace("_", " ") for name in names]
@@ -221,8 +200,6 @@ def _results(results: Sequence[Any]) -> Html:
 def _recipe(recipe: dict[str, Any]) -> Iterator[Html]:
     sources = recipe.get("sources") if isinstance(recipe.get("sources"), dict) else {}
     deviations = recipe.get("deviations") or []
-    if isinstance(deviations, str):
-        deviations = [deviations]
     rows, named = [], set()
     for field, value in _flat({k: v for k, v in recipe.items() if k not in ("sources", "deviations")}):
         key = next((key for key in (field, field.rpartition(".")[2]) if key in (sources or {})), None)
