@@ -233,7 +233,9 @@ def stylise(
     out: Annotated[Path, arg(help=".png")],
     content_weight: Annotated[float, arg(help="0: the style alone, 1: the photograph (§4.2: .3)")] = 0.3,
     shorter: Annotated[int | None, arg(help="length that the photograph's shorter side is brought to")] = None,
-    steps: Annotated[int, arg(help="steps of each round, at most")] = 25,
+    steps: Annotated[
+        int | None, arg(help="steps of each round, at most (default: 25, or the plan's for a single classifier)")
+    ] = None,
     convert: Annotated[bool, arg(help="convert a photograph of other colours, with transparency or 16 bits")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -242,7 +244,8 @@ def stylise(
     if out.suffix != ".png":
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png")
     pictures.check_target(out)
-    _check_count("steps", steps)
+    if steps is not None:
+        _check_count("steps", steps)
     if shorter is not None:
         _check_count("shorter", shorter)
     where = _device(device)
@@ -562,7 +565,8 @@ def reproduce(
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Measure a table of the papers again: every model gets the same time. Stopped, the same command goes on."""
+    """Measure a table of the papers again: every model gets the same time (but for Table 5's 600 iterations). Stopped,
+    the same command goes on."""
     if not 0 < budget < math.inf:
         raise InputError(f"--budget is {budget:g} minutes; it needs to be a number of minutes above 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}

@@ -76,6 +76,15 @@ def test_each_round_goes_on_from_noise_with_its_own_classifier(model, photo) -> 
         assert torch.equal(step.images, images[:, :, top : top + 20, left : left + 18])
 
 
+def test_a_single_classifier_has_all_its_steps(photo) -> None:
+    """It comes all the way from noise, which the steps of one round of a cascade do not."""
+    learner, state = learned_texture({"plan.single": True, "plan.synthesis_steps": 60})
+    few, own = (list(style.stylise(learner, state, photo, 1.0, stream(0, "s"), steps=n)) for n in (5, None))
+    assert [step.round for step in own] == [2]
+    (same,) = style.stylise(learner, state, photo, 1.0, stream(0, "s"), steps=60)
+    assert torch.equal(same.images, own[0].images) and own[0].content_error < few[0].content_error
+
+
 def test_what_does_not_fit_is_refused(model, photo) -> None:
     learner, state = model
     cases = (

@@ -125,3 +125,11 @@ def test_a_page_says_which_models_learned_for_another_time(tmp_path: Path) -> No
     write(tmp_path / "t.md", TABLE, entries)
     says = "Farther than a tenth from the budget, which a short trial had foretold: a-30min-seed0 (90%), c-30min-seed0"
     assert f"{says} (110%)." in (tmp_path / "t.md").read_text().splitlines()
+    cut = {**ABOUT, "run": "a", "iteration": 1_000}
+    of = [
+        entry(f"{row} FD-x", 1.0, **cut | {"run": row, "planned": planned})
+        for row, planned in (("Ours", 1_500), ("Theirs", 1_000), ("Third", None))
+    ]
+    write(tmp_path / "t.md", TABLE, of)
+    says = "Stopped by the clock before their last iteration: Ours (1,000 of 1,500)."
+    assert says in (tmp_path / "t.md").read_text().splitlines()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tiny_recipes import tiny
-from tutelage.baselines import lds
+from tutelage.baselines import hosvd, lds
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import video
 from tutelage.metrics.temporal import matched
@@ -80,6 +80,8 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypat
     changed = [Contender(replace(recipe, plan=replace(recipe.plan, batch_size=2)))]
     with pytest.raises(InputError, match=r"has 'CoopNets .* of a' by another recipe"):
         table6.table6(bench, folder, changed, sequences=2, fits=LDS)
+    with pytest.raises(InputError, match=r"has 'LDS .* of a' with settings fit.plan=Plan.states=3.* is asked for"):
+        table6.table6(bench, folder, models, sequences=2, fits={"LDS": partial(lds.fit, plan=lds.Plan(2))})
     with pytest.raises(InputError, match="with sequences 2, and 3 is asked for"):
         table6.table6(bench, folder, models, fits=LDS)
 
@@ -116,6 +118,9 @@ def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path:
 def test_its_models_are_those_of_the_paper() -> None:
     assert [of.recipe.name for of in CONTENDERS] == ["video/quick"]
     assert {quote.name for quote in QUOTED} == {"CoopNets", *FITS}
+    clip = torch.rand(3, 8, 6, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    made, by_hand = table6.half_hosvd(clip), hosvd.fit(clip, hosvd.Plan(rows=3, columns=2))
+    assert torch.equal(*(of.synthesise(5, torch.Generator().manual_seed(1)) for of in (made, by_hand)))
 
 
 def test_a_copy_and_a_faint_copy_are_told() -> None:

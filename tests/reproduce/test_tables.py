@@ -99,7 +99,11 @@ def test_fig8(bench: Bench) -> None:
     assert {"IGM FD-corner", "IGM-single FD-corner", "DCGAN FD-corner"} <= found
     numbers(fig8(bench, corner, None, models, ["coopnets/mnist"], 20, 10))
     page = (bench.out / "fig8.md").read_text()
-    assert "not run" not in page and "FID" not in page
+    assert "not run" not in page and "FID" not in page and "mirrored" not in page
+    seeing = replace(models[3], recipe=replace(models[3].recipe, data=replace(models[3].recipe.data, flip=True)))
+    elsewhere = replace(bench, out=bench.out.with_name("mirrored"))
+    next(fig8(elsewhere, corner, None, [*models[:3], seeing], ["coopnets/mnist"], 20, 10))
+    assert "CoopNets saw mirrored images too." in " ".join((elsewhere.out / "fig8.md").read_text().split())
 
 
 def test_fig9(bench: Bench) -> None:

@@ -99,6 +99,13 @@ def kept(run: Path) -> dict[str, object]:
     }
 
 
+def test_a_single_classifier_has_no_rounds_to_show(tmp_path: Path) -> None:
+    recipe = tiny("igm/texture", {"plan.rounds": 1, "plan.single": True})
+    train.train(recipe, tiny_texture(), tmp_path / "run", CPU, {})
+    shown = {path.name for path in (tmp_path / "run" / "pictures").iterdir()}
+    assert "final_classifier.png" in shown and "rounds.png" not in shown
+
+
 def test_a_run_leaves_its_rounds_pictures_and_why_it_ended(whole: Path) -> None:
     assert len(kept(whole)) == 7
     assert {"rounds.png", "final_cascade.png", "real.png"} <= {path.name for path in (whole / "pictures").iterdir()}

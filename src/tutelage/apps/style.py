@@ -8,7 +8,8 @@ second force. The paper leaves open, and here it is so:
 - the chain starts from noise, as the cascade learned to, and each round descends the mix with its own classifier. From
   the photograph it would keep all of its drawing and take on no more than the style's colours: the classifiers of
   early rounds tell noise from the style, and say nothing of a photograph;
-- the photograph is framed by its mirror image, so that its border lies in as many patches as its middle;
+- the photograph is framed by its mirror image, so that its border lies in half as many patches, each way, as
+  its middle, and not in a few;
 - the style's term is the mean over patches of ``ln p(y = +1)`` (or of the logit, as the plan's objective says), the
   content's the mean over patches of ½ |difference|² · ``CONTENT_SCALE``: both are of one patch, so that α means the
   same for any size of photograph and any number of patches;
@@ -50,12 +51,13 @@ class Stylised(NamedTuple):
 
 
 def stylise(
-    learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int = 25
+    learner: Igm, state: State, photo: Images, content_weight: float, rng: torch.Generator, steps: int | None = None
 ) -> Iterator[Stylised]:
     """``photo`` (``[C, height, width]`` in [-1, 1]) in the style that was learned, one `Stylised` after each round.
 
     ``content_weight`` α in [0, 1]: 0 is the style alone, and at 1 the photograph alone draws (§4.2: .3). ``steps`` of
-    the plan's kernel in each round, or fewer where its rule stops it.
+    the plan's kernel in each round (None: 25, or all that the plan has for a single classifier), or fewer where its
+    rule stops it.
 
     Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
     outside [0, 1], or the model is one of whole images.
@@ -75,7 +77,8 @@ def stylise(
             f"a photograph of {by(photo.shape[1:])} is smaller than the patches of {by(learner.patch)} that this style "
             "knows; give a larger one"
         )
-    return _rounds(learner, state, photo, content_weight, rng, steps)
+    enough = learner.plan.synthesis_steps if learner.plan.single else 25  # all the way from noise, or a round's part
+    return _rounds(learner, state, photo, content_weight, rng, enough if steps is None else steps)
 
 
 def _rounds(

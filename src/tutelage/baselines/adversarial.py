@@ -68,6 +68,10 @@ class Plan:
     def __post_init__(self) -> None:
         check_counts(self, ("batch_size", "generator_every", "generator_updates"), ("iterations",))
         check_average(self)
+        if isinstance(self.objective, Information) and self.batch_size < 2:
+            raise InputError(
+                "batch_size is 1; the network that reads InfoGAN's codes needs the statistics of 2 or more"
+            )
         steep = isinstance(self.objective, Wasserstein) and self.objective.gradient_penalty is None
         if steep and getattr(self.discriminator_update, "clip", None) is None:
             raise InputError(

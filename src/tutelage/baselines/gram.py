@@ -46,7 +46,7 @@ class GramEnergy:
         with torch.no_grad():
             found = maps(example if example.ndim == 4 else example[None])
             means = [layer.abs().mean() for layer in found]
-            if not found or not all(means):
+            if not found or not torch.stack(means).all():
                 dark = [number for number, mean in enumerate(means) if not mean]
                 raise InputError(
                     f"of {len(found)} layers of maps, those of numbers {dark} are 0 all over on the example; a Gram "

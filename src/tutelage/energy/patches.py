@@ -12,8 +12,9 @@ all of them (``AllPatches``). The potential of a patch is the logit ``ln g_t`` o
 ``LogProbability`` made of it.
 
 A network whose layers look beyond a patch (padding, batch statistics) sees each patch as an image of its
-own. Pixels near the border lie in fewer patches than others: to treat the pixels of a picture alike, pad
-it by half a patch on each side, and cut the padding off the result (§4.1).
+own. Pixels near the border lie in fewer patches than others: pad a picture on each side, and cut the padding
+off the result (§4.1). Half a patch leaves the edge in half as many as the middle, each way; a patch less a
+pixel treats all alike.
 """
 
 from __future__ import annotations

@@ -499,6 +499,7 @@ class Igm:
         """Rows and columns made on each side of an image of patches, and cut off: half a patch (whole images: none).
 
         A pixel near the border lies in fewer patches than others, and keeps more of the noise (§4.1 pads for that).
+        With half a patch the edge that is kept lies in half as many, each way, as the middle.
         """
         return (0, 0) if self.plan.patches is None else (self.patch[0] // 2, self.patch[1] // 2)
 

@@ -154,10 +154,12 @@ def within(
 
 def about(run: RunFolder) -> dict[str, Any]:
     """What an entry of a table says of the run behind it; ``wall_seconds`` are those of its learning."""
+    plan = run.recipe().plan
     return {
         "run": run.path.name,
         "parameters": sum(run.facts()["parameters"].values()),
         "iteration": int(run.latest().name),
+        "planned": None if hasattr(plan, "rounds") else plan.iterations,
         "wall_seconds": seconds_spent(run),
     }
 

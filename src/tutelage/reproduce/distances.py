@@ -41,7 +41,7 @@ def distances(
         title: of the page.
         extractor: what distances are measured by; only with that of FID are they called so.
         path: where the data are, as `tutelage.data.load` takes it.
-        contenders: the models; all learn from the same images.
+        contenders: the models; all learn from the same images, mirrored at random or not.
         only: names of recipes; where some are given, the others are not run.
         samples: drawn of each model, and held-out images that they are compared with, or as many as there are.
         near: of them, those that precision and recall are taken of; they cost the square of it.
@@ -64,6 +64,8 @@ def distances(
         columns.append(Column("FID", "FID", ".4g"))
     rows = tuple(row for contender in contenders for row in contender.rows)
     words = _WORDS.format(samples=frechet.samples, near=manifold[0].samples, minutes=bench.minutes)
+    mirrored = [contender.algorithm for contender in contenders if contender.recipe.data.flip]
+    words += f" {', '.join(mirrored)} saw mirrored images too." if 0 < len(mirrored) < len(contenders) else ""
     order = (frechet.name, "FID") if quoted else None
     table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted, order=order)
     return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))

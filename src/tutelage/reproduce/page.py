@@ -213,16 +213,21 @@ def _time(entries: Iterable[Entry]) -> list[str]:
 
 
 def _unequal(runs: Mapping[str, Entry]) -> list[str]:
-    """Which runs learned for another time than the budget."""
+    """Which runs learned for another time than the budget, or not to the end of their plan."""
     spent = {
         run: entry["wall_seconds"] / 60 / entry["budget_minutes"]
         for run, entry in runs.items()
         if f"-{entry.get('budget_minutes', 0):g}min-" in run
     }
-    off = [f"{run} ({part:.0%})" for run, part in spent.items() if not 0.9 <= part <= 1.1]
-    if not off:
-        return []
-    return [f"Farther than a tenth from the budget, which a short trial had foretold: {', '.join(off)}.", ""]
+    off = ", ".join(f"{run} ({part:.0%})" for run, part in spent.items() if not 0.9 <= part <= 1.1)
+    cut = ", ".join(
+        f"{run} ({entry['iteration']:,} of {entry['planned']:,})"
+        for run, entry in runs.items()
+        if entry["iteration"] < (entry.get("planned") or 0)
+    )
+    said = [f"Farther than a tenth from the budget, which a short trial had foretold: {off}."] if off else []
+    said += [f"Stopped by the clock before their last iteration: {cut}."] if cut else []
+    return [line for sentence in said for line in (sentence, "")]
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:

@@ -35,17 +35,24 @@ from ..rng import stream
 from ..run.load import load
 from ..run.results import Entry, result
 from .bench import Bench, about, trained
-from .cells import Cells, read, tabulate
+from .cells import Cells, read, settings_of, tabulate
 from .clips import clips_of, pixels_of, save_strip
 from .contest import Contender, chosen, made_by
 from .movement import measures, own_nearest, scores
 from .page import Column, Quoted, Table
 
 CONTENDERS = (Contender(by_name("video/quick")),)
+
+
+def half_hosvd(clip: Tensor) -> DynamicTexture:
+    """HOSVD with half as many factors as there are rows and columns."""
+    return hosvd.fit(clip, hosvd.Plan(rows=clip.shape[2] // 2, columns=clip.shape[3] // 2))
+
+
 FITS: Mapping[str, Callable[[Tensor], DynamicTexture]] = {
     "LDS": partial(lds.fit, plan=lds.Plan()),
     "FFT-LDS": partial(fft_lds.fit, plan=fft_lds.Plan()),
-    "HOSVD": lambda clip: hosvd.fit(clip, hosvd.Plan(rows=clip.shape[2] // 2, columns=clip.shape[3] // 2)),
+    "HOSVD": half_hosvd,
     "MK-GPDM": partial(mkgpdm.fit, plan=mkgpdm.Plan()),
 }
 MEAN, CLIP = "mean frame", "the clip itself"
@@ -204,15 +211,19 @@ def _cells(
     def group(rows: Sequence[str]) -> list[str]:
         return [f"{row} {measure}" for row in rows for measure in measures(row != MEAN)]
 
-    for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]], Contender | None]] = [
-        ([f"{CLIP} nearest", *group([MEAN])], itself, None),
-        *((group([row, _still(row)]), partial(by_fit, row), None) for row in fits),
-        *((group(_rows(contender)), partial(by_model, contender), contender) for contender in contenders),
+    for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]], Contender | None, Entry]] = [
+        ([f"{CLIP} nearest", *group([MEAN])], itself, None, {}),
+        *(
+            (group([row, _still(row)]), partial(by_fit, row), None, {"settings": settings_of(fit)})
+            for row, fit in fits.items()
+        ),
+        *((group(_rows(contender)), partial(by_model, contender), contender, {}) for contender in contenders),
     ]
-    for names, make, contender in for_each:
+    for names, make, contender, set_so in for_each:
         asked = contender is None or contender.asked
         for clip in clips:
             own = {**facts, "data_sha256": clips[clip].sha256}
             own |= {} if contender is None else made_by(bench, _of(contender, clip))
+            own |= set_so
             yield Cells({f"{name} of {clip}": own for name in names}, partial(make, clip) if asked else None)
         yield Cells(dict.fromkeys(names, facts), partial(means, names) if asked else None)

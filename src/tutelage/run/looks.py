@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..data import ImageSet, video
-from ..learn import supervised
+from ..learn import igm, supervised
 from ..recipes import Recipe
 from ..rng import stream
 from ..types import Images
@@ -49,7 +49,7 @@ def save_final(
     final = {f"final_{name}": images for name, images in samples.items()}
     _save(run, final)
     _save_moving(run, final)
-    if hasattr(learner, "development"):
+    if isinstance(recipe.plan, igm.Plan) and not recipe.plan.single:  # which begins every round from noise
         growing = learner.development(state, 4, 10)
         pictures.save(pictures.grid(growing.flatten(0, 1), columns=growing.shape[1]), run.pictures / "rounds.png")
     if len(observed) < 2:
