@@ -216,7 +216,7 @@ def test_a_mean_in_the_plane_is_found_with_a_penalty() -> None:
         ({"generator_every": 0}, "generator_every is 0"),
         ({"generator_updates": 0}, "generator_updates is 0"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
-        ({"objective": Information(), "batch_size": 1}, "batch_size is 1; .* needs the statistics of 2 or more"),
+        ({"objective": Information(4, 2), "batch_size": 1}, "batch_size is 1; .* needs the statistics of 2 or more"),
         ({"calibration_draws": 0}, "calibration_draws is 0"),
         ({"objective": Wasserstein()}, r"neither a gradient_penalty nor .*needs one.*set objective\.gradient_penalty"),
         ({"objective": Wasserstein(), "discriminator_update": RMSprop(5e-5)}, "neither a gradient_penalty nor"),
