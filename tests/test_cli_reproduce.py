@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
+import torch
 
 from tiny_weights import write_network
 from tutelage import cli
@@ -96,8 +97,25 @@ def test_tables_of_ones_own_pictures_are_handed_their_terms(
     assert call(capsys, name, *terms, *more)[0] == call(capsys, name, *terms, *more, "--convert")[0] == 0
     (plain, as_given), (_, converted) = given
     own = {"n": 100} if name == "table5" else {}
+    if name == "igm-textures":
+        assert list(as_given.pop("methods")) == list(textures.METHODS)
     assert plain[-1] == tmp_path / "mine" and as_given == {"only": ["x"], "contenders": [*usual], **own}
     assert all(contender.recipe.data.convert for contender in converted["contenders"])
+
+
+def test_gram_matrices_are_of_the_network_that_is_named(
+    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
+) -> None:
+    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, tmp_path / "v.pth")
+    terms = ("--budget", 1, "--out", tmp_path / "out")
+    assert call(capsys, "igm-textures", *terms, "--data", tmp_path, "--vgg", tmp_path / "v.pth")[0] == 0
+    assert {name for name in given[0][1]["methods"] if "VGG" in name} == {"Gram matrices, VGG-19"}
+    for name, file, says in (
+        ("table5", "v.pth", "table5 takes no --vgg, which is for igm-textures; leave it out"),
+        ("igm-textures", "w.pth", "w.pth"),
+    ):
+        code, _, said = call(capsys, name, *terms, "--vgg", tmp_path / file)
+        assert code == 2 and says in said
 
 
 def test_faces_are_as_many_as_asked(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
