@@ -97,9 +97,9 @@ def cooperative_run(run: Path, iterations: int = 600) -> None:
                 generator_lr=1e-4,
                 strange_new_number=float(i),
             )
+        diary.write("stop", iteration=iterations, message="All iterations are done.")
         for i in (600, 300):
             diary.write("evaluation", iteration=i, name="generator parzen", value=200.0 + i / 20, stderr=2.1)
-        diary.write("stop", iteration=iterations, message="All iterations are done.")
     for i in range(50, iterations + 1, 50):
         for kind in ("initial", "revised", "reconstructed"):
             images = torch.randn(20, 1, 28, 28, generator=rng).clamp(-1, 1)
