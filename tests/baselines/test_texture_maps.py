@@ -43,7 +43,7 @@ def two_convolutions() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
 def test_maps_come_in_the_order_asked_for_and_are_pooled_as_the_plan_says(monkeypatch: pytest.MonkeyPatch) -> None:
     (first, one), (second, two) = two_convolutions()
     monkeypatch.setattr(texture_maps, "load_vgg16", lambda *_: Vgg(((first, one), (second, two)), "ab"))
-    texture_maps._network.cache_clear()
+    texture_maps.vgg_of.cache_clear()
     images = 2 * torch.rand(2, 3, 8, 8, generator=stream(0)) - 1
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     x = ((images + 1) / 2 - mean[:, None, None]) / std[:, None, None]
@@ -58,7 +58,7 @@ def test_maps_come_in_the_order_asked_for_and_are_pooled_as_the_plan_says(monkey
         above, below = maps(images)
         torch.testing.assert_close(above, pooled)
         torch.testing.assert_close(below, lower)
-    texture_maps._network.cache_clear()
+    texture_maps.vgg_of.cache_clear()
 
 
 def test_maps_of_a_network_are_its_layers_and_grey_is_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_maps_of_a_network_are_its_layers_and_grey_is_repeated(monkeypatch: pyte
     given: list[Any] = []
     for name in ("load_vgg16", "load_vgg19"):
         monkeypatch.setattr(texture_maps, name, lambda *of, name=name: given.append((name, *of)) or network)
-    texture_maps._network.cache_clear()
+    texture_maps.vgg_of.cache_clear()
     grey = torch.rand(2, 1, 8, 8, generator=stream(0))
     (found,) = VggMaps(layers=("relu1_1",))(grey)
     assert given == [("load_vgg16", None, "cpu")]
@@ -74,7 +74,7 @@ def test_maps_of_a_network_are_its_layers_and_grey_is_repeated(monkeypatch: pyte
     VggMaps(layers=("relu1_1",), weights="a")(grey.repeat(1, 3, 1, 1))
     VggMaps(layers=("relu1_1",), network="vgg19", weights="b")(grey)
     assert given[1:] == [("load_vgg16", "a", "cpu"), ("load_vgg19", "b", "cpu")]
-    texture_maps._network.cache_clear()
+    texture_maps.vgg_of.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class VggMaps:
     def __call__(self, images: Images) -> list[Tensor]:
         """Raises ``InputError`` as `load_vgg16`, `load_vgg19` and `Vgg.maps` do, and for a file of another digest."""
         colours = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        network = _network(self.network, self.weights, str(images.device))
+        network = vgg_of(self.network, self.weights, str(images.device))
         if self.sha256 not in (None, network.sha256):
             raise InputError(f"{self.weights} has SHA-256 {network.sha256}; it needs to be the file of {self.sha256}")
         found = network.maps(colours, self.layers, self.pooling)
@@ -69,7 +69,8 @@ class VggMaps:
 
 
 @functools.lru_cache(maxsize=2)
-def _network(network: str, weights: str | None, device: str) -> Vgg:
+def vgg_of(network: str, weights: str | None, device: str) -> Vgg:
+    """The network that `VggMaps` of these fields look by, read once. Raises as `load_vgg16` and `load_vgg19` do."""
     return load_vgg16(weights, device) if weights is None or network == "vgg16" else load_vgg19(weights, device)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from torch import nn
 from .. import data
 from ..data import Labels, Splits
 from ..recipes import by_name
-from ..run.probing import networks_of, probe_entry, probed
+from ..run.probing import networks_of, probe_entry
 from ..run.results import Entry
 from .bench import Bench, about, trained
 from .cells import Cells, facts_of, tabulate
@@ -103,10 +102,8 @@ def _cells(
         assert of_set is not None
         splits, labels = of_set
         for cell, count in zip(names(kind), labelled, strict=True):
-            began = time.perf_counter()
-            score, choice = probed(network, splits, labels, count, repeats, bench.seed)
-            seconds = time.perf_counter() - began
-            yield probe_entry(cell, score, choice, splits, bench.seed, bench.command, bench.device, seconds)
+            terms = (count, repeats, bench.seed, bench.command, bench.device)
+            yield probe_entry(cell, network, splits, labels, *terms)[0]
 
     def features(model: Contender) -> Iterator[Entry]:
         assert of_set is not None

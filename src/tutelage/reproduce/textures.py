@@ -23,7 +23,7 @@ from torch import Tensor
 from .. import data
 from ..baselines import descent, gram, portilla_simoncelli
 from ..baselines.descent import Progress, Record
-from ..baselines.texture_maps import RandomFilters, VggMaps
+from ..baselines.texture_maps import RandomFilters, VggMaps, vgg_of
 from ..checks import InputError
 from ..data import DataSpec, Splits
 from ..metrics import vgg
@@ -72,7 +72,7 @@ def methods_with(weights: Path | None = None) -> Mapping[str, tuple[Method, int]
     """
     row, maps = _VGG16, VggMaps()
     if weights is not None:
-        network = vgg.load_vgg19(weights)
+        network = vgg_of("vgg19", str(weights), "cpu")
         layers = tuple(layer for layer in maps.layers if layer in network.layers)
         row, maps = "Gram matrices, VGG-19", VggMaps(layers, "vgg19", str(weights), sha256=network.sha256)
     return {

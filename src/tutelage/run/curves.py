@@ -131,20 +131,14 @@ def learning_charts(iterations: Sequence[Event]) -> tuple[list[tuple[str, str]],
 def evaluation_charts(evaluations: Sequence[Event]) -> list[str]:
     """For each measure a chart of what was evaluated against iterations, with a band of one standard error.
 
-    An event is either `{"name", "value", "stderr"}`, whose measure is the last word of its name, or that and
-    what it was taken at (``model MEASURE at SIZE``), or has fields `X` and
-    `X_stderr`. Of what was evaluated twice the last counts; what has only one iteration has no chart.
+    An event has "name", "value" and "stderr". Its measure is the last word of its name, or that and what it was taken
+    at (``model MEASURE at SIZE``). Of what was evaluated twice the last counts; what has one iteration has no chart.
     """
     found: dict[str, dict[float, tuple[float, float]]] = {}
     for event in evaluations:
-        x = number(event.get("iteration"))
-        pairs = {name: (name, f"{name}_stderr") for name in event if f"{name}_stderr" in event}
-        if "name" in event and "value" in event:
-            pairs[str(event["name"])] = ("value", "stderr")
-        for name, (value, error) in pairs.items():
-            y, spread = number(event.get(value)), number(event.get(error))
-            if x is not None and y is not None:
-                found.setdefault(name, {})[x] = (y, spread if spread is not None else 0.0)
+        x, y, spread = (number(event.get(field)) for field in ("iteration", "value", "stderr"))
+        if "name" in event and x is not None and y is not None:
+            found.setdefault(str(event["name"]), {})[x] = (y, spread if spread is not None else 0.0)
     measures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
     for name, points in found.items():
         if len(points) > 1:

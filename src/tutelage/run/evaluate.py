@@ -195,7 +195,7 @@ def measure_models(
     algorithm = algorithm or algorithm_of(recipe.plan)
     common: dict[str, Any] = {"seed": seed, "data_sha256": splits.train.sha256, "device": device}
     both = " && ".join(part for part in (facts.get("command"), command) if part)
-    newest = run.latest()
+    newest, where = run.latest(), learned_on(run)
     most = max(measure.samples for measure in measures)
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
         state, saved = trained(path, recipe, learner, device)
@@ -214,7 +214,7 @@ def measure_models(
             score = measure.score(first[model, measure.samples])
             name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
             entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
-            entry |= learned_on(run) | at
+            entry |= where | at
             keep(run, entry, path == newest, history)
             yield entry, score
 

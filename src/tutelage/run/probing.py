@@ -45,10 +45,8 @@ def probe_of_run(
     learned, untrained, saved = networks_of(run, len(splits.train), device)
     networks = {f"{algorithm_of(run.recipe().plan)} features": learned, "untrained features": untrained}
     for name, network in {**networks, "raw pixels": None}.items():
-        began = time.perf_counter()
-        score, choice = probed(network, splits, labels, labelled, repeats, seed)
-        called, wall = f"{name}, error of {labelled} labels", time.perf_counter() - began
-        entry = probe_entry(called, score, choice, splits, seed, command, device, wall)
+        called = f"{name}, error of {labelled} labels"
+        entry, score = probe_entry(called, network, splits, labels, labelled, repeats, seed, command, device)
         if network is learned:
             at = {"wall_seconds": saved["seconds"], "iteration": saved["iteration"]}
             entry |= at | learned_on(run)
@@ -69,15 +67,19 @@ def networks_of(run: RunFolder, observations: int, device: torch.device) -> tupl
 
 def probe_entry(
     name: str,
-    score: ProbeScore,
-    choice: Choice,
+    network: nn.Module | None,
     splits: Splits,
+    labels: Labels,
+    labelled: int,
+    repeats: int,
     seed: int,
     command: str,
     device: torch.device,
-    wall: float,
-) -> Entry:
-    """A probe's score, by the C that was chosen, as results are written; ``wall`` is in seconds."""
+) -> tuple[Entry, ProbeScore]:
+    """What `probed` finds, as results are written, with the seconds that it took; and the score. Raises as it does."""
+    began = time.perf_counter()
+    score, choice = probed(network, splits, labels, labelled, repeats, seed)
+    seconds = time.perf_counter() - began
     more = {
         "std": score.std,
         "repeats": score.repeats,
@@ -86,19 +88,19 @@ def probe_entry(
         "at_edge": choice.at_edge,
         "unconverged": score.unconverged,
     }
-    digest = splits.train.sha256
-    return result(
+    entry = result(
         name,
         score.error,
         score.stderr,
         score.n,
         seed=seed,
         command=command,
-        wall_seconds=wall,
-        data_sha256=digest,
+        wall_seconds=seconds,
+        data_sha256=splits.train.sha256,
         device=device,
         **more,
     )
+    return entry, score
 
 
 def probed(

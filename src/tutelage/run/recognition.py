@@ -42,7 +42,7 @@ def accuracy_of_run(
     """
     if splits.test is None or labels.test is None:
         raise InputError("the data have no test images; an accuracy needs some to report on: give data that have them")
-    recipe, facts, newest = run.recipe(), run.facts(), run.latest()
+    recipe, facts, newest, where = run.recipe(), run.facts(), run.latest(), learned_on(run)
     classes = torch.as_tensor(labels.test, dtype=torch.long)
     size = images_per_chunk(splits.test.shape, device)
     for path in checkpoint.available(run.checkpoints) if history else [newest]:
@@ -61,7 +61,7 @@ def accuracy_of_run(
             device=device,
             iteration=saved["iteration"],
         )
-        entry |= learned_on(run)
+        entry |= where
         keep(run, entry, path == newest, history)
         yield entry, score
 
