@@ -14,7 +14,7 @@ from tutelage.rng import stream
 
 # filters · (channels below · taps) + biases, layer by layer; then outputs · (channels · height · width) + biases
 MNIST_D = (64 * 1 * 16 + 64) + (128 * 64 * 16 + 128) + (256 * 128 * 16 + 256) + (100 * 256 * 4 * 4 + 100)
-FACES_CONVS = (64 * 3 * 16 + 64) + (128 * 64 * 16 + 128) + (256 * 128 * 16 + 256)
+QUICK_CONVS = (64 * 3 * 16 + 64) + (128 * 64 * 16 + 128) + (256 * 128 * 16 + 256)
 SCENE_CONVS = (64 * 3 * 25 + 64) + (128 * 64 * 9 + 128) + (256 * 128 * 9 + 256)
 DESCRIPTORS = {
     "MNIST_DESCRIPTOR": (MNIST_D, (256, 4, 4)),
@@ -22,12 +22,12 @@ DESCRIPTORS = {
     "QUICK_MNIST_DESCRIPTOR": ((32 * 9 + 32) + (64 * 32 * 9 + 64) + (128 * 64 * 9 + 128) + 128 * 16 + 1, (128, 4, 4)),
     "TEXTURE_DESCRIPTOR": ((100 * 3 * 225 + 100) + (70 * 100 * 81 + 70) + (30 * 70 * 49 + 30), (30, 75, 75)),
     "SCENE_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 16 * 16 + 100, (256, 16, 16)),
-    "QUICK_SCENE_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
-    "QUICK_FACES_DESCRIPTOR": (FACES_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
+    "QUICK_SCENE_DESCRIPTOR": (QUICK_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
+    "QUICK_SMALL_OBJECT_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
     "SMALL_OBJECT_DESCRIPTOR": ((64 * 3 * 16 + 64) + (128 * 64 * 4 + 128) + 2 * 128 * 32 * 32 + 2, (128, 32, 32)),
     "SMALL_OBJECT_DESCRIPTOR_PAPER": ((100 * 48 + 100) + (64 * 100 * 4 + 64) + 64 * 32 * 32 + 1, (64, 32, 32)),
     "CIFAR10_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 8 * 8 + 100, (256, 8, 8)),
-    "QUICK_CIFAR10_DESCRIPTOR": (FACES_CONVS + 256 * 4 * 4 + 1, (256, 4, 4)),
+    "QUICK_CIFAR10_DESCRIPTOR": (QUICK_CONVS + 256 * 4 * 4 + 1, (256, 4, 4)),
     "CIFAR10_DESCRIPTOR_PAPER": (SCENE_CONVS + 100 * 256 * 4 * 4 + 100, (256, 4, 4)),
     "CELEBA_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 32 * 32 + 100, (256, 32, 32)),
     "LSUN_DESCRIPTOR": (

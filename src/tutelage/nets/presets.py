@@ -31,7 +31,7 @@ MNIST_GENERATOR = GeneratorSpec(
 MNIST_GENERATOR_PAPER = replace(MNIST_GENERATOR, slope=0.0, init_std=0.001)
 
 # Ours, for a quarter of an hour: half the filters, averages and repeated pixels, one output, and one more layer of
-# 28x28 (as QUICK_SCENE below)
+# 28x28 (as QUICK_SMALL_OBJECT below)
 QUICK_MNIST_DESCRIPTOR = replace(
     MNIST_DESCRIPTOR, convs=(Conv(32, 3, 2), Conv(64, 3, 2), Conv(128, 3, 2)), outputs=1, average_pixels=True
 )
@@ -89,12 +89,13 @@ SCENE_GENERATOR = GeneratorSpec(
     init_std=0.005,
 )
 
-# Ours, for hundreds of photographs in half an hour. Averages and repeated pixels instead of strides and transposed
-# convolutions: no grid of the strides. One output, so that the layer that knows positions does not learn a hundred
-# times faster than the filters; half the generator's channels, and one more layer at full size
+# Ours, for hundreds of photographs in half an hour. Kernels of 4x4, whose strides leave no pixel out more than another;
+# one output, so that the layer that knows positions does not learn a hundred times faster than the filters
 QUICK_SCENE_DESCRIPTOR = replace(
-    SCENE_DESCRIPTOR, convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 2)), outputs=1, average_pixels=True
+    SCENE_DESCRIPTOR, convs=(Conv(64, 4, 2), Conv(128, 4, 2), Conv(256, 4, 2)), outputs=1, init_std=None
 )
+# repeated pixels instead of transposed convolutions, which can learn a grid; half the channels, one more layer at full
+# size, and the first weights of DCGAN
 QUICK_SCENE_GENERATOR = replace(
     SCENE_GENERATOR,
     base=(256, 4, 4),
@@ -106,17 +107,16 @@ QUICK_SCENE_GENERATOR = replace(
         Deconv(3, 3, (64, 64)),
     ),
     repeat_pixels=True,
+    init_std=0.02,
 )
-# for about ten images: a tenth of the latents
-QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10)
-# kernels of 4x4, whose strides leave no pixel out more than another
-QUICK_FACES_DESCRIPTOR = replace(
-    SCENE_DESCRIPTOR, convs=(Conv(64, 4, 2), Conv(128, 4, 2), Conv(256, 4, 2)), outputs=1, init_std=None
+# for about ten images: averages instead of strides, smaller first weights and a tenth of the latents
+QUICK_SMALL_OBJECT_DESCRIPTOR = replace(
+    SCENE_DESCRIPTOR, convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 2)), outputs=1, average_pixels=True
 )
+QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10, init_std=SCENE_GENERATOR.init_std)
 # wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,
-    init_std=0.02,
     base=(384, 4, 4),
     deconvs=(
         Deconv(192, 3, (8, 8)),
@@ -158,8 +158,8 @@ CIFAR10_GENERATOR = GeneratorSpec(
     batch_norm=True,
     init_std=0.005,
 )
-# ours, for half an hour: the descriptor of QUICK_FACES; repeated pixels, and one more layer of 32x32
-QUICK_CIFAR10_DESCRIPTOR = replace(QUICK_FACES_DESCRIPTOR, shape=(3, 32, 32))
+# ours, for half an hour: the descriptor of QUICK_SCENE; repeated pixels, and one more layer of 32x32
+QUICK_CIFAR10_DESCRIPTOR = replace(QUICK_SCENE_DESCRIPTOR, shape=(3, 32, 32))
 QUICK_CIFAR10_GENERATOR = replace(
     CIFAR10_GENERATOR,
     deconvs=(Deconv(128, 3, (8, 8)), Deconv(64, 3, (16, 16)), Deconv(32, 3, (32, 32)), Deconv(3, 3, (32, 32))),

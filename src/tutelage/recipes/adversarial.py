@@ -148,7 +148,7 @@ DCGAN_SCENE_QUICK = replace(
     DCGAN_SCENE64,
     name="dcgan/scene-quick",
     data=SCENE_QUICK.data,
-    generator=replace(presets.QUICK_SCENE_GENERATOR, init_std=_INIT),
+    generator=presets.QUICK_SCENE_GENERATOR,
     classifier=replace(presets.IGM_CLASSIFIER_64, channels=(32, 64, 128, 256)),
     plan=replace(DCGAN_SCENE64.plan, iterations=5_400, batch_size=32),
     keep_every=None,

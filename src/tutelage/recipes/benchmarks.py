@@ -62,7 +62,6 @@ CIFAR10_QUICK = replace(
         **FACES_QUICK.sources,
         "data": CIFAR10.sources["data"],
         "descriptor": "ours: 64, 128, 256 filters of 4x4 (§4.5: 5x5, 3x3, 3x3), sub-sampling 2, 2, 2, as printed there",
-        "descriptor.average_pixels": "no averages: §4.5",
         "descriptor.outputs": "ours: 1 (code: 100)",
         "generator": "§4.5: channels 256, 128, 64; one more layer of 32x32, of 32, is ours",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (§4.5: transposed, 4x4, then 5x5)",

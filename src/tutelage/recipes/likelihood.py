@@ -151,7 +151,7 @@ VAE_SCENE_QUICK = replace(
     keep_every=None,
     sources={
         **VAE_SCENE64.sources,
-        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR),
+        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR, "generator.init_std"),
         **_as(SCENE_QUICK),
     },
 )

@@ -72,6 +72,12 @@ QUICK_DEVIATIONS = (
     *(words for words in COMMON_DEVIATIONS if "ten times" not in words),
     "Learning rates fall along a cosine; the generator's starts twice as high as in the authors' code.",
 )
+FIRST_WEIGHTS_AND_RATES = (
+    "Weights start from N(0, 2/n) in the descriptor, n of them to an output, and from N(0, .02²) in the generator, "
+    "instead of N(0, .001²); ReLU is leaky: the authors' code.",
+    *(words for words in QUICK_DEVIATIONS if "Weights start" not in words),
+)
+_STEP_SIZE = "ours: {} without noise; with .3 the revision moved images so little that both networks swung"
 SCENE_QUICK = replace(
     SCENE64,
     name="coopnets/scene-quick",
@@ -84,10 +90,10 @@ SCENE_QUICK = replace(
         batch_size=32,
         chains=32,
         revision_steps=5,
-        step_size=2.0,
+        step_size=4.0,
         reference_std=None,
         noise_until=0,
-        descriptor_update=Adam(lr=5e-4, lr_final=1e-4),
+        descriptor_update=Adam(lr=5e-4, lr_final=1e-4, beta1=0.0, beta2=0.99),
         generator_update=Adam(lr=2e-4, lr_final=5e-5),
     ),
     checkpoint_every=500,
@@ -95,30 +101,35 @@ SCENE_QUICK = replace(
     picture_every=250,
     sources={
         **SCENE64.sources,
-        "data": "ours: one class of some hundred pictures, mirrored at random",
-        "descriptor": "ours: 64, 128, 256 filters of 5x5, 3x3, 3x3, sub-sampling 2, as §4.3 but for the last 2",
-        "descriptor.average_pixels": "ours: averages instead of strides, whose gradients have a grid",
+        "data": "ours: one class of some hundred pictures, or several, mirrored at random",
+        "descriptor": "ours: 64, 128, 256 filters of 4x4 (§4.3: 5x5, 3x3, 3x3), sub-sampling 2, as §4.3 but for the "
+        "last 2",
+        "descriptor.init_std": "ours: by each layer's inputs; with .01 features shrink two hundredfold on their way "
+        "up, and what it shows is learned several times as late",
         "descriptor.outputs": "ours: 1; all outputs learn alike, so their sum learns as many times faster (§4.3: 100)",
         "generator": "ours: half the channels of §4.3, and one more layer of 64x64",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (code: transposed, 5x5)",
         "generator.repeat_pixels": "ours: transposed convolutions can learn a grid, and did",
+        "generator.init_std": "DCGAN §4: .02; batch norm undoes the size of weights, and Adam turns small ones faster",
         "plan.iterations": "ours: half an hour on two cores",
         "plan.batch_size": "ours",
         "plan.chains": "ours",
         "plan.revision_steps": "ours: 5",
-        "plan.step_size": "ours: 2 without noise; with .3 the revision moved images so little that both networks swung",
+        "plan.step_size": _STEP_SIZE.format(4),
         "plan.reference_std": "ours: a uniform reference; a narrow one pulls every detail to grey until f holds it",
         "plan.noise_until": "§2.1: zero temperature; the noise of such large steps would be all that is seen",
-        "plan.descriptor_update": "ours: Adam .0005 falling to a fifth along half a cosine",
+        "plan.descriptor_update": "ours: Adam .0005 falling to a fifth along half a cosine, without momentum (β1 0, β2 "
+        ".99)",
         "plan.generator_update": "ours: Adam .0002 falling to a quarter (code: .0001)",
     },
     deviations=(
         "A quick variant for half an hour: 32 chains, and rates of its own.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
-        "Averages instead of strides, repeated pixels instead of transposed convolutions, 1 output instead of 100.",
-        "Sub-sampling 2 in all layers of the descriptor; half the generator's channels, and one more layer.",
+        "Kernels of 4x4 in the descriptor, sub-sampling 2 in all its layers, and Adam without momentum.",
+        "Repeated pixels instead of transposed convolutions, 1 output instead of 100.",
+        "Half the generator's channels, and one more layer.",
         "5 steps of revision instead of 10; pictures are mirrored at random.",
-        *QUICK_DEVIATIONS,
+        *FIRST_WEIGHTS_AND_RATES,
     ),
 )
 
@@ -167,12 +178,14 @@ SMALL_OBJECTS_QUICK = replace(
     SCENE_QUICK,
     name="coopnets/small-objects-quick",
     data=_DATA,
+    descriptor=presets.QUICK_SMALL_OBJECT_DESCRIPTOR,
     generator=presets.QUICK_SMALL_OBJECT_GENERATOR,
     plan=replace(
         SCENE_QUICK.plan,
         iterations=2_400,
         batch_size=10,
         chains=10,
+        step_size=2.0,
         gradient_penalty=1.0,
         descriptor_update=Adam(lr=3e-4, lr_final=3e-5),
         generator_update=Adam(lr=2e-4, lr_final=2e-5),
@@ -183,19 +196,23 @@ SMALL_OBJECTS_QUICK = replace(
     sources={
         **SCENE_QUICK.sources,
         "data": "§4.2: about ten aligned images of one object",
-        "descriptor": "ours: that of coopnets/scene-quick (§4.2: 100 filters of 4x4, 64 of 2x2)",
+        "descriptor": "ours: 64, 128, 256 filters of 5x5, 3x3, 3x3, sub-sampling 2 (§4.2: 100 of 4x4, 64 of 2x2)",
+        "descriptor.average_pixels": "ours: averages instead of strides, whose gradients have a grid",
+        "descriptor.init_std": SCENE64.sources["descriptor.init_std"],
         "descriptor.outputs": "§4.2: 1",
         "generator": "ours: that of coopnets/scene-quick, of 10 latents (code: 2)",
+        "generator.init_std": SCENE64.sources["generator.init_std"],
         "plan.iterations": "ours: a quarter of an hour on two cores (§4.2: 3 000)",
         "plan.batch_size": "§4.2: all of about ten images",
         "plan.chains": "ours: as many as images",
         "plan.revision_steps": "ours: 5 (§4.2: 10)",
+        "plan.step_size": _STEP_SIZE.format(2),
         "plan.gradient_penalty": "ours: 1; f of so few images gets steep, and without it diverged",
         "plan.descriptor_update": "ours: Adam .0003 falling to a tenth along half a cosine",
         "plan.generator_update": "ours: Adam .0002 falling to a tenth along half a cosine",
     },
     deviations=(
-        "A quick variant: the networks of coopnets/scene-quick with 10 latents, 5 steps of revision instead of 10, "
+        "A quick variant: the generator of coopnets/scene-quick with 10 latents, 5 steps of revision instead of 10, "
         "rates of its own, 2 400 iterations instead of 3 000.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "A gradient penalty holds back how steep f gets (Mescheder et al. 2018).",
@@ -227,38 +244,22 @@ FACES64 = replace(
     deviations=(*COMMON_DEVIATIONS, "6 000 iterations; §4.6 prints 600."),
 )
 
-FIRST_WEIGHTS_AND_RATES = (
-    "Weights start from N(0, 2/n) in the descriptor, n of them to an output, and from N(0, .02²) in the generator, "
-    "instead of N(0, .001²); ReLU is leaky: the authors' code.",
-    *(words for words in QUICK_DEVIATIONS if "Weights start" not in words),
-)
 FACES_QUICK = replace(
     SCENE_QUICK,
     name="coopnets/faces64-quick",
-    descriptor=presets.QUICK_FACES_DESCRIPTOR,
     generator=presets.QUICK_FACES_GENERATOR,
-    plan=replace(
-        SCENE_QUICK.plan,
-        iterations=4_500,
-        latent_step_size=0.02,
-        descriptor_update=Adam(lr=5e-4, lr_final=1e-4, beta1=0.0, beta2=0.99),
-    ),
+    plan=replace(SCENE_QUICK.plan, iterations=4_500, step_size=2.0, latent_step_size=0.02),
     checkpoint_every=250,
     sources={
         **SCENE_QUICK.sources,
         "data": "§4.6: 10 000 faces of CelebA; mirrored at random: ours",
         "descriptor": "ours: 64, 128, 256 filters of 4x4 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2",
-        "descriptor.average_pixels": "no averages: §4.6",
-        "descriptor.init_std": "ours: by each layer's inputs; with .01 features shrink two hundredfold on their way "
-        "up, and faces come several times as late",
         "descriptor.outputs": "ours: 1 (§4.6: 50)",
         "generator": "ours: three quarters of the channels of §4.6, and one more layer of 64x64, of 24",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (§4.6: 5x5)",
-        "generator.init_std": "DCGAN §4: .02; batch norm undoes the size of weights, and Adam turns small ones faster",
         "plan.iterations": "ours: half an hour on two cores (§4.6: 600)",
-        "plan.descriptor_update": "ours: Adam .0005 falling to a fifth along half a cosine, without momentum (β1 0, β2 "
-        ".99)",
         "plan.revision_steps": "ours: 5 (§4.6: 10)",
+        "plan.step_size": _STEP_SIZE.format(2),
         "plan.latent_step_size": "ours: .02, which left the least residual on training faces with a hole, of .1 to .01",
     },
     deviations=(
