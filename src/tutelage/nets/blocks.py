@@ -60,6 +60,23 @@ def _native_on_gpu(where: torch.device) -> bool:
     return torch.cuda.get_device_capability(where) >= (8, 0)
 
 
+def computing_in(dtype: torch.dtype, device: torch.device) -> torch.autocast:
+    """Where layers on ``device`` compute in ``dtype``, which is bfloat16, or float32 and leaves them as they are."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype != torch.float32)
+
+
+def check_shape(what: str, shape: tuple[int, ...], images: Tensor, mend: str = "resize the images") -> None:
+    """Refuse images ``[B, *shape]`` of another shape than a ``what`` takes; ``mend`` is what else can be done.
+
+    Raises ``InputError``.
+    """
+    if tuple(images.shape[1:]) != shape:
+        raise InputError(
+            f"this {what} takes images of {shape} (channels, height, width), not {tuple(images.shape[1:])}: {mend}, or "
+            f"build a {what} of their shape"
+        )
+
+
 def check_layers(
     what: str, layers: Sequence[Any], counts: Mapping[str, int], slope: float = 0.0, init_std: float | None = None
 ) -> None:

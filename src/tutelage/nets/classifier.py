@@ -20,12 +20,16 @@ from .blocks import (
     Precision,
     activation,
     check_layers,
+    check_shape,
     compute_dtype,
+    computing_in,
     same_conv,
     space_to_depth_conv,
     space_to_depth_weight,
 )
 from .descriptor import Conv
+
+_MEND = "resize the images or cut patches of that size"
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Classifier(nn.Module):
         Raises ``InputError`` for images of another shape, and in training mode for a batch without
         statistics: a single image whose map is a single pixel.
         """
-        check_shape(self.spec, images)
+        check_shape("classifier", self.spec.shape, images, _MEND)
         x = images
         for i in range(len(self.weights)):
             x = self._layer(x, i)
@@ -125,7 +129,7 @@ class Classifier(nn.Module):
 
         Raises what ``forward`` raises.
         """
-        check_shape(self.spec, images)
+        check_shape("classifier", self.spec.shape, images, _MEND)
         maps, x = [], images
         for i in range(len(self.weights)):
             x = self._layer(x, i)
@@ -145,7 +149,7 @@ class Classifier(nn.Module):
         first = space_to_depth_weight(weights[0], spec.stride).contiguous(memory_format=torch.channels_last)
 
         def potential(images: Tensor) -> Scores:
-            check_shape(spec, images)
+            check_shape("classifier", spec.shape, images, _MEND)
             x = space_to_depth_conv(images.to(dtype), first, biases[0], spec.stride, spec.kernel)
             x = activation(x, spec.slope)
             for weight, bias in zip(weights[1:], biases[1:], strict=True):
@@ -158,8 +162,7 @@ class Classifier(nn.Module):
         """Convolution, batch norm where there is any, and the activation of layer ``i``."""
         norm = self._norm(i)
         bias = self.biases[i] if norm is None else None
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, x.device):
             x = x.contiguous(memory_format=torch.channels_last)
             x = same_conv(x, self.weights[i], bias, self.spec.stride)
         if norm is not None:
@@ -186,12 +189,3 @@ class Classifier(nn.Module):
         assert norm.running_mean is not None and norm.running_var is not None
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         return weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
-
-
-def check_shape(spec: ClassifierSpec, images: Images) -> None:
-    """Refuse images ``[B, C, H, W]`` of another shape than the Spec's. Raises ``InputError``."""
-    if tuple(images.shape[1:]) != spec.shape:
-        raise InputError(
-            f"this classifier takes images of {spec.shape} (channels, height, width), not {tuple(images.shape[1:])}: "
-            "resize the images or cut patches of that size, or build a classifier of their shape"
-        )

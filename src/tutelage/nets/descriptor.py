@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
 from ..gradient import ByAutograd
 from ..types import Images, Prepared, Scores
 from .blocks import (
     Precision,
     activation,
     check_layers,
+    check_shape,
     compute_dtype,
+    computing_in,
     initial_std,
     same_conv,
     smeared,
@@ -123,8 +124,7 @@ class Descriptor(nn.Module):
         x = self.features(images)[-1].flatten(1)
         if self.top is None:
             return x
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, images.device):
             return nn.functional.linear(x, self.top, self.top_bias)
 
     def features(self, images: Images) -> list[Tensor]:
@@ -134,9 +134,8 @@ class Descriptor(nn.Module):
         layers' arithmetic. Raises what ``forward`` raises.
         """
         self.check(images)
-        low = self.dtype_of_convs != torch.float32
         maps = []
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, images.device):
             x = images.contiguous(memory_format=torch.channels_last)
             for conv, weight, bias in zip(self.spec.convs, self.kernels(), self.biases, strict=True):
                 x = activation(same_conv(x, weight, bias, conv.stride), self.spec.slope)
@@ -193,8 +192,4 @@ class Descriptor(nn.Module):
         """Raises ``InputError`` for images of a shape that this descriptor does not take."""
         if self.spec.outputs is None and images.ndim == 4 and images.shape[1] == self.spec.shape[0]:
             return
-        if tuple(images.shape[1:]) != self.spec.shape:
-            raise InputError(
-                f"this descriptor takes images of {self.spec.shape} (channels, height, width), "
-                f"not {tuple(images.shape[1:])}: resize the images, or build a descriptor of their shape"
-            )
+        check_shape("descriptor", self.spec.shape, images)

@@ -17,7 +17,16 @@ from torch import Tensor, nn
 from ..checks import InputError
 from ..gradient import frozen_copy
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, same_conv_transpose, shifted_norm, smeared
+from .blocks import (
+    Precision,
+    activation,
+    check_layers,
+    compute_dtype,
+    computing_in,
+    same_conv_transpose,
+    shifted_norm,
+    smeared,
+)
 
 
 @dataclass(frozen=True)
@@ -177,8 +186,7 @@ class Generator(nn.Module):
         Latent maps may be of any height and width; the image's sides grow with them.
         """
         self._check(latents)
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, latents.device):
             x = latents
             if self.first is not None and self.spec.base is not None:
                 channels, height, width = self.spec.base

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype
+from .blocks import Precision, activation, check_layers, compute_dtype, computing_in
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class Pyramid(nn.Module):
                 f"this generator takes noise of shape [B, {', '.join(map(str, wanted))}] (any height and width), not "
                 f"{list(latents.shape)}; draw it from N(0, 1) in that shape"
             )
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, latents.device):
             noises = [F.pixel_shuffle(z, 2**k) for k, z in enumerate(latents.split(self.spec.of_scales, 1))]
             first, *finer = (branch(z) for branch, z in zip(self.branches, noises, strict=True))
             x = first

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images
-from .blocks import Precision, check_layers, compute_dtype, same_conv
+from .blocks import Precision, check_layers, check_shape, compute_dtype, computing_in, same_conv
 from .descriptor import Conv
 
 KERNEL = 3
@@ -93,15 +93,10 @@ class Recogniser(nn.Module):
 
         Raises ``InputError`` for images of another shape.
         """
-        if tuple(images.shape[1:]) != self.spec.shape:
-            raise InputError(
-                f"this recogniser takes images of {self.spec.shape} (channels, height, width), not "
-                f"{tuple(images.shape[1:])}: resize the images, or build a recogniser of their shape"
-            )
+        check_shape("recogniser", self.spec.shape, images)
         maps, x = [], images.to(self.top.dtype)
-        low = self.dtype_of_convs != torch.float32
         for weight, norm in zip(self.weights, self.norms, strict=True):
-            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=low):
+            with computing_in(self.dtype_of_convs, x.device):
                 x = same_conv(x.contiguous(memory_format=torch.channels_last), weight, None, stride=1)
             x = nn.functional.max_pool2d(nn.functional.relu(norm(x.to(self.top.dtype))), 2)
             maps.append(x)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images
-from .blocks import Precision, check_layers, compute_dtype, same_conv
+from .blocks import Precision, check_layers, check_shape, compute_dtype, computing_in, same_conv
 from .descriptor import Conv
 
 _KERNEL = 3
@@ -75,13 +75,8 @@ class Velocity(nn.Module):
 
     def forward(self, images: Images, times: Tensor) -> Images:
         """The velocity of each image at its time. Raises ``InputError`` for images of another shape."""
-        if tuple(images.shape[1:]) != self.spec.shape:
-            raise InputError(
-                f"this velocity field takes images of {self.spec.shape} (channels, height, width), "
-                f"not {tuple(images.shape[1:])}: resize the images, or build a field of their shape"
-            )
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=low):
+        check_shape("velocity field", self.spec.shape, images)
+        with computing_in(self.dtype_of_convs, images.device):
             told = waves(times, self.spec.embedding)
             for layer in self.clock:
                 told = F.silu(layer(told))

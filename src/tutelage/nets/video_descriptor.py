@@ -22,6 +22,7 @@ from .blocks import (
     activation,
     check_layers,
     compute_dtype,
+    computing_in,
     same_conv,
     smeared_in_space,
     space_to_depth_conv,
@@ -139,8 +140,7 @@ class VideoDescriptor(nn.Module):
     def forward(self, videos: Images) -> Scores:
         """The potential of each video, ``[B]``. Raises ``InputError`` for videos of another shape."""
         self._check(videos)
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(videos.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, videos.device):
             x = (videos - self.mean_frame if self.spec.around_mean_frame else videos).transpose(1, 2)
             for i, (conv, weight, bias) in enumerate(zip(self.spec.convs, self.kernels(), self.biases, strict=True)):
                 x = x if i == 0 else activation(x, self.spec.slope)

@@ -28,6 +28,7 @@ from .blocks import (
     activation,
     check_layers,
     compute_dtype,
+    computing_in,
     same_conv_transpose,
     shifted_norm,
     smeared_in_space,
@@ -210,8 +211,7 @@ class VideoGenerator(nn.Module):
         """The video of each sequence of latents, of any length (and, without a layer that is fully connected in space,
         any height and width). Raises ``InputError`` for latents of another shape."""
         self._check(latents)
-        low = self.dtype_of_convs != torch.float32
-        with torch.autocast(latents.device.type, dtype=torch.bfloat16, enabled=low):
+        with computing_in(self.dtype_of_convs, latents.device):
             heard = self.spec.heard(latents.shape[2])  # what is left out below is not made above
             x = latents[:, :, slice(*heard[0])]
             for i, (deconv, stride, weight) in enumerate(
