@@ -227,6 +227,17 @@ def test_a_descriptor_alone_leaves_out_what_it_has_not(tmp_path: Path) -> None:
     assert "S1" not in reader.text
 
 
+def test_a_picture_that_cannot_be_read_does_not_stop_the_page(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "recipe.json").write_text('{"name": "descriptor/mnist"}')
+    large = pictures.png_bytes(pictures.grid(torch.rand(1, 3, 410, 410), scale=1))
+    (tmp_path / "pictures" / "chains_0000005.png").write_bytes(large[: len(large) // 2])
+    (tmp_path / "pictures" / "chains_0000010.png").write_bytes(b"")
+    _, reader = read_page(write_report(tmp_path))
+    assert reader.headings == ["Pictures", "Over time", "Recipe"]
+    assert [image["alt"] for image in reader.images][1:] == ["Chains, iteration 5", "Chains, iteration 10"]
+
+
 @pytest.mark.parametrize(
     ("events", "words"),
     [
