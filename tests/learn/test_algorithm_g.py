@@ -43,7 +43,7 @@ def test_a_step_infers_keeps_and_learns_from_the_latents_of_its_own_images() -> 
     parameters = (network.parameters() for network in (state.average, before, state.generator))
     moved = False
     for average, old, live in zip(*parameters, strict=True):
-        torch.testing.assert_close(average, 0.9 * old + 0.1 * live)
+        torch.testing.assert_close(average, old / 21 + live * 20 / 21)
         moved |= not torch.equal(old, live)
     assert moved
 

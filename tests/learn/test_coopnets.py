@@ -140,16 +140,16 @@ def test_the_movement_is_what_revision_did():
     assert stepped(learner(revision_steps=0))[1].movement == 0
 
 
-@pytest.mark.parametrize("decay", [None, 0.9])
+@pytest.mark.parametrize("decay", [None, 0.07, 0.9])
 def test_samples_come_from_the_average_of_the_weights(decay):
     algorithm = learner(ema_decay=decay)
     rng = stream(0, "learn")
     state = algorithm.init(rng)
     expected = [p.detach().clone() for p in state.generator.parameters()]
-    for _ in range(3):
+    for move in (1, 2, 3):
         state, _ = algorithm.step(state, batch(), rng)
         for kept, live in zip(expected, state.generator.parameters(), strict=True):
-            kept.lerp_(live.detach(), 1 - (decay or 0.0))
+            kept.lerp_(live.detach(), 1 - min(decay or 0.0, move / (move + 20)))
     for average, kept in zip(state.average.parameters(), expected, strict=True):
         torch.testing.assert_close(average, kept)
     latents = torch.randn((4, 3), generator=stream(5))

@@ -167,7 +167,8 @@ def test_a_shifted_copy_is_at_zero() -> None:
 
 def test_a_clip_is_compared_with_its_other_windows() -> None:
     found, expected = own_nearest_windows(CLIP, 4), by_loops(CLIP, CLIP, 4)
-    np.fill_diagonal(expected, np.inf)
+    lag = np.abs(np.subtract.outer(np.arange(len(expected)), np.arange(len(expected))))
+    expected[lag < 4] = np.inf
     np.testing.assert_allclose(found.distance.numpy(), expected.min(1), rtol=1e-12)
     assert found.start.tolist() == expected.argmin(1).tolist()
     twice = own_nearest_windows(torch.cat([CLIP, CLIP], 1), 4).distance
@@ -250,9 +251,19 @@ def test_windows_that_do_not_fit_are_refused(frames: int) -> None:
         nearest_windows(MADE, CLIP, frames)
 
 
-def test_one_window_has_no_other() -> None:
-    with pytest.raises(InputError, match="a clip of 20 frames has only one window of 20"):
-        own_nearest_windows(CLIP, 20)
+def test_windows_that_share_a_frame_are_no_others() -> None:
+    """A clip that rises by 1 a frame: those that share none are at least as many frames apart as a window is long."""
+    rising = torch.arange(20.0).view(1, 20, 1, 1).expand(3, 20, 2, 2)
+    assert own_nearest_windows(rising, 5).distance.tolist() == [5.0] * 16
+
+
+@pytest.mark.parametrize(("frames", "most"), [(20, 7), (8, 7)])
+def test_windows_without_another_are_refused(frames: int, most: int) -> None:
+    with pytest.raises(
+        InputError, match=f"a clip of 20 frames has windows of {frames} .* take windows of {most} frames"
+    ):
+        own_nearest_windows(CLIP, frames)
+    assert len(own_nearest_windows(CLIP, most).distance) == 14
 
 
 def test_spectra_of_two_windows_are_refused() -> None:

@@ -58,27 +58,6 @@ def test_a_trial_that_diverges_has_been_timed_so_far(monkeypatch: pytest.MonkeyP
     assert recipe.plan.iterations == int(95 / (0.25 * 4 / 3))
 
 
-@pytest.mark.parametrize(
-    ("name", "seconds", "decay", "every"),
-    [("coopnets/mnist", 100.0, 0.999, 1), ("coopnets/mnist", 1000.0, 0.9, 1), ("wgan/mnist", 1000.0, 0.999, 2)],
-)
-def test_an_average_forgets_in_a_twentieth_of_what_the_budget_holds(
-    monkeypatch: pytest.MonkeyPatch, name: str, seconds: float, decay: float, every: int
-) -> None:
-    clock = iter(range(10_000))
-    monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
-    made = within(seconds, tiny(name, {"plan.ema_decay": decay}), IMAGES, CPU).plan
-    assert made.ema_decay == min(decay, 1 - 20 / (made.iterations // every))
-    assert (made.ema_decay == decay) == (decay == 0.9)
-
-
-def test_without_an_average_there_is_none_in_the_budget_either() -> None:
-    recipe = tiny("coopnets/mnist")
-    without = replace(recipe, plan=replace(recipe.plan, ema_decay=None))
-    assert within(1e-6, without, IMAGES, CPU).plan.ema_decay is None
-    assert within(1e-6, recipe, IMAGES, CPU).plan.ema_decay == 0  # one iteration is all there is to average
-
-
 @pytest.mark.parametrize(("until", "part"), [(0, 0), (3, 0.5), (None, None)])
 def test_noise_ends_at_the_same_part_of_the_iterations(
     monkeypatch: pytest.MonkeyPatch, until: int | None, part: float | None

@@ -190,7 +190,7 @@ def test_table5(bench: Bench) -> None:
     names = ["coopnets/faces64-quick", "dcgan/faces64-quick", "coopnets/faces64-600", "dcgan/faces64-600"]
     assert [of.recipe.name for of in FACES5] == names
     assert [of.recipe.plan.iterations for of in FACES5[2:]] == [600, 600] and all(of.own_length for of in FACES5[2:])
-    assert all(getattr(of.recipe.plan, "ema_decay", 0) is None for of in FACES5[2:]), "too few to average"
+    assert all(getattr(of.recipe.plan, "ema_decay", 0) is None for of in FACES5[2:]), "the paper averages no weights"
     models = [Contender(tiny(name, DIGITS)) for name in ("coopnets/mnist", "dcgan/mnist")]
     fills = {"inpaint-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
     entries = list(table5(bench, None, models, ["coopnets/mnist"], 22, 5, (3, 4), fills))

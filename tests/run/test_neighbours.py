@@ -61,6 +61,18 @@ def test_copies_are_told() -> None:
     assert found.samples == 0 and (found.distances[:, 0] == 0).all() and found.real > 0.1
 
 
+def test_mirror_images_are_copies_too_where_learning_mirrored() -> None:
+    turned = REAL[[3, 8]].flip(-1)
+    found = nearest_picture(turned, OBSERVED, rows=2, k=1, mirrored=True)
+    both = torch.cat([REAL, REAL.flip(-1)])
+    others = distances(REAL, both)
+    others[range(20), range(20)] = others[range(20), range(20, 40)] = torch.inf
+    assert found.samples == 0 < nearest_picture(turned, OBSERVED).samples
+    assert found.real == pytest.approx(others.amin(1).mean().item())
+    shown = grid(turned.repeat_interleave(2, 0), columns=2, scale=8)
+    assert found.picture.tobytes() == shown.tobytes(), "each is beside the mirror image that it copies"
+
+
 def test_counts_limit_what_is_looked_at_and_the_seed_decides_which() -> None:
     found = nearest_picture(SAMPLES, OBSERVED, rows=1, count=4)
     assert found.distances.shape == (1, 3)

@@ -167,6 +167,21 @@ def test_a_run_whose_time_is_up_shows_what_it_would_make_and_learns_on_as_if_it_
         assert (timed / "pictures" / name).read_bytes() != content
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_mirror_images_are_searched_where_learning_mirrored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flip: bool
+) -> None:
+    asked, search = [], train.looks.nearest_picture
+
+    def seen(*given: Any, mirrored: bool, **more: Any) -> Any:
+        asked.append(mirrored)
+        return search(*given, mirrored=mirrored, **more)
+
+    monkeypatch.setattr(train.looks, "nearest_picture", seen)
+    recipe = tiny("coopnets/mnist", {"plan.iterations": 1, "data.flip": flip})
+    assert train.train(recipe, tiny_images(), tmp_path, CPU, {}) == "done" and asked == [flip]
+
+
 def test_final_pictures_of_a_run_that_goes_on_are_removed_when_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

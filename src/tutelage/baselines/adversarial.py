@@ -156,7 +156,7 @@ class Adversarial:
             more["generator_lr"] = set_rate(state.generator_optimiser, plan.generator_update.rate(t, plan.iterations))
             losses = [self._move_generator(state, len(batch.images), rng) for _ in range(plan.generator_updates)]
             more["generator_loss"] = losses[0]
-            average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+            average_towards(state.average, state.generator, plan.ema_decay, t // plan.generator_every + 1)
 
         record = Record(judged.loss.detach(), judged.of_observed, judged.of_made, discriminator_lr, more, made.images)
         state.iteration = t + 1

@@ -154,7 +154,7 @@ class DeepDirected:
         initial = drafts.detach()
         value, potential = density_shifting(energy, state.descriptor_optimiser, batch.images, initial)
         generated, entropy = teaching(energy, state.generator, state.generator_optimiser, drafts, plan.entropy_weight)
-        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         state.iteration = t + 1
         return state, Record(value, potential, generated, entropy, descriptor_lr, generator_lr, initial)
 

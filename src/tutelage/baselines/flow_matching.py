@@ -125,7 +125,7 @@ class FlowMatching:
         loss, predicted = regression(state.velocity, batch.images, rng)
         loss.backward()
         state.optimiser.step()
-        average_towards(state.average, state.velocity, plan.ema_decay or 0.0)
+        average_towards(state.average, state.velocity, plan.ema_decay, t + 1)
         state.iteration = t + 1
         return state, Record(loss.detach(), lr, batch.images, predicted)
 

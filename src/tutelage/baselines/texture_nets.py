@@ -102,7 +102,7 @@ class TextureNet:
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         state.optimiser.step()
-        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         state.iteration = t + 1
         return state, Record(loss.detach(), lr, made.detach())
 

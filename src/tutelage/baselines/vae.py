@@ -137,7 +137,7 @@ class Vae:
         bound = evidence_bound(state.encoder, state.generator, batch.images, plan.noise_std, rng)
         (-bound.value.mean()).backward()
         state.optimiser.step()
-        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         value, reconstruction, divergence, residual, latents = (part.detach() for part in bound)
         record = Record(
             value.mean(), reconstruction.mean(), divergence.mean(), rms(residual), lr, latents, batch.images

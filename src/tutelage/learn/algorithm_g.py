@@ -175,7 +175,7 @@ class AlgorithmG:
             reconstruction(state.generator, state.optimiser, latents, batch.images, plan.noise_std)
             for _ in range(plan.reconstruction_updates)
         ]
-        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         loss, residual = results[0]
         record = Record(loss, residual, rms(latents - before), lr, latents, batch.images)
         return State(t + 1, state.generator, state.average, state.optimiser, state.latents), record

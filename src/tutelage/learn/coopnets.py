@@ -182,7 +182,7 @@ class CoopNets:
             reconstruction(state.generator, state.generator_optimiser, latents, revised, plan.noise_std)[0]
             for _ in range(plan.reconstruction_updates)
         ]
-        average_towards(state.average, state.generator, plan.ema_decay or 0.0)
+        average_towards(state.average, state.generator, plan.ema_decay, t + 1)
 
         record = Record(
             value,

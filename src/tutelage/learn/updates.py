@@ -17,6 +17,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..checks import InputError
 
+_MEMORIES = 20  # of an average of weights, that fit into what was learned so far
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -204,13 +206,15 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> float:
 
 
 @torch.no_grad()
-def average_towards(average: nn.Module, live: nn.Module, decay: float) -> None:
-    """Exponential moving average: ``average ← decay · average + (1 − decay) · live``.
+def average_towards(average: nn.Module, live: nn.Module, decay: float | None, moves: int) -> None:
+    """Exponential moving average: ``average ← d · average + (1 − d) · live``, after ``live`` has moved ``moves`` times.
 
-    Buffers (running statistics) are copied. A decay of 0 copies everything.
+    d is ``decay``, and early on moves / (moves + 20), where that is less: an average never remembers more than about a
+    twentieth of what was learned so far, so one of few moves is not of the weights that nothing was learned by. Buffers
+    (running statistics) are copied. A decay of 0 or None copies everything.
     """
     averages, now = tuple(average.parameters()), tuple(live.parameters())
     if averages:  # all at once, where the device can
-        get_ema_multi_avg_fn(decay)(averages, now, None)
+        get_ema_multi_avg_fn(min(decay or 0.0, moves / (moves + _MEMORIES)))(averages, now, None)
     for mine, theirs in zip(average.buffers(), live.buffers(), strict=True):
         mine.copy_(theirs)

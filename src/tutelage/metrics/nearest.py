@@ -34,8 +34,8 @@ def nearest(images: Images, chunks: Iterable[Tensor], k: int = 1, exclude: Tenso
         chunks: the set that is searched, ``[m, ...]`` at a time, floats in the same units, each on any device. Only one
             chunk is held at a time.
         k: how many.
-        exclude: ``[n]``, for each image an index that is not to be found, −1 for none: the image itself, where it is
-            in the set.
+        exclude: ``[n]`` or ``[n, e]``, for each image indices that are not to be found, −1 for none: the image itself,
+            where it is in the set.
 
     Raises:
         InputError: no images, images of another shape in a chunk, numbers that are not finite, or fewer than ``k``
@@ -47,8 +47,8 @@ def nearest(images: Images, chunks: Iterable[Tensor], k: int = 1, exclude: Tenso
             f"the {k} nearest of images {list(images.shape)} were asked for; it needs k of 1 or more, and images that "
             "are finite"
         )
-    excluded = torch.full((len(x),), -1) if exclude is None else exclude
-    excluded = excluded.to(x.device)[:, None]
+    excluded = torch.full((len(x), 1), -1) if exclude is None else exclude.view(len(x), -1)
+    excluded = excluded.to(x.device)[:, :, None]
     indices = torch.empty((len(x), 0), dtype=torch.int64, device=x.device)
     distances = torch.empty((len(x), 0), dtype=torch.float64, device=x.device)
     start = 0
@@ -61,10 +61,10 @@ def nearest(images: Images, chunks: Iterable[Tensor], k: int = 1, exclude: Tenso
         y = chunk.flatten(1).to(x.device).double()
         squared = torch.addmm(y.square().sum(1), x, y.T, alpha=-2)  # |x|² orders nothing
         here = torch.arange(start, start + len(y), device=x.device)
-        squared.masked_fill_(here == excluded, torch.inf)
+        squared.masked_fill_((here == excluded).any(1), torch.inf)
         best = squared.topk(min(k, len(y)), dim=1, largest=False).indices
         exact = torch.stack([(x - y[column]).square().mean(1).sqrt() for column in best.T], 1)
-        exact.masked_fill_(here[best] == excluded, torch.inf)
+        exact.masked_fill_((here[best][:, None] == excluded).any(1), torch.inf)
         indices, distances = torch.cat([indices, here[best]], 1), torch.cat([distances, exact], 1)
         order = distances.argsort(dim=1, stable=True)[:, :k]
         indices, distances = indices.gather(1, order), distances.gather(1, order)

@@ -159,18 +159,23 @@ def nearest_windows(synthesised: Tensor, clip: Tensor, frames: int = 8) -> Windo
 
 
 def own_nearest_windows(clip: Tensor, frames: int = 8) -> Windows:
-    """For each window of a clip ``[C, T, H, W]``, the nearest of its others: any lag but 0.
+    """For each window of a clip ``[C, T, H, W]``, the nearest of those that share no frame with it.
 
-    Raises ``InputError`` for what is no such clip, or holds no two windows.
+    (A window and the next share all frames but one, so in a clip that moves slowly they are near, whatever it shows.)
+
+    Raises ``InputError`` for what is no such clip, and for one shorter than three windows less a frame: some of its
+    windows have no other.
     """
     check_clip(clip, "a search for copies", moving=False)
     between = _between(clip, clip, frames)
-    if len(between) < 2:
+    if len(between) < 2 * frames:
         raise InputError(
-            f"a clip of {clip.shape[1]} frames has only one window of {frames}, and no other to compare it with; "
-            "take a shorter one"
+            f"a clip of {clip.shape[1]} frames has windows of {frames} with which all others share a frame, so that "
+            f"nothing is to compare them with; take windows of {(clip.shape[1] + 1) // 3} frames or fewer, or a longer "
+            "clip"
         )
-    return _nearest(between.fill_diagonal_(torch.inf))
+    at = torch.arange(len(between), device=between.device)
+    return _nearest(between.masked_fill_((at[:, None] - at).abs() < frames, torch.inf))
 
 
 def check_clip(clip: Tensor, what: str, least: int = 2, moving: bool = True) -> None:

@@ -111,7 +111,7 @@ TEXTURE_MEDIUM = replace(
         **_COMMON,
         "data": "ours: one picture of 256x256",
         "classifier": "ours: half the filters of §4, on patches of 96x96, larger than the elements of most textures",
-        "plan.rounds": "ours: more than an hour on two cores allows; `--minutes` ends it",
+        "plan.rounds": "ours: more than half an hour on two cores allows; `--minutes` ends it",
         "plan.negatives_per_round": "ours",
         "plan.batch_size": "§4.1: one picture",
         "plan.patches": "ours",
@@ -235,7 +235,7 @@ def quick(recipe: Recipe) -> Recipe:
         sources={
             **recipe.sources,
             "classifier": "ours: half the filters of §4",
-            "plan.rounds": "ours: more than an hour on two cores allows; `--minutes` ends it",
+            "plan.rounds": "ours: more than half an hour on two cores allows; `--minutes` ends it",
             "plan.negatives_per_round": "ours",
             "plan.update": "ours: gradient descent, .01 as in §4.3, with momentum .9",
             "plan.classified": "ours: .01 (code: .005)",

@@ -114,8 +114,8 @@ SCENE_QUICK = replace(
         "plan.batch_size": "ours",
         "plan.chains": "ours",
         "plan.revision_steps": "ours: 5",
-        "plan.step_size": "ours: 2 without noise; with .3 the revision moved images so little that both networks swung, "
-        "and with 4 a model of 500 pictures diverged",
+        "plan.step_size": "ours: 2 without noise; with .3 the revision moved images so little that both networks "
+        "swung, and with 4 a model of 500 pictures diverged",
         "plan.reference_std": "ours: a uniform reference; a narrow one pulls every detail to grey until f holds it",
         "plan.noise_until": "§2.1: zero temperature; the noise of such large steps would be all that is seen",
         "plan.descriptor_update": "ours: Adam .0005 falling to a fifth along half a cosine, without momentum (β1 0, β2 "
@@ -201,7 +201,7 @@ SMALL_OBJECTS_QUICK = replace(
         "descriptor.outputs": "§4.2: 1",
         "generator": "ours: that of coopnets/scene-quick, of 10 latents (code: 2)",
         "generator.init_std": SCENE64.sources["generator.init_std"],
-        "plan.iterations": "ours: a quarter of an hour on two cores (§4.2: 3 000)",
+        "plan.iterations": "ours: a quarter of an hour on two cores without bfloat16 (§4.2: 3 000)",
         "plan.batch_size": "§4.2: all of about ten images",
         "plan.chains": "ours: as many as images",
         "plan.revision_steps": "ours: 5 (§4.2: 10)",

@@ -28,7 +28,6 @@ _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
 _LEARNING = 0.95  # part of the budget that iterations fill; the rest is for checkpoints and pictures
-_MEMORY = 20  # how often the memory of an average of weights fits into learning, at least
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,7 @@ def within(
 ) -> Recipe:
     """``recipe`` with as many iterations as fit into .95 of ``seconds``, 1 or more, and ten checkpoints and pictures.
 
-    Some are timed, for a fiftieth of the budget, and thrown away. An average of the generator's weights forgets in a
-    twentieth of its iterations what it began with, or faster where the recipe says so: with few iterations, it would
-    still be an average with the weights that nothing was learned by. Noise that ends within the recipe's iterations
+    Some are timed, for a fiftieth of the budget, and thrown away. Noise that ends within the recipe's iterations
     (``noise_until``) ends at the same part of these.
     """
     learner = build(recipe, len(observed), device, labels=labels)
@@ -140,11 +137,6 @@ def within(
     iterations = max(1, int(_LEARNING * seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}
-    decay = getattr(recipe.plan, "ema_decay", None)
-    moves = iterations // getattr(recipe.plan, "generator_every", 1)
-    most = max(0.0, 1 - _MEMORY / max(1, moves))
-    if decay is not None and decay > most:
-        changes["ema_decay"] = most
     until = getattr(recipe.plan, "noise_until", None)
     if until is not None:
         changes["noise_until"] = round(until * iterations / recipe.plan.iterations)

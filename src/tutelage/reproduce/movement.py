@@ -9,7 +9,7 @@ Of a synthesis y of as many frames as the clip, clamped to its range:
 `variance`       y's temporal variance, of that of the clip: 1 moves as much, 0 not at all.
 `spectrum`       decibels between the spectra of differences of frames, over windows of half the clip.
 `nearest`        how far stretches of y at matched variance are from the nearest stretch of the clip, at any lag: a
-                 copy has 0. The clip's own stretches, each against its others, say what is near.
+                 copy has 0. The clip's own stretches, each against those that share no frame with it, say what is near.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def scores(synthesised: Sequence[Tensor], clip: Tensor, moves: bool = True) -> d
 
 
 def own_nearest(clip: Tensor) -> float:
-    """The mean distance of the clip's stretches to the nearest of its others."""
+    """The mean distance of the clip's stretches to the nearest of those that share no frame with them."""
     return own_nearest_windows(clip, _stretch(clip)).distance.mean().item()
 
 
@@ -70,4 +70,4 @@ def _of_one(y: Tensor, clip: Tensor, moves: bool) -> dict[str, float]:
 
 
 def _stretch(clip: Tensor) -> int:
-    return min(_STRETCH, clip.shape[1] // 2)
+    return min(_STRETCH, (clip.shape[1] + 1) // 3)

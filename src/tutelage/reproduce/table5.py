@@ -38,8 +38,7 @@ _PAPER = 600  # iterations, §4.6
 
 
 def _short(contender: Contender) -> Contender:
-    """In the paper's own conditions: 600 iterations, however long they take, and no average of the weights (one of few
-    iterations would still hold those that nothing was learned by)."""
+    """In the paper's own conditions: 600 iterations, however long they take, and no average of the weights."""
     recipe = contender.recipe
     plan = replace(recipe.plan, iterations=_PAPER, ema_decay=None)
     few = replace(recipe, name=f"{recipe.name}-{_PAPER}", plan=plan)

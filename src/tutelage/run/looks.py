@@ -57,7 +57,8 @@ def save_final(
     count = max(2, min(len(observed), _SEARCHED // torch.Size(observed.shape).numel()))
     searched = observed if count == len(observed) else observed.subset(0, count, observed.name)
     compared = max(10, min(_MOST, _COMPARED // torch.Size(observed.shape).numel()))
-    nearest = nearest_picture(list(samples.values())[-1], searched, count=compared, seed=recipe.seed)
+    last, mirrored = list(samples.values())[-1], recipe.data.flip
+    nearest = nearest_picture(last, searched, count=compared, seed=recipe.seed, mirrored=mirrored)
     pictures.save(nearest.picture, run.pictures / "nearest.png")
     part = "" if count == len(observed) else f" Searched: the first {count} training images."
     return nearest.sentence + part

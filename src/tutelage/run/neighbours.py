@@ -58,6 +58,7 @@ def nearest_picture(
     k: int = 3,
     count: int = 100,
     seed: int = 0,
+    mirrored: bool = False,
 ) -> NearestPicture:
     """The first ``rows`` samples, not picked, each beside its ``k`` nearest training images.
 
@@ -69,6 +70,8 @@ def nearest_picture(
         k: training images beside each, fewer where there are fewer.
         count: samples, and real images, that the means are over, fewer where there are fewer.
         seed: decides which real images are taken.
+        mirrored: whether learning mirrored the training images at random. Then their mirror images are searched as
+            well, and a picture of one that is nearest is shown so.
 
     Raises:
         InputError: samples of another shape than the images, numbers that are not finite, counts below 1, or a single
@@ -85,15 +88,18 @@ def nearest_picture(
     drawn = as_pictures(samples[: max(rows, count)])
     others = held_out or observed
     picked = torch.randperm(len(others), generator=stream(seed, "neighbours"))[:count]
-    k = min(k, len(observed) - (held_out is None))
+    seen, n = 1 + mirrored, len(observed)
+    k = min(k, seen * (n - (held_out is None)))
     queries = torch.cat([drawn, others.batch(picked, drawn.device)])
-    exclude = torch.full((len(queries),), -1)
+    exclude = torch.full((len(queries), seen), -1)
     if held_out is None:
-        exclude[len(drawn) :] = picked
-    found = nearest(queries, _chunks(observed, drawn.device), k, exclude)
+        exclude[len(drawn) :] = torch.stack([picked, picked + n], 1)[:, :seen]
+    found = nearest(queries, _chunks(observed, mirrored, drawn.device), k, exclude)
     panels = []
     for sample, indices in zip(drawn[:rows], found.indices, strict=False):
-        panels += [sample[None], observed.batch(indices, drawn.device)]
+        near = observed.batch(indices % n, drawn.device)
+        turned = (indices >= n).view(-1, *[1] * len(observed.shape))
+        panels += [sample[None], torch.where(turned, near.flip(-1), near)]
     first = found.distances[:, 0]
     return NearestPicture(
         picture=grid(torch.cat(panels), columns=1 + k, scale=scale_of(drawn)),
@@ -104,7 +110,10 @@ def nearest_picture(
     )
 
 
-def _chunks(images: ImageSet, device: torch.device) -> Iterator[Tensor]:
+def _chunks(images: ImageSet, mirrored: bool, device: torch.device) -> Iterator[Tensor]:
+    """All images, and then, where they were mirrored, all their mirror images."""
     size = max(1, _VALUES // torch.Size(images.shape).numel())
-    for start in range(0, len(images), size):
-        yield images.batch(slice(start, start + size), device)
+    for turned in (False, True)[: 1 + mirrored]:
+        for start in range(0, len(images), size):
+            some = images.batch(slice(start, start + size), device)
+            yield some.flip(-1) if turned else some
