@@ -108,7 +108,7 @@ def test_gram_matrices_are_of_the_network_that_is_named(
 ) -> None:
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, tmp_path / "v.pth")
     terms = ("--budget", 1, "--out", tmp_path / "out")
-    assert call(capsys, "igm-textures", *terms, "--data", tmp_path, "--vgg", tmp_path / "v.pth")[0] == 0
+    assert call(capsys, "igm-textures", *terms, "--data", "pictures", "--vgg", tmp_path / "v.pth")[0] == 0
     assert {name for name in given[0][1]["methods"] if "VGG" in name} == {"Gram matrices, VGG-19"}
     for name, file, says in (
         ("table5", "v.pth", "table5 takes no --vgg, which is for igm-textures; leave it out"),
@@ -162,12 +162,13 @@ def test_few_images_have_their_categories(
     terms = (name, "--budget", 1, "--out", tmp_path, "--extractor", write_network(tmp_path / "weights.npz"))
     code, out, _ = call(capsys, *terms)
     assert code == 0 and out.endswith(f"Look at {tmp_path / name}.md\n")
-    more = ("--categories", "lemon=3", "alp", "--training-images", 5, "--only", "vae/scene64", "--data", tmp_path)
+    photos = tmp_path / "photos"
+    more = ("--categories", "lemon=3", "alp", "--training-images", 5, "--only", "vae/scene64", "--data", photos)
     assert call(capsys, *terms, *more)[0] == 0
     usual = [*(table1 if name == "table1" else fig7).CONTENDERS]
     assert given[0][0][2:] == (None, []) and given[0][1] == {"only": [], "sizes": [50, 500], "contenders": usual}
     (_, extractor, data, categories), named = given[1]
-    assert (extractor.name, data, categories) == ("mobilenetv2-128", tmp_path, ["lemon=3", "alp"])
+    assert (extractor.name, data, categories) == ("mobilenetv2-128", photos, ["lemon=3", "alp"])
     assert named == {"only": ["vae/scene64"], "sizes": [5], "contenders": usual}
 
 
@@ -180,6 +181,10 @@ def test_few_images_have_their_categories(
         ),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        *(
+            ((name, "--budget", 1, "--data", "."), "lies in ., where the data are, and its pictures would be taken")
+            for name in ("table5", "table6", "igm-textures")
+        ),
         (("table5", "--budget", 1, "--completed", 0), "--completed is 0; it needs to be 1 or more"),
         (
             ("igm-textures", "--budget", 1, "--skip-bad"),
@@ -190,8 +195,13 @@ def test_few_images_have_their_categories(
     ],
 )
 def test_what_is_refused(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[object, ...], says: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[object, ...],
+    says: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     code, _, err = call(capsys, *arguments, "--out", tmp_path / "out")
     assert code == 2 and says in err and len(err.splitlines()) == 1
     assert not (tmp_path / "out").exists()

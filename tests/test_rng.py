@@ -40,3 +40,7 @@ def test_the_generator_lives_where_it_is_asked_to(device: torch.device) -> None:
 def test_names_that_would_meet_another_stream_are_refused() -> None:
     with pytest.raises(InputError, match="cannot contain '/'"):
         stream(0, "a/b")
+
+
+def test_a_file_name_that_is_no_text_names_a_stream() -> None:
+    assert not torch.equal(draws(stream(0, "caf\udce9")), draws(stream(0, "caf\udce8")))

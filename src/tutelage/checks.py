@@ -13,6 +13,9 @@ import torch
 
 from .types import Potential
 
+MANY = 1 << 31
+"""Nobody means so many of anything that is counted."""
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used. The command line prints the message and exits with code 2."""
@@ -34,12 +37,14 @@ class DivergenceError(RuntimeError):
 
 
 def check_counts(plan: Any, at_least_one: tuple[str, ...], at_least_zero: tuple[str, ...]) -> None:
-    """Refuse a plan whose counts are too small. Raises ``InputError``."""
+    """Refuse a plan whose counts are too small, or beyond all sense. Raises ``InputError``."""
     for least, names in ((1, at_least_one), (0, at_least_zero)):
         for name in names:
             value = getattr(plan, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name} is {value!r}; it needs to be a whole number of {least} or more")
+            if not isinstance(value, int) or not least <= value < MANY:
+                raise InputError(
+                    f"{name} is {value!r}; it needs to be a whole number of {least} or more, and below {MANY:,}"
+                )
 
 
 def check_positive(plan: Any, names: tuple[str, ...]) -> None:

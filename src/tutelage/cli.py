@@ -26,8 +26,8 @@ from tyro.conf import Positional, arg
 
 from . import __version__, data
 from .apps import any_size, dynamics, inference, interpolation, style
-from .checks import DivergenceError, InputError
-from .data import class_labels, from_uint8, to_uint8
+from .checks import MANY, DivergenceError, InputError
+from .data import check_apart, class_labels, from_uint8, to_uint8
 from .learn import igm
 from .recipes import RECIPES, Recipe, codec, custom
 from .recipes.demo import DEMO
@@ -46,6 +46,7 @@ from .run.extraction import extractor_of
 from .run.load import load
 from .run.lock import in_use
 from .sample import Settled
+from .terminal import heard_or_not
 from .tf32 import no_tf32
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
@@ -116,6 +117,8 @@ def train(
     if convert and negatives is None and kind not in ("folder", "zip", "image", "video"):
         raise InputError(f"data of kind {kind} is never converted; leave out --convert")
     folder.check_new(out)
+    if kind in ("folder", "zip", "video"):
+        check_apart(out, data)
     _check_minutes(minutes)
     initial = None if negatives is None else _negatives(chosen, negatives)
     if dry_run:
@@ -268,7 +271,9 @@ def interpolate(
     out: Annotated[Path | None, arg(help=".png or .gif (default: both, RUN/pictures/interpolation.*)")] = None,
     rows: Annotated[int, arg(help="walks, each between two latents")] = 8,
     frames: Annotated[int, arg(help="images of each walk")] = 10,
-    revision_steps: Annotated[int, arg(help="Langevin steps on each image (Fig. 10: 10)")] = 10,
+    revision_steps: Annotated[
+        int | None, arg(help="Langevin steps of the descriptor on each image (default: 10, as Fig. 10)")
+    ] = None,
     path: Annotated[Literal["linear", "spherical"], arg(help="along a straight line (Fig. 10) or an arc")] = "linear",
     seed: Seed = 0,
     device: Device = "cpu",
@@ -282,10 +287,11 @@ def interpolate(
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     if out is not None and out.suffix not in (".png", ".gif"):
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
-    learner, state = load(run, _device(device))
+    learner, state = load(run, _device(device), revision_steps)
+    steps = 10 if revision_steps is None else revision_steps
     rng = stream(seed, "interpolate", device=device)
     with contextlib.nullcontext() if out else in_use(run):
-        _interpolation(learner, state, rows, frames, revision_steps, rng, targets, path)
+        _interpolation(learner, state, rows, frames, steps, rng, targets, path)
         if out is None:
             report.write_report(run)
     print(f"{rows} walks of {frames} images: {', '.join(map(str, targets))}")
@@ -575,6 +581,8 @@ def reproduce(
     _check_taken(name, asked, _TAKES)
     if completed is not None:
         _check_count("completed", completed)
+    if name in _OF_PICTURES:
+        check_apart(out, data)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
@@ -661,22 +669,29 @@ def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier d
 
 def main() -> None:
     """The entry point of the ``tutelage`` command."""
+    with heard_or_not():
+        sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = lambda message, *_: print(f"tutelage: {message}", file=sys.stderr)
             code = _run()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code or 0
     except (InputError, DivergenceError) as error:
         print(f"tutelage: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except BrokenPipeError:
         # whoever read the output has read enough; what is still buffered goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
+        return 0
     except OSError as error:
         print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except (MemoryError, RuntimeError) as error:
         if not _memory_ran_out(error):
             raise
@@ -685,11 +700,10 @@ def main() -> None:
         print(
             f"tutelage: {what}; ask for less: smaller or fewer images, fewer chains, a smaller batch", file=sys.stderr
         )
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
         print("tutelage: interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(code or 0)
+        return 130
 
 
 def _memory_ran_out(error: Exception) -> bool:
@@ -833,8 +847,8 @@ def _check_minutes(minutes: float | None) -> None:
 
 
 def _check_count(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"--{name} is {value}; it needs to be 1 or more")
+    if not 1 <= value < MANY:
+        raise InputError(f"--{name} is {value}; it needs to be 1 or more, and below {MANY:,}")
 
 
 def _check_taken(name: str, asked: Mapping[str, object], takes: Mapping[str, tuple[str, ...]]) -> None:
@@ -913,7 +927,7 @@ def _clear_earlier_demo(out: Path) -> None:
     if not earlier:
         raise InputError(f"{out} is there already and is no earlier demo; name another --out")
     with in_use(out):
-        shutil.rmtree(out)
+        shutil.rmtree(out.resolve())  # it may be a link
 
 
 def _say_trained(out: Path, ending: training.Ending) -> int:

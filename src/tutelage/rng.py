@@ -27,7 +27,7 @@ def stream(seed: int, *names: object, device: torch.device | str = "cpu") -> tor
     if any("/" in str(name) for name in names):
         raise InputError(f"the names of a random stream are {names}; a name cannot contain '/', give it as two")
     text = "/".join(str(part) for part in (seed, *names))
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).digest()
     rng = torch.Generator(device=device)
     # 63 bits: the generator takes a signed seed
     rng.manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -275,8 +275,28 @@ def test_other_files_are_refused(tmp_path):
     for path in (objects, text, cut, tmp_path / "none.npy"):
         with pytest.raises(InputError, match=f"{path.name} cannot be read as a NumPy array"):
             from_npy(path)
-    with pytest.raises(InputError, match="archive of several arrays"):
-        from_npy(archive)
+    whole = archive.read_bytes()
+    for kept in (len(whole), len(whole) - 30, 2):
+        archive.write_bytes(whole[:kept])
+        with pytest.raises(InputError, match="archive of several arrays"):
+            from_npy(archive)
+
+
+def test_damage_anywhere_in_a_header_is_refused_in_a_sentence(tmp_path):
+    """NumPy raises what Python's tokens and its own parser raise, of which not all are of values or of files."""
+    path, kinds = tmp_path / "a.npy", set()
+    np.save(path, ramp())
+    whole = path.read_bytes()
+    for bit in range(8 * 10, 8 * 128, 3):
+        broken = bytearray(whole)
+        broken[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(broken)
+        try:
+            from_npy(path, value_range=(-1e30, 1e30), cache=tmp_path / "cache")
+        except InputError as error:
+            assert "\n" not in str(error)
+            kinds.add(type(error.__cause__).__name__)
+    assert {"ValueError", "TokenError"} <= kinds
 
 
 def test_a_tensor_is_taken_as_an_array_is():

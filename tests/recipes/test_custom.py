@@ -71,6 +71,10 @@ def test_names_and_files_are_told_apart(tmp_path: Path) -> None:
     [
         ("seed = 3", r"names no base; begin it with, for example, base = 'coopnets/mnist'"),
         ("base = 3", "names no base"),
+        (
+            'base = "coopnets/mnist"\n[plan.generator_update]\nkind = ["updates.Adam"]\nlr = 0.1',
+            r"generator_update has kind \['updates\.Adam'\]; it needs to be one of updates\.Adam",
+        ),
         ('base = "coopnets/mnits"', r"no recipe 'coopnets/mnits' \(did you mean coopnets/mnist\?\)"),
         ('base = "coopnets/mnist"\nseed = ', "is no valid TOML.*mend that line"),
         ('base = "coopnets/mnist"\nseed = "three"', "seed is 'three'; it needs to be a whole number"),

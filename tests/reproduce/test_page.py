@@ -133,3 +133,10 @@ def test_a_page_says_which_models_learned_for_another_time(tmp_path: Path) -> No
     write(tmp_path / "t.md", TABLE, of)
     says = "Stopped by the clock before their last iteration: Ours (1,000 of 1,500)."
     assert says in (tmp_path / "t.md").read_text().splitlines()
+
+
+def test_pictures_of_any_name_are_shown(tmp_path: Path) -> None:
+    pictures = {"picture": "table6_school bus (2).png"}
+    write(tmp_path / "numbers.md", TABLE, [entry("Ours parzen", 1.0, **ABOUT, **pictures)])
+    page = (tmp_path / "numbers.md").read_text()
+    assert "(table6_school%20bus%20%282%29.png)" in page

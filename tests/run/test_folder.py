@@ -70,6 +70,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         ("recipe.json", b"[]", r"recipe is \[\]; it needs to be a table"),
         ("run.json", b"{", r"run\.json is damaged; restore it"),
         ("run.json", b"[]", r"run\.json is damaged; restore it"),
+        ("run.json", b"{}", r"run\.json is damaged; restore it"),
     ],
 )
 def test_damaged_descriptions_are_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -93,3 +94,24 @@ def test_the_machine_in_words() -> None:
     assert words["device"].startswith("cpu (") and words["threads"] == torch.get_num_threads()
     assert (words["version"], words["torch"]) == (__version__, torch.__version__)
     assert json.loads(json.dumps(words)) == words
+
+
+def test_a_recipe_of_another_version_says_so(tmp_path: Path) -> None:
+    run = folder.create(tmp_path, RECIPE, {**FACTS, "version": "9.1"})
+    (tmp_path / "recipe.json").write_text('{"name": "x"}')
+    with pytest.raises(
+        InputError, match=r"recipe lacks data, plan; it was made by version 9\.1, and this is .*use that"
+    ):
+        run.recipe()
+
+
+def test_a_folder_is_a_run_when_all_of_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(path: Path, content: str) -> None:
+        assert not (tmp_path / "recipe.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "atomic_write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        folder.create(tmp_path, RECIPE, FACTS)
+    with pytest.raises(InputError, match="is no run folder"):
+        folder.open_run(tmp_path)

@@ -228,7 +228,9 @@ def test_missing_and_damaged_rounds_are_refused(store: OnDisk) -> None:
     with pytest.raises(InputError, match=r"round 1 .* is damaged: state\.safetensors is not what was written; restore"):
         store.load_round(1)
     file = store.path / "negatives" / "0000001.npy"
-    for broken in (b"", file.read_bytes()[:-9], b"not an array at all"):
+    header = bytearray(file.read_bytes())
+    header[header.index(b"}")] = ord("{")  # which Python's tokens do not balance
+    for broken in (b"", file.read_bytes()[:-9], b"not an array at all", bytes(header)):
         file.write_bytes(broken)
         with pytest.raises(InputError, match="the pseudo-negatives of round 1 are damaged"):
             store.negatives(1)

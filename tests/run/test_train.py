@@ -202,7 +202,49 @@ def test_final_pictures_of_a_run_that_goes_on_are_removed_when_it_does(
     assert not [*(tmp_path / "pictures").glob("final_*"), *(tmp_path / "pictures").glob("nearest.png")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_the_last_pictures_are_drawn_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    recipe, observed, draw = tiny("coopnets/mnist", {"plan.iterations": 2}), tiny_images(), train.looks.save_final
+    monkeypatch.setattr(train.looks, "save_final", stop)
+    assert train.train(recipe, observed, tmp_path, CPU, {}) == "interrupt"
+    assert saved_state(tmp_path)["learner"]["iteration"] == 2
+    assert "stopped while its last pictures were drawn" in (tmp_path / "report.html").read_text()
+    monkeypatch.setattr(train.looks, "save_final", draw)
+    assert train.resume(open_run(tmp_path), observed, CPU) == "done"
+    assert (tmp_path / "pictures" / "final_descriptor.png").is_file()
+    assert "The run ended at iteration 2" in (tmp_path / "report.html").read_text()
+
+
+HEEDED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", HEEDED)
+def test_what_is_ignored_stays_ignored(number: signal.Signals) -> None:
+    """As nohup, and a shell's &, have it."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with train._interruptible() as interrupted:
+            signal.raise_signal(number)
+            assert not interrupted() and signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_wish_to_stop_is_heeded_though_its_answer_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(train.os, "write", fail)
+    with train._interruptible() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+
+
+@pytest.mark.parametrize("number", HEEDED)
 def test_the_handlers_of_the_caller_come_back(tmp_path: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with train._interruptible() as interrupted:

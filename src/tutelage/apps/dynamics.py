@@ -22,6 +22,8 @@ from ..learn.chunks import generate
 from ..nets import VideoDescriptor, VideoGenerator, VideoGeneratorSpec
 from ..types import Images
 
+_MOST = 1_000_000  # frames
+
 
 def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
     """Length of the shortest sequence of latents that makes ``frames`` frames or more.
@@ -33,8 +35,8 @@ def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
 
 
 def _check_frames(frames: int) -> None:
-    if frames < 1:
-        raise InputError(f"{frames} frames were asked for; ask for 1 or more")
+    if not 1 <= frames <= _MOST:
+        raise InputError(f"{frames} frames were asked for; ask for 1 to {_MOST:,}")
 
 
 def margin(descriptor: Any, steps: int) -> int:

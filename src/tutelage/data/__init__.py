@@ -11,7 +11,7 @@ from .download import download, fetch_mnist
 from .folder import folder_images, folder_splits
 from .idx import labels, mnist
 from .images import ImageSet, Splits, from_uint8, stretched, to_uint8
-from .named import DataSpec, Labels, class_folders, class_labels, find, find_each, load
+from .named import DataSpec, Labels, check_apart, class_folders, class_labels, find, find_each, load
 from .picture import Fit
 from .single import read_picture, single_image
 from .svhn import svhn, svhn_labels
@@ -26,6 +26,7 @@ __all__ = [
     "Labels",
     "Splits",
     "cache_folder",
+    "check_apart",
     "cifar10",
     "cifar10_labels",
     "class_folders",

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from ..checks import InputError
+from ..checks import InputError, first_line
 from .cache import Key, cached
 from .images import ImageSet, file_digest
 
@@ -79,13 +79,14 @@ def from_npy(
     path = Path(path)
     name = name or path.name
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"PK"
+        array = None if zipped else np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # on damaged bytes NumPy raises almost anything
         raise InputError(
-            f"{path} cannot be read as a NumPy array ({error}); save one with numpy.save, of numbers only"
+            f"{path} cannot be read as a NumPy array ({first_line(error)}); save one with numpy.save, of numbers only"
         ) from error
-    if not isinstance(array, np.ndarray):
-        array.close()
+    if array is None:
         raise InputError(f"{path} is an archive of several arrays; save the images alone with numpy.save as .npy")
     planes = _channels_first(array, name, layout)
     sha256 = file_digest(path)

@@ -83,10 +83,19 @@ def cache_folder(folder: Path | str | None = None) -> Path:
     if chosen := os.environ.get("TUTELAGE_CACHE"):
         return Path(chosen)
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "tutelage"
+        return _home() / "Library" / "Caches" / "tutelage"
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "tutelage"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tutelage"
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / "tutelage"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # no HOME, and a user that the system does not know, as in some containers
+        raise InputError(
+            "there is no home folder for decoded images; set TUTELAGE_CACHE to a folder for them"
+        ) from None
 
 
 def cached(key: Key, fill: Fill, folder: Path | str | None = None) -> np.ndarray:

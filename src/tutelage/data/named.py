@@ -291,6 +291,19 @@ def find_each(kind: Literal["image", "video"], path: Path | str | None = None) -
     return dict(zip(names, places, strict=True))
 
 
+def check_apart(out: Path, path: Path | str | None = None) -> None:
+    """Refuse ``out`` for what is made of data if it lies in the folder that `find` looks in.
+
+    The next look at these data would find its pictures among them. Raises ``InputError``.
+    """
+    root = _root(path)
+    if root is not None and root.is_dir() and out.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"{out} lies in {root}, where the data are, and its pictures would be taken for data from then on; name an "
+            "--out that is not in it"
+        )
+
+
 def _root(path: Path | str | None) -> Path | None:
     named = path if path is not None else os.environ.get("TUTELAGE_DATA") or None
     return None if named is None else Path(named)

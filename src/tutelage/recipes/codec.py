@@ -112,7 +112,7 @@ def parse(text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number of thousands of digits
         return float(text) if re.fullmatch(r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?", text) else text
 
 
@@ -147,7 +147,7 @@ def _decode_union(options: tuple[Any, ...], value: Any, path: str) -> Any:
     if classes and isinstance(value, Mapping):
         if len(classes) == 1:
             return decode(next(iter(classes.values())), value, path)
-        if value.get("kind") not in classes:
+        if not isinstance(value.get("kind"), str) or value["kind"] not in classes:
             raise InputError(f"{path} has kind {value.get('kind')!r}; it needs to be one of {', '.join(classes)}")
         return decode(classes[value["kind"]], value, path)
     plain = [option for option in options if option is not types.NoneType and not dataclasses.is_dataclass(option)]

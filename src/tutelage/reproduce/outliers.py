@@ -1,4 +1,4 @@
-"""Which images a cascade finds unlikely (IGM eqs. 6 and 8): its own kind against others, by each part of ln p_T."""
+"""Which images a cascade finds unlikely (IGM eqs. 11 and 12): its own kind against others, by each part of ln p_T."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib import parse
 
 from ..atomic import atomic_write
 from ..run.charts import line_chart
@@ -107,7 +108,7 @@ def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str]
     lines += [line for title, chart in charts.items() for line in (f"![{title}]({chart})", "")]
     lines += [*_time(known.values()), *_failures(known.values()), *_terms(known.values())]
     for caption, file in pictures.items():
-        lines += [f"{caption}:", "", f"![{caption}]({file})", ""]
+        lines += [f"{caption}:", "", f"![{caption}]({parse.quote(file)})", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -41,7 +41,8 @@ their width chosen on the validation images; more is better, but more than real 
 quality. It can be fooled, so beside it stand the Fréchet distance in the features of a small classifier of digits
 (less is better), and precision and recall in the same features, of {near:,} images each: how many samples lie among
 real test images, and how many test images among the samples. Persistent CD draws by going on with its chains, which
-move slowly: many of its samples are nearly alike."""
+move slowly: many of its samples are nearly alike, and the ± of its distance knows nothing of how its chains differ.
+Real against real are training images, from which the classifier learned too: other images would be a little further."""
 
 
 def table2(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """Data, device and versions of this run. Raises ``InputError`` where they cannot be read."""
         facts = _read_json(self.path / "run.json")
-        if not isinstance(facts, dict) or not isinstance(facts.get("observations", 1), int):
+        if not isinstance(facts, dict) or not isinstance(facts.get("observations"), int):
             raise InputError(f"{self.path / 'run.json'} is damaged; restore it from a copy, or train again")
         return facts
 
@@ -76,10 +77,10 @@ def create(path: Path, recipe: Recipe, facts: dict[str, Any]) -> RunFolder:
     """Start a run folder. Raises ``InputError`` where something is there already; nothing is changed then."""
     _make(path)
     run = RunFolder(path)
-    atomic_write(path / "recipe.json", json.dumps(codec.encode(recipe), indent=1))
-    atomic_write(path / "run.json", json.dumps(facts, indent=1))
     run.pictures.mkdir()
     run.checkpoints.mkdir()
+    atomic_write(path / "run.json", json.dumps(facts, indent=1))
+    atomic_write(path / "recipe.json", json.dumps(codec.encode(recipe), indent=1))  # last: it makes the folder a run
     return run
 
 
@@ -111,7 +112,11 @@ def claimed(path: Path) -> Iterator[Callable[[], None]]:
 def check_new(path: Path) -> None:
     """Raises ``InputError`` where something is at ``path`` already that a new run would be mixed with."""
     if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
-        going_on = f", or go on with it by `tutelage resume {path}`" if (path / "recipe.json").is_file() else ""
+        going_on = (
+            f", or go on with it by `tutelage resume {shlex.quote(str(path))}`"
+            if (path / "recipe.json").is_file()
+            else ""
+        )
         raise InputError(f"{path} is there already: name another --out{going_on}")
 
 
@@ -147,7 +152,17 @@ def read_recipe(path: Path) -> Recipe:
     try:
         return codec.decode(Recipe, content)
     except InputError as error:
-        raise InputError(f"{path} cannot be used: {error}; restore it from a copy, or train again") from None
+        raise InputError(f"{path} cannot be used: {error}; {_mend(path)}") from None
+
+
+def _mend(path: Path) -> str:
+    """What can be done about a recipe that this version does not understand."""
+    with contextlib.suppress(InputError):
+        facts = _read_json(path.with_name("run.json"))
+        made_by = facts.get("version", __version__) if isinstance(facts, dict) else __version__
+        if made_by != __version__:
+            return f"it was made by version {made_by}, and this is {__version__}: use that one, or train again"
+    return "restore it from a copy, or train again"
 
 
 def machine(device: torch.device) -> dict[str, Any]:

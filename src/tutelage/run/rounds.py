@@ -63,7 +63,7 @@ class OnDisk:
             kept = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise InputError(f"the pseudo-negatives of round {number} are missing ({path}); {_ADVICE}") from None
-        except (ValueError, EOFError, OSError):
+        except Exception:  # on damaged bytes NumPy raises almost anything
             raise InputError(f"the pseudo-negatives of round {number} are damaged ({path}); {_ADVICE}") from None
         if kept.dtype != np.uint8 or kept.ndim < 3:
             raise InputError(f"the pseudo-negatives of round {number} are damaged ({path}); {_ADVICE}")

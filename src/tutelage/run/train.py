@@ -320,10 +320,14 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
         if reason:
             log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
             report.write_report(run.path)
-        if ending == "time":
-            state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-        if ending != "interrupt":
-            found = looks.save_final(run, recipe, learner, state, observed, rng.device)
+        try:
+            if ending == "time":
+                state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
+            if ending != "interrupt":
+                found = looks.save_final(run, recipe, learner, state, observed, rng.device)
+        except KeyboardInterrupt:  # of which nothing learned is lost
+            ending, reason = "interrupt", "It was stopped while its last pictures were drawn."
+            log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
         if ending == "done":
             message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
             log.write("stop", iteration=state.iteration, seconds=took, message=message)
@@ -379,20 +383,22 @@ def _short(numbers: dict[str, float]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[Any]:
-    """Turn the first Ctrl-C (or a polite kill) into a wish to stop after this iteration; the second is abrupt."""
+    """Turn the first Ctrl-C (or a polite kill, or a terminal that closes) into a wish to stop after this iteration; the
+    second is abrupt. What the program was told to ignore, as by nohup, it ignores."""
     asked = False
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            os.write(2, b"\nStopped at once; `tutelage resume` goes on from the last checkpoint.\n")
+            _say(b"\nStopped at once; `tutelage resume` goes on from the last checkpoint.\n")
             raise KeyboardInterrupt
         asked = True
-        os.write(2, b"\nStopping after this iteration, then saving. Once more stops at once, without saving.\n")
+        _say(b"\nStopping after this iteration, then saving. Once more stops at once, without saving.\n")
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    heeded = [number for number in signals if number and signal.getsignal(number) != signal.SIG_IGN]
     try:
-        before = {number: signal.signal(number, ask) for number in signals}
+        before = {number: signal.signal(number, ask) for number in heeded}
     except ValueError:  # not in the main thread: nothing to catch
         before = {}
     try:
@@ -400,3 +406,9 @@ def _interruptible() -> Iterator[Any]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(words: bytes) -> None:
+    """From within a signal, and whether anybody hears it or not."""
+    with contextlib.suppress(OSError):
+        os.write(2, words)

@@ -17,10 +17,10 @@ class Settled:
     """Stop a chain whose mean misfit over ``window`` steps is no lower than over the ``window`` steps before.
 
     The misfit is ``info.aux.misfit`` (of a ``Posterior``: the squared distance from what was observed). It is looked at
-    every ``window`` steps, each chain by itself, so that no chain stops before 2 · ``window`` steps. A chain that has
-    reached its equilibrium falls by chance as often as not: it stops soon after, but not at once. A misfit that is
-    not a number stops nothing. The state is the number of steps since the last look, the sum of the misfit over them,
-    and the mean before.
+    every ``window`` steps, each chain by itself, so that no chain stops before its step 2 · ``window``, which it then
+    does not make. A chain that has reached its equilibrium falls by chance as often as not: it stops soon after, but
+    not at once. A misfit that is not a number stops nothing. The state is the number of steps since the last look, the
+    sum of the misfit over them, and the mean before.
 
     Raises ``InputError`` where ``window`` is below 1.
     """
