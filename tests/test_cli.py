@@ -524,7 +524,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "a run among the pictures that it learns from": (
         ["train", "coopnets/scene-quick", "--data", "{root}", "--out", "{root}/new"],
-        "new lies in {root}, where the data are, .*; name an --out that is not in it",
+        "new lies in .*, where the data are, .*; name an --out that is not in it",
     ),
     "a model that is not there": (
         ["sample", "{root}/generator", "--model", "descriptor", "--out", "{root}/x.png"],

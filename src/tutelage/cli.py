@@ -927,7 +927,10 @@ def _clear_earlier_demo(out: Path) -> None:
     if not earlier:
         raise InputError(f"{out} is there already and is no earlier demo; name another --out")
     with in_use(out):
-        shutil.rmtree(out.resolve())  # it may be a link
+        place = out.resolve()
+        shutil.rmtree(place)
+        if out.is_symlink():
+            place.mkdir()
 
 
 def _say_trained(out: Path, ending: training.Ending) -> int:
