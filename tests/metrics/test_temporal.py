@@ -263,7 +263,12 @@ def test_windows_without_another_are_refused(frames: int, most: int) -> None:
         InputError, match=f"a clip of 20 frames has windows of {frames} .* take windows of {most} frames"
     ):
         own_nearest_windows(CLIP, frames)
-    assert len(own_nearest_windows(CLIP, most).distance) == 14
+    assert own_nearest_windows(CLIP, most).distance.isfinite().all()
+
+
+def test_a_clip_of_three_windows_less_two_frames_is_too_short() -> None:
+    with pytest.raises(InputError, match="take windows of 6 frames"):  # the middle one shares a frame with all others
+        own_nearest_windows(CLIP[:, :19], 7)
 
 
 def test_spectra_of_two_windows_are_refused() -> None:

@@ -69,6 +69,8 @@ def test_mirror_images_are_copies_too_where_learning_mirrored() -> None:
     others[range(20), range(20)] = others[range(20), range(20, 40)] = torch.inf
     assert found.samples == 0 < nearest_picture(turned, OBSERVED).samples
     assert found.real == pytest.approx(others.amin(1).mean().item())
+    even = from_array((REAL + REAL.flip(-1)).numpy() / 2)
+    assert nearest_picture(SAMPLES, even, mirrored=True).real > 0.1, "its own mirror image is no other"
     shown = grid(turned.repeat_interleave(2, 0), columns=2, scale=8)
     assert found.picture.tobytes() == shown.tobytes(), "each is beside the mirror image that it copies"
 
