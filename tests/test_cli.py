@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -510,6 +511,13 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["sample", "{root}/coopnets", "-n", "99999999999999999999", "--out", "{root}/x.png"],
         "--n is 99999999999999999999; it needs to be 1 or more, and below 2,147,483,648",
     ),
+    "a cascade among the pictures that it begins with": (
+        [
+            *("train", "igm/faces64-quick", "--data", "{root}/absent", "--negatives", "{root}"),
+            *("--out", "{root}/new"),
+        ],
+        "new lies in .*, where the data are",
+    ),
     "chains without number": (
         [*TRAIN, "--set", "plan.chains=99999999999999999999"],
         "chains is 99999999999999999999; it needs to be a whole number of 1 or more, and below",
@@ -866,6 +874,20 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tutelage: Command, world: World, tmp
     assert tutelage("train", *train[1:4], "--out", tmp_path / "whole", *tiny).code == 0
     assert same(saved_state(out), saved_state(tmp_path / "whole"))
     assert numbers(out) == numbers(tmp_path / "whole") and len(numbers(out)) == 150
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell's 2>&-")
+@pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
+def test_a_training_that_nobody_hears_ends_as_any_other(world: World, tmp_path: Path, ending: str) -> None:
+    if ending == "2>/dev/full" and not Path("/dev/full").exists():
+        pytest.skip("needs a file on a disk that is full")
+    tiny = settings("coopnets/mnist", data__kind="mnist", plan__iterations="3")
+    out = tmp_path / "run"
+    train = ["train", "coopnets/mnist", "--data", str(world.mnist), "--out", str(out), *tiny]
+    command = f"{shlex.join([sys.executable, '-m', 'tutelage.cli', *train])} {ending}"
+    child = subprocess.run(["sh", "-c", command], env=environment(), stdout=subprocess.PIPE, text=True, check=False)
+    assert (child.returncode, child.stdout) == (0, f"Done. Look at {out / 'report.html'}\n")
+    assert saved_state(out)["learner"]["iteration"] == 3 and len(numbers(out)) == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell's pipe")

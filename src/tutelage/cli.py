@@ -46,7 +46,7 @@ from .run.extraction import extractor_of
 from .run.load import load
 from .run.lock import in_use
 from .sample import Settled
-from .terminal import heard_or_not
+from .terminal import heard_or_not, into_nothing
 from .tf32 import no_tf32
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
@@ -119,6 +119,8 @@ def train(
     folder.check_new(out)
     if kind in ("folder", "zip", "video"):
         check_apart(out, data)
+    if negatives is not None:
+        check_apart(out, negatives)
     _check_minutes(minutes)
     initial = None if negatives is None else _negatives(chosen, negatives)
     if dry_run:
@@ -581,8 +583,8 @@ def reproduce(
     _check_taken(name, asked, _TAKES)
     if completed is not None:
         _check_count("completed", completed)
-    if name in _OF_PICTURES:
-        check_apart(out, data)
+    for place in [*([data] if name in _OF_PICTURES else []), *outliers]:
+        check_apart(out, place)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
@@ -686,8 +688,7 @@ def _exit_code() -> int:
         print(f"tutelage: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # whoever read the output has read enough; what is still buffered goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        into_nothing(1)  # whoever read the output has read enough
         return 0
     except OSError as error:
         print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
@@ -941,7 +942,7 @@ def _say_trained(out: Path, ending: training.Ending) -> int:
     else:
         if ending == "time":  # its pictures are drawn
             print(f"Look at {out / 'report.html'}")
-        print(f"Stopped and saved. Go on with: tutelage resume {shlex.quote(str(out))}")
+        print(f"Stopped and saved. Go on with: {folder.resume_command(out)}")
     return 130 if ending == "interrupt" else 0
 
 

@@ -30,12 +30,6 @@ def test_the_shortest_sequence_that_makes_enough_frames(frames: int, length: int
     assert dynamics.latents_for(video_presets.VIDEO_GENERATOR, frames) == length
 
 
-@pytest.mark.parametrize("frames", [0, 10**12])
-def test_frames_beyond_all_sense_are_refused_at_once(frames: int) -> None:
-    with pytest.raises(InputError, match=f"{frames} frames were asked for; ask for 1 to 1,000,000"):
-        dynamics.latents_for(video_presets.VIDEO_GENERATOR, frames)
-
-
 @pytest.mark.parametrize("frames", [1, 20, 24, 33])
 def test_a_video_of_any_length_is_g_of_one_sequence(frames: int) -> None:
     learner, state = learned()
@@ -72,8 +66,9 @@ def test_frames_kept_do_not_know_where_the_revised_video_ends() -> None:
 
 def test_what_is_refused() -> None:
     learner, state = learned()
-    with pytest.raises(InputError, match="0 frames were asked for; ask for 1 to"):
-        dynamics.synthesise(learner, state, 0, 1, stream(0))
+    for frames in (0, 10**12):
+        with pytest.raises(InputError, match=f"{frames} frames were asked for; ask for 1 to 1,000,000"):
+            dynamics.synthesise(learner, state, frames, 1, stream(0))
     with pytest.raises(InputError, match="-1 revision steps were asked for; ask for 0 or more"):
         dynamics.synthesise(learner, state, 9, 1, stream(0), -1)
     of_generator = object()

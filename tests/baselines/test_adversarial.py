@@ -125,13 +125,14 @@ def test_weights_are_clipped_after_every_step_of_the_critic_and_of_the_critic_al
         assert generator.abs().max() > 0.01
 
 
-@pytest.mark.parametrize("decay", [None, 0.9])
-def test_samples_come_from_the_average_of_the_weights(decay: float | None) -> None:
-    algorithm, rng = learner(ema_decay=decay), stream(0, "learn")
+@pytest.mark.parametrize(("decay", "every"), [(None, 1), (0.9, 1), (0.9, 2)])
+def test_samples_come_from_the_average_of_the_weights(decay: float | None, every: int) -> None:
+    algorithm, rng = learner(ema_decay=decay, generator_every=every), stream(0, "learn")
     state = algorithm.init(rng)
     kept = weights(state)[1]
     for move in (1, 2, 3):
-        state, _ = algorithm.step(state, batch(), rng)
+        for _ in range(every):
+            state, _ = algorithm.step(state, batch(), rng)
         kept.lerp_(weights(state)[1], 1 - min(decay or 0.0, move / (move + 20)))
     latents = torch.randn((4, 3), generator=stream(5))
     expected = (latents @ kept.T + dict(state.average.named_parameters())["bias"]).view(4, 1, 1, 2)

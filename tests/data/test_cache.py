@@ -93,6 +93,15 @@ def test_a_broken_array_means_building_again(tmp_path):
     assert (cached(KEY, Filler(3), tmp_path) == 3).all()
 
 
+def test_a_header_of_no_tokens_means_building_again(tmp_path):
+    cached(KEY, Filler(1), tmp_path)
+    array, _ = files(tmp_path)
+    header = bytearray(array.read_bytes())
+    header[header.index(b"}")] = ord("{")  # which Python's tokens do not balance
+    array.write_bytes(header)
+    assert (cached(KEY, Filler(2), tmp_path) == 2).all()
+
+
 def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
     for name, age in (("old", 90_000), ("new", 3_000)):
         scratch = tmp_path / f".building-{name}"

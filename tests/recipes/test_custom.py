@@ -71,6 +71,7 @@ def test_names_and_files_are_told_apart(tmp_path: Path) -> None:
     [
         ("seed = 3", r"names no base; begin it with, for example, base = 'coopnets/mnist'"),
         ("base = 3", "names no base"),
+        (f"base = {'9' * 5000}", "is no valid TOML .*; mend that line"),
         (
             'base = "coopnets/mnist"\n[plan.generator_update]\nkind = ["updates.Adam"]\nlr = 0.1',
             r"generator_update has kind \['updates\.Adam'\]; it needs to be one of updates\.Adam",

@@ -68,6 +68,7 @@ def test_mirror_images_are_copies_too_where_learning_mirrored() -> None:
     others = distances(REAL, both)
     others[range(20), range(20)] = others[range(20), range(20, 40)] = torch.inf
     assert found.samples == 0 < nearest_picture(turned, OBSERVED).samples
+    assert "from the nearest training image or its mirror image on average" in found.sentence
     assert found.real == pytest.approx(others.amin(1).mean().item())
     even = from_array((REAL + REAL.flip(-1)).numpy() / 2)
     assert nearest_picture(SAMPLES, even, mirrored=True).real > 0.1, "its own mirror image is no other"

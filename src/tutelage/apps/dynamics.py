@@ -30,13 +30,9 @@ def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
 
     Raises ``InputError`` for fewer than 1 frame.
     """
-    _check_frames(frames)
+    if frames < 1:
+        raise InputError(f"{frames} frames were asked for; ask for 1 or more")
     return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
-
-
-def _check_frames(frames: int) -> None:
-    if not 1 <= frames <= _MOST:
-        raise InputError(f"{frames} frames were asked for; ask for 1 to {_MOST:,}")
 
 
 def margin(descriptor: Any, steps: int) -> int:
@@ -52,13 +48,14 @@ def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generat
     steps of Langevin dynamics, with a `margin` of frames on either side that is cut off. ``learner`` and ``state`` are
     those of CoopNets or, without revision, of Algorithm G.
 
-    Raises ``InputError`` for fewer than 1 frame or 0 steps, and where there is no generator of videos, or no descriptor
-    to revise by.
+    Raises ``InputError`` for other than 1 to a million frames, fewer than 0 steps, and where there is no generator of
+    videos, or no descriptor to revise by.
     """
     generator = getattr(state, "average", None)
     if not isinstance(generator, VideoGenerator):
         raise InputError("there is no generator of videos to synthesise by; give a run of a video/ recipe")
-    _check_frames(frames)
+    if not 1 <= frames <= _MOST:
+        raise InputError(f"{frames} frames were asked for; ask for 1 to {_MOST:,}")
     if revision_steps < 0:
         raise InputError(f"{revision_steps} revision steps were asked for; ask for 0 or more")
     if revision_steps and not hasattr(learner, "revise"):

@@ -142,7 +142,7 @@ def _open(array: Path, sidecar: Path, key: Key) -> tuple[np.ndarray, tuple[str, 
         shape = (written.get("images", key.shape[0]), *key.shape[1:])
         notes = tuple(str(note) for note in written.get("notes", ()))
         pixels = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, AttributeError, TypeError, EOFError):
+    except Exception:  # on damaged bytes NumPy raises almost anything
         return None
     return (pixels, notes) if pixels.dtype == np.uint8 and pixels.shape == shape else None
 

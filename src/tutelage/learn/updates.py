@@ -207,7 +207,7 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> float:
 
 @torch.no_grad()
 def average_towards(average: nn.Module, live: nn.Module, decay: float | None, moves: int) -> None:
-    """Exponential moving average: ``average ← d · average + (1 − d) · live``, after ``live`` has moved ``moves`` times.
+    """Exponential moving average: ``average ← d · average + (1 − d) · live``, for the ``moves``-th time.
 
     d is ``decay``, and early on moves / (moves + 20), where that is less: an average never remembers more than about a
     twentieth of what was learned so far, so one of few moves is not of the weights that nothing was learned by. Buffers

@@ -54,7 +54,7 @@ def from_toml(path: Path) -> Recipe:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"recipe file {path} cannot be read ({error}); it needs to be a text file in TOML") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of a number of thousands of digits
         raise InputError(f"recipe file {path} is no valid TOML ({error}); mend that line") from None
     base = table.pop("base", None)
     if not isinstance(base, str):

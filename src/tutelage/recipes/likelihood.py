@@ -78,7 +78,7 @@ VAE_MNIST = Recipe(
     ),
 )
 
-_QUICK_GENERATOR = ("generator", "generator.deconvs", "generator.repeat_pixels")
+_QUICK_GENERATOR = ("generator", "generator.deconvs", "generator.repeat_pixels", "generator.init_std")
 VAE_MNIST_QUICK = replace(
     VAE_MNIST,
     name="vae/mnist-quick",
@@ -121,7 +121,7 @@ VAE_CIFAR10_QUICK = replace(
     picture_every=250,
     sources={
         **VAE_CIFAR10.sources,
-        **_sources_of(CIFAR10_QUICK, *_QUICK_GENERATOR, "generator.init_std"),
+        **_sources_of(CIFAR10_QUICK, *_QUICK_GENERATOR),
         **_as(CIFAR10_QUICK),
     },
 )
@@ -151,7 +151,7 @@ VAE_SCENE_QUICK = replace(
     keep_every=None,
     sources={
         **VAE_SCENE64.sources,
-        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR, "generator.init_std"),
+        **_sources_of(SCENE_QUICK, "data", *_QUICK_GENERATOR),
         **_as(SCENE_QUICK),
     },
 )

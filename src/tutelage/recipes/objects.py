@@ -210,8 +210,9 @@ SMALL_OBJECTS_QUICK = replace(
         "plan.generator_update": "ours: Adam .0002 falling to a tenth along half a cosine",
     },
     deviations=(
-        "A quick variant: the generator of coopnets/scene-quick with 10 latents, 5 steps of revision instead of 10, "
-        "rates of its own, 2 400 iterations instead of 3 000.",
+        "A quick variant: a descriptor of 64, 128 and 256 filters, the generator of coopnets/scene-quick with 10 "
+        "latents and the first weights of the authors' code, 5 steps of revision instead of 10, rates of its own, "
+        "2 400 iterations instead of 3 000.",
         "The reference is uniform and the temperature zero: revision is gradient ascent on f.",
         "A gradient penalty holds back how steep f gets (Mescheder et al. 2018).",
         "Averages instead of strides, repeated pixels instead of transposed convolutions.",

@@ -136,7 +136,7 @@ def load(
         digest = file_digest(path / "state.safetensors")
     except FileNotFoundError as error:
         raise InputError(f"{called} {path} has no {Path(error.filename).name}; {advice}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except ValueError:  # of text, of JSON, or of a number of thousands of digits
         raise InputError(f"{called} {path} has a damaged state.json; {advice}") from None
     found = described.get("format") if isinstance(described, dict) else None
     if not isinstance(described, dict) or found not in _READ:

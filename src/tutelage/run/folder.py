@@ -73,6 +73,11 @@ class RunFolder:
         return found[-1]
 
 
+def resume_command(path: Path) -> str:
+    """How a person goes on with the run at ``path``."""
+    return f"tutelage resume {shlex.quote(str(path))}"
+
+
 def create(path: Path, recipe: Recipe, facts: dict[str, Any]) -> RunFolder:
     """Start a run folder. Raises ``InputError`` where something is there already; nothing is changed then."""
     _make(path)
@@ -112,11 +117,7 @@ def claimed(path: Path) -> Iterator[Callable[[], None]]:
 def check_new(path: Path) -> None:
     """Raises ``InputError`` where something is at ``path`` already that a new run would be mixed with."""
     if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
-        going_on = (
-            f", or go on with it by `tutelage resume {shlex.quote(str(path))}`"
-            if (path / "recipe.json").is_file()
-            else ""
-        )
+        going_on = f", or go on with it by `{resume_command(path)}`" if (path / "recipe.json").is_file() else ""
         raise InputError(f"{path} is there already: name another --out{going_on}")
 
 
@@ -182,5 +183,5 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path.parent} is no run folder (it has no {path.name})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except ValueError:  # of text, of JSON, or of a number of thousands of digits
         raise InputError(f"{path} is damaged; restore it from a copy, or train again") from None

@@ -50,7 +50,8 @@ CAPTIONS = {
     "rounds": ("How they came about", "Each row is one pseudo-negative, from noise (left) to the last round."),
     "nearest": (
         "Learned by heart?",
-        "Samples (left column, not picked), each beside the three training images nearest to it, pixel by pixel.",
+        "Samples (left column, not picked), each beside the three training images (or their mirror images, where they "
+        "were learned from) nearest to it, pixel by pixel.",
     ),
     "interpolation": ("Interpolation", "Each row goes from one latent vector to another in even steps."),
 }

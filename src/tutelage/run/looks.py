@@ -54,10 +54,11 @@ def save_final(
         pictures.save(pictures.grid(growing.flatten(0, 1), columns=growing.shape[1]), run.pictures / "rounds.png")
     if len(observed) < 2:
         return ""
-    count = max(2, min(len(observed), _SEARCHED // torch.Size(observed.shape).numel()))
+    mirrored = recipe.data.flip
+    count = max(2, min(len(observed), _SEARCHED // (1 + mirrored) // torch.Size(observed.shape).numel()))
     searched = observed if count == len(observed) else observed.subset(0, count, observed.name)
     compared = max(10, min(_MOST, _COMPARED // torch.Size(observed.shape).numel()))
-    last, mirrored = list(samples.values())[-1], recipe.data.flip
+    last = list(samples.values())[-1]
     nearest = nearest_picture(last, searched, count=compared, seed=recipe.seed, mirrored=mirrored)
     pictures.save(nearest.picture, run.pictures / "nearest.png")
     part = "" if count == len(observed) else f" Searched: the first {count} training images."

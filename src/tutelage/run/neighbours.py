@@ -38,14 +38,17 @@ class NearestPicture:
     """The same of real images, to the nearest training image that is another."""
     held_out: bool
     """Whether these real images were held out; else they are training images themselves."""
+    mirrored: bool
+    """Whether mirror images of the training images count as training images."""
 
     @property
     def sentence(self) -> str:
         """One line for a report or a log."""
+        or_mirrored = " or its mirror image" if self.mirrored else ""
         others = "held-out images are" if self.held_out else "training images are from each other"
         return (
-            f"Samples are {self.samples:.3f} (rms a pixel) from the nearest training image on average; {others} "
-            f"{self.real:.3f}."
+            f"Samples are {self.samples:.3f} (rms a pixel) from the nearest training image{or_mirrored} on "
+            f"average; {others} {self.real:.3f}."
         )
 
 
@@ -107,6 +110,7 @@ def nearest_picture(
         samples=first[: len(drawn)][:count].mean().item(),
         real=first[len(drawn) :].mean().item(),
         held_out=held_out is not None,
+        mirrored=mirrored,
     )
 
 

@@ -111,6 +111,6 @@ def _recogniser(run: RunFolder, path: Path, device: torch.device) -> tuple[Recog
             f"run {run.path} learned no classes (its algorithm is {algorithm_of(recipe.plan)}); give a run of "
             "classifier/mnist, or of a recipe like it"
         )
-    learner = build(recipe, run.facts().get("observations", 1), device, run.path)
+    learner = build(recipe, run.facts()["observations"], device, run.path)
     state, saved = trained(path, recipe, learner, device)
     return state.recogniser.eval().requires_grad_(False), saved

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import math
 import os
-import shlex
 import signal
 import sys
 import time
@@ -28,7 +27,7 @@ from . import checkpoint, journal, looks, report
 from .boards import board
 from .build import build, give_mean_frame, parameter_counts
 from .divergence import check_state
-from .folder import RunFolder, claimed, create, machine
+from .folder import RunFolder, claimed, create, machine, resume_command
 from .lock import in_use
 from .loop import measured, over
 from .recover import MOST, Changes, divergence, recoveries
@@ -121,8 +120,8 @@ def resume(
         if ended is not None and not recover:
             raise InputError(
                 f"run {run.path} diverged at iteration {ended.get('iteration')} and would again; "
-                f"`{_command(run)} --recover` goes on from its last checkpoint with smaller steps, or train anew with "
-                "other settings"
+                f"`{resume_command(run.path)} --recover` goes on from its last checkpoint with smaller steps, or train "
+                "anew with other settings"
             )
         checkpoint.recover(run.checkpoints)
         if ended is not None:
@@ -338,14 +337,10 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
 
 
 def _way_on(run: RunFolder) -> str:
-    found = checkpoint.available(run.checkpoints)
+    found, command = checkpoint.available(run.checkpoints), f"`{resume_command(run.path)} --recover`"
     if not found:
-        return f"There is no checkpoint before it; `{_command(run)} --recover` starts again with smaller steps."
-    return f"The last good checkpoint is {found[-1]}; `{_command(run)} --recover` goes on from it with smaller steps."
-
-
-def _command(run: RunFolder) -> str:
-    return f"tutelage resume {shlex.quote(str(run.path))}"
+        return f"There is no checkpoint before it; {command} starts again with smaller steps."
+    return f"The last good checkpoint is {found[-1]}; {command} goes on from it with smaller steps."
 
 
 def _say_recovered(run: RunFolder, changed: Changes) -> None:
