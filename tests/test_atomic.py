@@ -1,5 +1,6 @@
 """A file is whole or absent, whatever happens while it is written."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -54,6 +55,24 @@ def test_bytes_are_on_disk_before_their_name_and_the_name_before_all_is_said(
         atomic.atomic_write(tmp_path / "a.txt", content)
         file, folder = (tmp_path / "a.txt").stat().st_ino, tmp_path.stat().st_ino
         assert on_disk == [("forced", file), ("renamed", file), ("forced", folder)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+@pytest.mark.parametrize(("number", "of_folders"), [(errno.EINVAL, True), (errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_flush_folders_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, of_folders: bool
+) -> None:
+    def fail(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), tmp_path.stat()) == of_folders:
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if of_folders and number == errno.EINVAL:
+        atomic.atomic_write(tmp_path / "a.txt", "new")
+        assert (tmp_path / "a.txt").read_text() == "new"
+    else:
+        with pytest.raises(OSError, match="no"):
+            atomic.atomic_write(tmp_path / "a.txt", "new")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")

@@ -18,6 +18,7 @@ from .checks import InputError
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # of a folder, on some shared file systems
 
 
 @contextmanager
@@ -90,11 +91,15 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Force a file's bytes, or a folder's names, to disk."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder; its renames need no such flush
+    """Force a file's bytes, or a folder's names, to disk; names only where the file system can."""
+    folder = path.is_dir()
+    if folder and os.name == "nt":  # Windows cannot open a folder; its renames need no such flush
         return
     descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not (folder and error.errno in _NO_FLUSH):
+            raise
     finally:
         os.close(descriptor)

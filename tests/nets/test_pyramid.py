@@ -86,6 +86,7 @@ def test_other_noise_is_refused(shape: tuple[int, ...]) -> None:
     ("changes", "says"),
     [
         ({"scales": 0}, "scales"),
+        ({"slope": 2.0}, "slope of a multi-scale generator is 2"),
         ({"shape": (3, 10, 16)}, "of 3 scales makes sides that are multiples of 4, not 10x16; change the size"),
     ],
 )

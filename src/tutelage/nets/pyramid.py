@@ -43,7 +43,7 @@ class PyramidSpec:
 
     def __post_init__(self) -> None:
         counts = {"scales": self.scales, "channels": self.channels, "noise": self.noise, "image size": min(self.shape)}
-        check_layers("multi-scale generator", [self], counts)
+        check_layers("multi-scale generator", [self], counts, self.slope)
         if any(side % self.period for side in self.shape[1:]):
             raise InputError(
                 f"a multi-scale generator of {self.scales} scales makes sides that are multiples of {self.period}, not "
