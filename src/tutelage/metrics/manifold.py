@@ -57,9 +57,12 @@ def precision_recall(features: Tensor, reference: Tensor, k: int = 3) -> Precisi
     Raises ``InputError`` for what are no such features, fewer than k + 1 of either, and k below 1.
     """
     x, y = _checked(features, reference, k, "precision and recall")
-    precision = _balls_around(x, y, _radii(y, k)).gt(0).double().mean().item()
-    recall = _balls_around(y, x, _radii(x, k)).gt(0).double().mean().item()
-    return PrecisionRecall(precision, recall, k, len(x), len(y))
+    radii, precise, recalled = _radii(y, k), 0, torch.zeros(len(y), dtype=torch.bool, device=x.device)
+    for part, own in zip(x.split(_ROWS), _radii(x, k).split(_ROWS), strict=True):
+        between = _distances(part, y)
+        precise += int(between.le(radii).any(1).sum())
+        recalled |= between.le(own[:, None]).any(0)
+    return PrecisionRecall(precise / len(x), int(recalled.sum()) / len(y), k, len(x), len(y))
 
 
 def density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> DensityCoverage:
@@ -68,10 +71,12 @@ def density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> Density
     Raises ``InputError`` as `precision_recall` does.
     """
     x, y = _checked(features, reference, k, "density and coverage")
-    radii = _radii(y, k)
-    density = _balls_around(x, y, radii).double().mean().item() / k
-    coverage = _kth_distances(y, x, 1).le(radii).double().mean().item()
-    return DensityCoverage(density, coverage, k, len(x), len(y))
+    radii, inside, nearest = _radii(y, k), 0, torch.full((len(y),), torch.inf, dtype=torch.float64, device=x.device)
+    for part in x.split(_ROWS):
+        between = _distances(part, y)
+        inside += int(between.le(radii).sum())
+        nearest = torch.minimum(nearest, between.amin(0))
+    return DensityCoverage(inside / (k * len(x)), int(nearest.le(radii).sum()) / len(y), k, len(x), len(y))
 
 
 def _checked(features: Tensor, reference: Tensor, k: int, what: str) -> tuple[Tensor, Tensor]:
@@ -88,16 +93,6 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([torch.cdist(x, part.double(), compute_mode="donot_use_mm_for_euclid_dist") for part in parts], 1)
 
 
-def _kth_distances(x: Tensor, among: Tensor, k: int) -> Tensor:
-    """The k-th smallest distance of each of ``x`` to ``among``: ``[n]``."""
-    return torch.cat([_distances(part, among).kthvalue(k, 1).values for part in x.split(_ROWS)])
-
-
 def _radii(y: Tensor, k: int) -> Tensor:
-    """The distance of each to its k-th nearest neighbour; it is itself the one at distance 0."""
-    return _kth_distances(y, y, k + 1)
-
-
-def _balls_around(x: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
-    """In how many of the balls each of ``x`` lies: ``[n]``."""
-    return torch.cat([_distances(part, centres).le(radii).sum(1) for part in x.split(_ROWS)])
+    """The distance of each to its k-th nearest neighbour, ``[m]``; it is itself the one at distance 0."""
+    return torch.cat([_distances(part, y).kthvalue(k + 1, 1).values for part in y.split(_ROWS)])
