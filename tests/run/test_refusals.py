@@ -299,7 +299,7 @@ FULL = r"cannot be written: the disk is full \(File too large\); free some space
 @pytest.mark.parametrize(
     ("arguments", "space", "named"),
     [
-        (TRAIN, 100, r"new/recipe\.json"),
+        (TRAIN, 100, r"new/run\.json"),
         (RESUME, "journal.jsonl", r"run/journal\.jsonl"),
         (SAMPLE, 100, r"new\.png"),
         ([*SAMPLE[:-1], "{out}.npy"], 130, r"new\.npy"),
