@@ -136,7 +136,7 @@ REFUSED = {
     "a clip that is missing": ([*TRAIN, "{root}/none.mp4"], r"none\.mp4 does not exist; give a video"),
     "a size": (["synthesise", "{run}", "--size", "9x9"], "makes videos; give --frames, and no --size"),
     "both": (["synthesise", "{run}", "--size", "9x9", "--frames", "9"], "makes videos; give --frames, and no --size"),
-    "no frames": (["synthesise", "{run}", "--frames", "0"], "0 frames were asked for; ask for 1 or more"),
+    "no frames": (["synthesise", "{run}", "--frames", "0"], "0 frames were asked for; ask for 1 to 1,000,000"),
     "a format that is none": (
         ["synthesise", "{run}", "--frames", "9", "--out", "{root}/a.avi"],
         r"ends in \.avi; give",
