@@ -246,14 +246,17 @@ def test_a_wish_to_stop_is_heeded_though_its_answer_is_not_heard(monkeypatch: py
 
 @pytest.mark.parametrize("number", HEEDED)
 def test_the_handlers_of_the_caller_come_back(tmp_path: Path, number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with train._interruptible() as interrupted:
-        assert not interrupted()
-        signal.raise_signal(number)
-        assert interrupted()
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(number, signal.default_int_handler)  # which may be to ignore it
+    try:
+        with train._interruptible() as interrupted:
+            assert not interrupted()
             signal.raise_signal(number)
-    assert signal.getsignal(number) is before
+            assert interrupted()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
 
 
 class Poisoned:
