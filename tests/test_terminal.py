@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,23 @@ def test_warnings_and_bars_go_on_without_a_reader(monkeypatch: pytest.MonkeyPatc
     with heard_or_not():
         print("a word", file=sys.stderr)
     assert sys.stderr is broken and broken.getvalue() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file on a disk that is full")
+def test_what_is_still_buffered_does_not_fail_again() -> None:
+    with open("/dev/full", "w") as full:
+        stream = Unheard(full)
+        stream.write("a word")
+        stream.flush()
+        stream.write("another")  # and closing writes it
+
+
+def test_a_closed_stderr_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with heard_or_not():
+        print("a word", file=sys.stderr)
+    assert sys.stderr is not None and sys.stderr.name == os.devnull
+    sys.stderr.close()
 
 
 def test_a_letter_that_the_output_lacks_is_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
