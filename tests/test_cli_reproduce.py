@@ -181,7 +181,6 @@ def test_few_images_have_their_categories(
         ),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
         (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
-        (("igm-outliers", "--budget", 1, "--outliers", "."), "lies in ., where the data are"),
         *(
             ((name, "--budget", 1, "--data", "."), "lies in ., where the data are, and its pictures would be taken")
             for name in ("table5", "table6", "igm-textures")

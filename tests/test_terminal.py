@@ -57,7 +57,7 @@ def test_a_closed_stderr_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     with heard_or_not():
         print("a word", file=sys.stderr)
-    assert sys.stderr is not None and sys.stderr.name == os.devnull
+    assert sys.stderr is not None and sys.stderr.fileno() >= 2
     sys.stderr.close()
 
 

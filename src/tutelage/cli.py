@@ -583,8 +583,8 @@ def reproduce(
     _check_taken(name, asked, _TAKES)
     if completed is not None:
         _check_count("completed", completed)
-    for place in [*([data] if name in _OF_PICTURES else []), *outliers]:
-        check_apart(out, place)
+    if name in _OF_PICTURES:
+        check_apart(out, data)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -19,22 +19,20 @@ class Unheard:
 
     def write(self, text: str) -> int:
         """All of it counts as written."""
-        try:
-            self._stream.write(text)
-        except OSError:
-            self._speak_to_nobody()
+        self._unless_broken(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError:
-            self._speak_to_nobody()
+        self._unless_broken(self._stream.flush)
 
-    def _speak_to_nobody(self) -> None:
-        """What is still buffered would fail again when Python ends, and make that a failure."""
-        with contextlib.suppress(OSError):  # of a stream in memory
-            into_nothing(self._stream.fileno())
+    def _unless_broken(self, speak: Callable[[], object]) -> None:
+        try:
+            speak()
+        except BlockingIOError:  # its reader is behind; it may hear what comes later
+            pass
+        except OSError:  # what is still buffered would fail again when Python ends, and make that a failure
+            with contextlib.suppress(OSError):  # of a stream in memory
+                into_nothing(self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -52,8 +50,10 @@ def into_nothing(descriptor: int) -> None:
 def heard_or_not() -> Iterator[None]:
     """Progress and warnings (stderr) end no work where nobody hears them, and results (stdout) none by a letter that
     their encoding lacks: it is written as an escape. Both may be closed."""
-    if sys.stderr is None:  # closed; the next file to be opened would be taken for it
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:  # closed; the next files to be opened would be taken for what is closed, up to stderr
+        while (nothing := os.open(os.devnull, os.O_WRONLY)) < 2:
+            pass
+        sys.stderr = open(nothing, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     with contextlib.redirect_stderr(Unheard(sys.stderr)):

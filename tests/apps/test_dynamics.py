@@ -30,6 +30,11 @@ def test_the_shortest_sequence_that_makes_enough_frames(frames: int, length: int
     assert dynamics.latents_for(video_presets.VIDEO_GENERATOR, frames) == length
 
 
+def test_no_frames_need_no_latents() -> None:
+    with pytest.raises(InputError, match="0 frames were asked for; ask for 1 or more"):
+        dynamics.latents_for(video_presets.VIDEO_GENERATOR, 0)
+
+
 @pytest.mark.parametrize("frames", [1, 20, 24, 33])
 def test_a_video_of_any_length_is_g_of_one_sequence(frames: int) -> None:
     learner, state = learned()

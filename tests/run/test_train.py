@@ -239,13 +239,17 @@ def test_a_wish_to_stop_is_heeded_though_its_answer_is_not_heard(monkeypatch: py
         raise BrokenPipeError
 
     monkeypatch.setattr(train.os, "write", fail)
-    with train._interruptible() as interrupted:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupted()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be to ignore it
+    try:
+        with train._interruptible() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", HEEDED)
-def test_the_handlers_of_the_caller_come_back(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_handlers_of_the_caller_come_back(number: signal.Signals) -> None:
     before = signal.signal(number, signal.default_int_handler)  # which may be to ignore it
     try:
         with train._interruptible() as interrupted:

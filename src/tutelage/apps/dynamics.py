@@ -12,7 +12,7 @@ how that clip begins and ends. What is revised is therefore the middle of a long
 
 from __future__ import annotations
 
-import itertools
+import bisect
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
     """
     if frames < 1:
         raise InputError(f"{frames} frames were asked for; ask for 1 or more")
-    return next(length for length in itertools.count(1) if spec.frames(length) >= frames)
+    return 1 + bisect.bisect_left(range(1, frames + 1), frames, key=spec.frames)
 
 
 def margin(descriptor: Any, steps: int) -> int:

@@ -152,7 +152,7 @@ def _cells(
     sequences: int,
     fits: Mapping[str, Callable[[Tensor], DynamicTexture]],
 ) -> Iterator[Cells]:
-    facts = {"clips": [*clips], "sequences": sequences, "own_stretches": "share no frame"}
+    facts = {"clips": [*clips], "sequences": sequences}
 
     def entry(name: str, score: Average, sha256: str, more: Entry) -> Entry:
         terms: dict[str, Any] = {"seed": bench.seed, "command": bench.command, "device": bench.device}
@@ -212,7 +212,7 @@ def _cells(
         return [f"{row} {measure}" for row in rows for measure in measures(row != MEAN)]
 
     for_each: list[tuple[list[str], Callable[[str], Iterator[Entry]], Contender | None, Entry]] = [
-        ([f"{CLIP} nearest", *group([MEAN])], itself, None, {}),
+        ([f"{CLIP} nearest", *group([MEAN])], itself, None, {"own_stretches": "share no frame"}),
         *(
             (group([row, _still(row)]), partial(by_fit, row), None, {"settings": settings_of(fit)})
             for row, fit in fits.items()
