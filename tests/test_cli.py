@@ -848,7 +848,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tutelage: Command, world: World, tmp
     train = ["train", "coopnets/mnist", "--data", str(world.mnist), "--out", str(out), *tiny]
     with (tmp_path / "out").open("w+") as stdout, (tmp_path / "err").open("w+") as stderr:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tutelage.cli", *train],
+            [sys.executable, "-m", "tutelage", *train],
             env=environment() | {"OMP_NUM_THREADS": str(threads)},
             stdout=stdout,
             stderr=stderr,
@@ -884,7 +884,7 @@ def test_a_training_that_nobody_hears_ends_as_any_other(world: World, tmp_path: 
     tiny = settings("coopnets/mnist", data__kind="mnist", plan__iterations="3")
     out = tmp_path / "run"
     train = ["train", "coopnets/mnist", "--data", str(world.mnist), "--out", str(out), *tiny]
-    command = f"{shlex.join([sys.executable, '-m', 'tutelage.cli', *train])} {ending}"
+    command = f"{shlex.join([sys.executable, '-m', 'tutelage', *train])} {ending}"
     child = subprocess.run(["sh", "-c", command], env=environment(), stdout=subprocess.PIPE, text=True, check=False)
     assert (child.returncode, child.stdout) == (0, f"Done. Look at {out / 'report.html'}\n")
     assert saved_state(out)["learner"]["iteration"] == 3 and len(numbers(out)) == 3
@@ -894,7 +894,7 @@ def test_a_training_that_nobody_hears_ends_as_any_other(world: World, tmp_path: 
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "tutelage.cli", "show", "coopnets/mnist"]
+    command = [sys.executable, "-m", "tutelage", "show", "coopnets/mnist"]
     child = subprocess.run(
         command,
         env=environment() | {"PYTHONUNBUFFERED": ""},

@@ -72,7 +72,7 @@ def test_a_letter_that_the_output_lacks_is_an_escape(monkeypatch: pytest.MonkeyP
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell's >&-")
 @pytest.mark.parametrize("closed", [1, 2])
 def test_an_output_may_be_closed(closed: int) -> None:
-    command = f"{sys.executable} -m tutelage.cli list {closed}>&-"
+    command = f"{sys.executable} -m tutelage list {closed}>&-"
     path = os.pathsep.join(filter(None, sys.path))
     said = subprocess.run(
         ["sh", "-c", command], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False

@@ -948,7 +948,3 @@ def _say_trained(out: Path, ending: training.Ending) -> int:
 
 def _command() -> str:
     return shlex.join(["tutelage", *sys.argv[1:]])
-
-
-if __name__ == "__main__":
-    main()
