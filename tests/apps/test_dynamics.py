@@ -30,6 +30,13 @@ def test_the_shortest_sequence_that_makes_enough_frames(frames: int, length: int
     assert dynamics.latents_for(video_presets.VIDEO_GENERATOR, frames) == length
 
 
+@pytest.mark.parametrize(("frames", "length"), [(1, 17), (16, 32), (32, 48), (256, 272)])
+def test_frames_that_are_left_out_at_the_ends_are_made_as_well(frames: int, length: int) -> None:
+    spec = video_presets.QUICK_VIDEO_GENERATOR
+    assert dynamics.latents_for(spec, frames) == length
+    assert spec.frames(length) >= frames > spec.frames(length - 1)
+
+
 def test_no_frames_need_no_latents() -> None:
     with pytest.raises(InputError, match="0 frames were asked for; ask for 1 or more"):
         dynamics.latents_for(video_presets.VIDEO_GENERATOR, 0)
@@ -44,6 +51,15 @@ def test_a_video_of_any_length_is_g_of_one_sequence(frames: int) -> None:
     latents = torch.randn((2, 2, length, 1, 1), generator=stream(0, "synthesise"))
     with torch.no_grad():
         torch.testing.assert_close(videos, state.average(latents)[:, :, :frames])
+
+
+@pytest.mark.parametrize(("frames", "steps"), [(1, 0), (20, 0), (33, 0), (20, 1), (20, 3)])
+def test_as_many_frames_as_asked_for_where_the_generator_leaves_some_out(frames: int, steps: int) -> None:
+    learner, state = learned(**{"generator.trim": 2, "generator.latent_size": [4, 1, 1]})
+    beside = dynamics.margin(state.descriptor, steps)
+    assert dynamics.synthesise(learner, state, frames, 1, stream(0), steps).shape == (1, 3, frames, 8, 8)
+    made = state.average.spec.frames(dynamics.latents_for(state.average.spec, frames + 2 * beside))
+    assert made >= frames + 2 * beside, "the margin is whole at both ends"
 
 
 def test_revision_is_the_descriptors_on_the_middle_of_a_longer_draft() -> None:

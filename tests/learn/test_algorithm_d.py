@@ -115,9 +115,10 @@ def test_chains_move_without_noise_from_the_iteration_given_on(t):
     quiet, _ = run(Langevin(0.1, temperature=0), energy, observed(), 4, stream(1))
     assert torch.allclose(record.revised, quiet) == (t == 2)
 
-    state.iteration = t
-    quiet, _ = run(Langevin(0.1, temperature=0), Tilt(Gaussian(0.5), state.descriptor), state.chains, 4, stream(1))
-    assert torch.allclose(algorithm.sample(state, 6, stream(2))["descriptor"], quiet) == (t == 2)
+    rng = stream(2)
+    start = Gaussian(0.5).sample((6, *SHAPE), rng)
+    quiet, _ = run(Langevin(0.1, temperature=0), Tilt(Gaussian(0.5), state.descriptor), start, 4, stream(1))
+    assert torch.allclose(algorithm.sample(state, 6, stream(2))["descriptor"], quiet) == (t == 2), "as it was learned"
 
 
 def test_chains_are_corrected_where_asked():
@@ -129,7 +130,9 @@ def test_chains_are_corrected_where_asked():
     assert torch.equal(record.revised, expected)
     torch.testing.assert_close(record.acceptance, info.acceptance.mean())
     assert record.acceptance < 1
-    expected, _ = run(kernel, Tilt(Gaussian(0.5), state.descriptor), state.chains, 4, stream(2))
+    rng = stream(2)
+    start = Gaussian(0.5).sample((6, *SHAPE), rng)
+    expected, _ = run(kernel, Tilt(Gaussian(0.5), state.descriptor), start, 4, rng)
     assert torch.equal(algorithm.sample(state, 6, stream(2))["descriptor"], expected)
 
 
@@ -203,13 +206,13 @@ def test_sampling_gives_the_number_asked_for(start):
     assert algorithm.sample(state, 13, stream(1))["descriptor"].shape == (13, *SHAPE)
 
 
-@pytest.mark.parametrize("start", ["noise", "zeros"])
+@pytest.mark.parametrize("start", ["noise", "zeros", "data"])
 @pytest.mark.parametrize("reference_std", [0.5, None])
-def test_samples_are_chains_of_the_plans_length_from_its_start(start, reference_std):
+def test_samples_are_chains_of_the_plans_length_from_its_start_and_never_from_the_data(start, reference_std):
     algorithm = steep(start=start, revision_steps=3, reference_std=reference_std)
     state, _ = one_step(algorithm)
     reference, rng = Uniform() if reference_std is None else Gaussian(reference_std), stream(1)
-    place = reference.sample((13, *SHAPE), rng) if start == "noise" else torch.zeros(13, *SHAPE)
+    place = torch.zeros(13, *SHAPE) if start == "zeros" else reference.sample((13, *SHAPE), rng)
     expected, _ = run(Langevin(0.1), Tilt(reference, state.descriptor), place, 3, rng)
     assert torch.equal(algorithm.sample(state, 13, stream(1))["descriptor"], expected)
 

@@ -32,7 +32,8 @@ def latents_for(spec: VideoGeneratorSpec, frames: int) -> int:
     """
     if frames < 1:
         raise InputError(f"{frames} frames were asked for; ask for 1 or more")
-    return 1 + bisect.bisect_left(range(1, frames + 1), frames, key=spec.frames)
+    most = frames + 2 * spec.trim  # no map has fewer frames than the one above it
+    return 1 + bisect.bisect_left(range(1, most + 1), frames, key=spec.frames)
 
 
 def margin(descriptor: Any, steps: int) -> int:

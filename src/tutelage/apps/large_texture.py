@@ -16,7 +16,7 @@ import torch
 
 from ..energy import Tilt
 from ..gradient import Fixed, prepared
-from ..learn.algorithm_d import reference_energy, revision_kernel
+from ..learn.algorithm_d import learned_kernel, reference_energy
 from ..learn.chunks import generate
 from ..learn.coopnets import Plan
 from ..nets import Descriptor, Generator, Tiles
@@ -50,13 +50,13 @@ def revise(
 ) -> Iterator[Images]:
     """``steps`` steps of Langevin revision of ``images`` of any size, yielding them after each.
 
-    ``plan`` and ``iteration`` are those the ``descriptor`` was learned by and for; ``tile`` is that of `Tiles`, which
+    The ``descriptor`` was learned by ``plan``, in ``iteration`` iterations; ``tile`` is that of `Tiles`, which
     bounds the memory and changes nothing else.
 
     Raises ``InputError`` for a descriptor with a fully connected layer, and a tile below 1 pixel.
     """
     energy = Fixed(prepared(Tilt(reference_energy(plan.reference_std), Tiles(descriptor, tile))))
-    kernel = revision_kernel(plan, iteration)
+    kernel = learned_kernel(plan, iteration)
     return _steps(kernel, energy, images, steps, rng)
 
 

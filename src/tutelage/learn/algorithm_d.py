@@ -131,6 +131,11 @@ def revision_kernel(plan: Any, iteration: int) -> Langevin:
     return Langevin(plan.step_size, temperature=1.0 if noisy else 0.0, metropolis=plan.metropolis and noisy)
 
 
+def learned_kernel(plan: Any, iterations: int) -> Langevin:
+    """`revision_kernel` of the last of so many iterations: what came of them is sampled as it was learned."""
+    return revision_kernel(plan, max(iterations - 1, 0))
+
+
 def langevin_revision(
     energy: Tilt, images: Images, kernel: Langevin, steps: int, rng: torch.Generator
 ) -> tuple[Images, LangevinInfo | None]:
@@ -180,6 +185,11 @@ def drift_ratio(info: LangevinInfo | None, like: Tensor) -> Tensor:
         return like.new_full((), math.nan)
     up, down = rms(info.aux.potential), rms(info.aux.reference)
     return torch.where(down > 0, up / down, math.nan)
+
+
+def acceptance(info: LangevinInfo | None, like: Tensor) -> Tensor:
+    """Mean probability of acceptance in the last step; 1 where no step ran, or none was corrected."""
+    return like.new_ones(()) if info is None or info.acceptance is None else info.acceptance.mean()
 
 
 def rms(x: Tensor) -> Tensor:
@@ -234,8 +244,9 @@ class AlgorithmD:
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
         value, potential = density_shifting(energy, state.optimiser, batch.images, revised, plan.gradient_penalty)
 
-        accepted = revised.new_ones(()) if info is None or info.acceptance is None else info.acceptance.mean()
-        record = Record(value, drift_ratio(info, value), rms(revised - start), potential, accepted, lr, revised)
+        record = Record(
+            value, drift_ratio(info, value), rms(revised - start), potential, acceptance(info, value), lr, revised
+        )
         return State(t + 1, state.descriptor, state.optimiser, revised), record
 
     def pictures(self, state: State, record: Record) -> dict[str, Images]:
@@ -245,23 +256,24 @@ class AlgorithmD:
     def sample(self, state: State, n: int, rng: torch.Generator) -> dict[str, Images]:
         """``n`` images: chains of ``revision_steps`` from the plan's start.
 
-        Where the plan's chains start from images (persistent, data, given), the latest ones go on, and are
+        Persistent chains, and those that start from given images, go on from where they were, and are
         taken after every ``revision_steps`` steps until there are ``n``: draws along the same ñ chains are not
-        independent of each other.
+        independent of each other. Where chains start from the data in every iteration (contrastive divergence), samples
+        start from the reference: few steps from a training image there is little but that image.
         """
         plan = self.plan
         energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
-        kernel = revision_kernel(plan, state.iteration)
-        if plan.persistent or plan.start in ("data", "given"):
+        kernel = learned_kernel(plan, state.iteration)
+        if plan.persistent or plan.start == "given":
             draws, chains = [], state.chains
             for _ in range(-(-n // len(chains))):
                 chains, _ = langevin_revision(energy, chains, kernel, plan.revision_steps, rng)
                 draws.append(chains)
             return {"descriptor": torch.cat(draws)[:n]}
-        if plan.start == "noise":
-            start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
-        else:
+        if plan.start == "zeros":
             start = torch.zeros((n, *self.shape), device=rng.device)
+        else:
+            start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
         revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
         return {"descriptor": in_chunks(revise, start, images_per_chunk(self.shape, rng.device))}
 

@@ -105,7 +105,8 @@ def langevin_inference(
     The generator is used in evaluation mode, so that the chains of a batch do not influence each other. With
     ``steps`` 0 the latents come back unchanged.
 
-    Raises ``InputError`` for a σ, δ or number of steps that cannot be, and images of another shape than it makes.
+    Raises ``InputError`` for a σ, δ or number of steps that cannot be and, with 1 step or more, images of another shape
+    than it makes.
     """
     return run(Langevin(step_size), Posterior(generator, observed, noise_std), latents, steps, rng)[0]
 

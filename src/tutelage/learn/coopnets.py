@@ -24,11 +24,13 @@ from ..energy import Tilt
 from ..gradient import frozen_copy
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
+    acceptance,
     check_gradient_penalty,
     check_step_size,
     density_shifting,
     drift_ratio,
     langevin_revision,
+    learned_kernel,
     reference_energy,
     revision_kernel,
     rms,
@@ -112,6 +114,8 @@ class Record(NamedTuple):
     """rms of X − X̂; 0 where l_q is 0."""
     potential: Tensor
     """mean |f| over the observed images."""
+    acceptance: Tensor
+    """mean probability of acceptance in the last Langevin step (1 without the Metropolis correction)."""
     descriptor_lr: float
     generator_lr: float
     latents: Latents
@@ -191,6 +195,7 @@ class CoopNets:
             rms(revised - initial),
             rms(latents - drawn),
             potential,
+            acceptance(info, value),
             descriptor_lr,
             generator_lr,
             latents,
@@ -215,7 +220,7 @@ class CoopNets:
     def revise(self, state: State, images: Images, steps: int, rng: torch.Generator) -> Images:
         """``steps`` steps of Langevin revision of given images by the descriptor learned."""
         energy = Tilt(reference_energy(self.plan.reference_std), state.descriptor)
-        kernel = revision_kernel(self.plan, state.iteration)
+        kernel = learned_kernel(self.plan, state.iteration)
         chunk = images_per_chunk(tuple(images.shape[1:]), images.device)
         return in_chunks(lambda part: langevin_revision(energy, part, kernel, steps, rng)[0], images, chunk)
 

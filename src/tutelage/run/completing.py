@@ -20,7 +20,7 @@ from ..baselines.information import Coded
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..energy import Tilt
-from ..learn.algorithm_d import reference_energy, revision_kernel
+from ..learn.algorithm_d import learned_kernel, reference_energy
 from ..learn.chunks import images_per_chunk
 from ..metrics.average import average
 from ..metrics.pixel import recovery
@@ -101,7 +101,7 @@ def _parts(
         seen, completed = masks[rows], last.completed
         if revision_steps:
             energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
-            kernel = revision_kernel(learner.plan, state.iteration)
+            kernel = learned_kernel(learner.plan, state.iteration)
             completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
         tensors = (original, seen, last.generated, completed, last.residual, last.made)
         yield [part.cpu() for part in tensors]
