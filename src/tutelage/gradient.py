@@ -77,9 +77,12 @@ def frozen_copy(network: NetworkT) -> NetworkT:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A prepared energy that a kernel's ``step`` may ask to prepare again and again at no cost."""
+    """A prepared energy that a kernel's ``step`` may ask to prepare again and again at no cost; or call."""
 
     evaluate: Prepared
+
+    def __call__(self, position: Tensor) -> Scores:
+        return self.evaluate(position).value
 
     def prepare(self) -> Prepared:
         return self.evaluate

@@ -31,7 +31,7 @@ def test_it_is_the_middle_of_the_cascade_run_on_larger_noise(model) -> None:
     *_, last = any_size.synthesise(learner, state, (16, 16), 1, stream(0, "s"))
     rng = stream(0, "s")
     noise = igm.initial_noise((1, 1, 24, 24), learner.plan.reference_std, rng)
-    *_, (_, whole) = learner.rounds(state, noise, rng, per_image=7)  # 3 · 24² / 16² = 6.75
+    *_, (_, whole) = learner.rounds(state, noise, rng, per_image=11)  # 3 · 17² / 9² = 10.7, over the places of a patch
     assert torch.equal(last.images, whole.images[:, :, 4:20, 4:20])
 
 
@@ -46,10 +46,11 @@ def test_samples_of_the_size_learned_from_have_no_border_either(model) -> None:
     assert torch.equal(learner.sample(state, 4, stream(0, "s"))["cascade"], torch.cat(expected))
 
 
-def test_patches_grow_with_the_area(model) -> None:
+def test_patches_grow_with_the_places_they_can_have(model) -> None:
     learner, _ = model
-    assert learner.patches_for((16, 16)) == 7
-    assert learner.patches_for((40, 40)) == 27
+    assert learner.plan.patches_per_image == 3  # of 8x8 in images of 16x16, which have 9x9 places for them
+    assert learner.patches_for((16, 16)) == 11  # in 24x24 with the margin: 3 * 17 * 17 / 81
+    assert learner.patches_for((40, 32)) == 50  # 3 * 41 * 33 / 81 = 50.1
 
 
 def test_models_of_whole_images_make_their_own_size_alone() -> None:

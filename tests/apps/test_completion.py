@@ -153,6 +153,19 @@ def test_the_residual_is_a_mean_over_channels_too() -> None:
     torch.testing.assert_close(found.residual, (images - found.images).square().flatten(1).mean(1).sqrt())
 
 
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (torch.zeros(1, 1, 1, 6), "the mask of image 0 hides every pixel"),
+        (torch.ones(3, 1, 1, 6), r"a mask \[3, 1, 1, 6\] was given for images \[4, 1, 1, 6\]"),
+        (torch.ones(1, 6), r"a mask \[1, 6\] was given"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused_before_a_step_is_made(mask: torch.Tensor, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        infer(LINEAR, OBSERVED, mask, (3,), Plan(STD, 0.1), stream(0))
+
+
 def test_without_steps_the_prior_is_left() -> None:
     (found,) = infer(LINEAR, OBSERVED, None, (3,), Plan(STD, 0.1, steps=0), stream(0))
     assert found.steps == 0 and torch.equal(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tutelage.apps.masks import check_mask, squares
+from tutelage.apps.masks import check_fits, check_mask, squares
 from tutelage.checks import InputError
 from tutelage.rng import stream
 
@@ -69,3 +69,7 @@ def test_masks_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=words):
             check_mask(mask, (2, 3, 4, 5))
+        if mask is not nothing:
+            with pytest.raises(InputError, match=words):
+                check_fits(mask, (2, 3, 4, 5))
+    check_fits(nothing, (2, 3, 4, 5))

@@ -14,7 +14,7 @@ from tutelage.energy import RandomPatches
 from tutelage.gradient import prepared
 from tutelage.learn.igm import initial_noise
 from tutelage.rng import stream
-from tutelage.sample import run
+from tutelage.sample import Ascent, Langevin, run
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,7 @@ def test_what_does_not_fit_is_refused(model, photo) -> None:
     for arguments, words in cases:
         with pytest.raises(InputError, match=words):
             style.stylise(*arguments, stream(0, "s"))
+    for kernel in (Langevin(0.1), Ascent(lr=0.1, average_overlaps=True)):
+        other = replace(learner, plan=replace(learner.plan, kernel=kernel))
+        with pytest.raises(InputError, match=r"the run's kernel is \w+\(.*Train the style with plan.kernel of kind"):
+            style.stylise(other, state, photo, 0.3, stream(0, "s"))

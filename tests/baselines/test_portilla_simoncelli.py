@@ -60,9 +60,9 @@ def test_plenoptics_statistics_are_met() -> None:
 
 
 def test_what_is_too_small_is_refused() -> None:
-    assert (PAPER.step, PAPER.smallest) == (16, 160)
-    with pytest.raises(InputError, match=r"asked of \[1, 1, 17, 18\]; .* 160 pixels or more each way"):
-        synthesise(stripes(), (160, 160), Plan(), stream(0))
+    assert (PAPER.step, PAPER.smallest) == (16, 128)
+    with pytest.raises(InputError, match=r"asked of \[1, 1, 17, 18\]; .* 128 pixels or more each way"):
+        synthesise(stripes(), (128, 128), Plan(), stream(0))
     with pytest.raises(InputError, match=r"asked of \[1, 1, 4, 16\]; .* 8 pixels or more"):
         synthesise(stripes(), (4, 16), Plan(), stream(0), statistics=SMALL)
 

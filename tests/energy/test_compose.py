@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tutelage.checks import InputError
-from tutelage.energy import Gaussian, Mix, RandomTilt, Tilt, Uniform
+from tutelage.energy import Content, Gaussian, Held, Mix, Posterior, RandomMix, RandomTilt, Tilt, Uniform
 from tutelage.gradient import ByAutograd, prepared
 from tutelage.rng import stream
 from tutelage.sample import Langevin, run
@@ -160,3 +160,38 @@ def test_what_is_not_random_is_prepared_once_for_a_whole_chain() -> None:
     moved, info = run(Langevin(0.1), RandomTilt(Gaussian(0.7), told, Shaken()), images(), 4, rng)
     assert told.snapshots == 1 and not torch.equal(moved, images())
     assert len(info.aux.scored) == 2
+
+
+IMAGE = torch.zeros(1, 2, 2)
+
+
+@pytest.mark.parametrize("tilt", [Tilt, RandomTilt])
+@pytest.mark.parametrize(
+    "energy",
+    [
+        Gaussian(1.0),
+        Uniform(),
+        Content(IMAGE),
+        Tilt(Gaussian(1.0), smooth),
+        Mix(0.3, Content(IMAGE), Gaussian(1.0)),
+        RandomTilt(Gaussian(1.0), smooth),
+        RandomMix(0.3, Content(IMAGE), RandomTilt(Gaussian(1.0), smooth)),
+        Held(Gaussian(1.0), IMAGE[None], IMAGE > 0),
+        Posterior(torch.nn.Flatten(), IMAGE[None], 0.3),
+    ],
+    ids=lambda energy: type(energy).__name__,
+)
+def test_an_energy_where_a_potential_is_meant_is_refused(tilt, energy):
+    """Its sign is the other: the chain would be pushed away from what it says is likely."""
+    random = hasattr(energy, "draw") and tilt is Tilt
+    words = "is drawn afresh" if random else rf"{type(energy).__name__} is an energy, .* stand first, {tilt.__name__}\("
+    with pytest.raises(InputError, match=words):
+        tilt(Gaussian(1.0), smooth, energy)
+
+
+def test_an_energy_stands_first_or_is_turned_round():
+    x = torch.randn(3, 1, 2, 2, generator=stream(0, "x"))
+    first = Tilt(Content(IMAGE), smooth)
+    turned = Tilt(Uniform(), smooth, lambda y: -Content(IMAGE)(y))
+    torch.testing.assert_close(first(x), turned(x))
+    torch.testing.assert_close(prepared(first)(x).gradient, prepared(turned)(x).gradient)

@@ -12,7 +12,14 @@ import torch
 from toy_networks import LinearPotential
 from tutelage.checks import InputError
 from tutelage.energy import Gaussian, Tilt, Uniform
-from tutelage.learn.algorithm_d import AlgorithmD, Plan, drift_ratio, langevin_revision, revision_kernel
+from tutelage.learn.algorithm_d import (
+    AlgorithmD,
+    Plan,
+    density_shifting,
+    drift_ratio,
+    langevin_revision,
+    revision_kernel,
+)
 from tutelage.learn.updates import Adam
 from tutelage.rng import stream
 from tutelage.sample import Langevin, run
@@ -226,3 +233,26 @@ def test_samples_of_persistent_chains_are_draws_along_them():
     for block in drawn.split(6):
         chains, _ = langevin_revision(energy, chains, Langevin(0.1), 3, rng)
         assert torch.equal(block, chains)
+
+
+def test_observed_and_revised_images_of_two_shapes_are_refused():
+    algorithm = learner()
+    state = algorithm.init(stream(0))
+    revised = torch.zeros(6, 1, 4, 1)
+    with pytest.raises(InputError, match=r"observed images are \[1, 2, 2\] each and the revised ones \[1, 4, 1\]"):
+        density_shifting(Tilt(Gaussian(0.5), state.descriptor), state.optimiser, observed(), revised)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.BatchNorm2d(1), torch.nn.Dropout(0.5)], ids=["batch norm", "dropout"])
+def test_a_descriptor_whose_images_hang_together_is_no_potential(layer):
+    class Sum(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1).sum(1)
+
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), layer, Sum())
+    says = rf"the descriptor has a layer {type(layer).__name__} \(1\), .* leave it out, or put it in evaluation mode"
+    with pytest.raises(InputError, match=says):
+        replace(learner(), descriptor=network).init(stream(0))
+    layer.eval()
+    state, _ = one_step(replace(learner(revision_steps=1), descriptor=network))
+    assert not state.descriptor[1].training

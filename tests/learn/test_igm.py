@@ -102,6 +102,18 @@ def test_the_classification_step_goes_down_the_gradient_of_the_cross_entropy_at_
     assert float(igm.cross_entropy(of_positives, of_negatives)) == pytest.approx(math.log(2))
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_classifier_of_other_than_one_logit_for_each_patch_is_refused_at_its_first_update(outputs):
+    classifier = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, outputs))
+    with pytest.raises(InputError, match=rf"gave \[5, {outputs}\] for 5 patches; .* one logit for each, \[5\]"):
+        igm.classification_step(
+            classifier,
+            torch.optim.SGD(classifier.parameters(), lr=1.0),
+            torch.zeros(3, 1, 2, 2),
+            torch.zeros(2, 1, 2, 2),
+        )
+
+
 def test_cross_entropy_punishes_the_wrong_sign():
     sure = torch.tensor([10.0])
     assert float(igm.cross_entropy(sure, -sure)) < 1e-4 < 9 < float(igm.cross_entropy(-sure, sure))
@@ -346,6 +358,12 @@ def test_nothing_is_made_before_a_round_is_finished():
     model = learner()
     with pytest.raises(UnfinishedError, match="has finished no round"):
         model.sample(model.init(stream(0, "learn")), 2, stream(0, "s"))
+    state = model.init(stream(0, "learn"))
+    state.ended = "In round 1 synthesis stalled."
+    with pytest.raises(
+        UnfinishedError, match=r"makes nothing\. In round 1 synthesis stalled\. Train again, with other"
+    ):
+        model.sample(state, 2, stream(0, "s"))
 
 
 def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own():
@@ -435,6 +453,11 @@ def test_samples_are_bytes_and_as_many_as_asked_for():
         ({"synthesis_steps": 0}, "synthesis_steps is 0; it needs to be a whole number of 1 or more"),
         ({"reference_std": 0.0}, "standard deviation above 0"),
         ({"kernel": Langevin(0.1, metropolis=True)}, "clip"),
+        ({"kernel": Langevin(0.1, metropolis=True), "clip": False}, "needs one energy, and that of patches is drawn"),
+        (
+            {"exact": True, "objective": "logit", "kernel": Ascent(lr=0.1, average_overlaps=True)},
+            "every one has patches of its own; set one of plan.exact and",
+        ),
         ({"stop": ProbabilityRule(window=41)}, "looks at 41 steps never ends a chain of 40 .*=41 or more"),
         ({"exact": True}, "set plan.objective=logit"),
         ({"exact": True, "objective": "logit", "kernel": Langevin(0.7)}, "diverges on the reference"),

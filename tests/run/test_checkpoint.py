@@ -55,6 +55,15 @@ def test_paths_that_look_alike_stay_apart() -> None:
     assert same(checkpoint.join(parts, json.loads(json.dumps(skeleton))), lookalikes)
 
 
+def test_tensors_that_share_memory_are_saved_one_by_one(tmp_path: Path) -> None:
+    tied = torch.nn.Linear(2, 2)
+    network = torch.nn.Sequential(tied, torch.nn.Tanh(), tied)
+    whole = torch.arange(6.0)
+    nested = {"network": network.state_dict(), "whole": whole, "part": whole[2:4], "none": [torch.empty(0)] * 2}
+    loaded, _ = checkpoint.load(str(checkpoint.save(str(tmp_path), 1, nested, {})))
+    assert same(loaded, {**nested, "network": dict(nested["network"])})
+
+
 def test_tuples_come_back_as_lists_and_layouts_as_rows() -> None:
     assert checkpoint.join(*checkpoint.split((1, (2,)))) == [1, [2]]
     weight = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)

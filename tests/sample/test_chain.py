@@ -310,3 +310,27 @@ def test_no_steps_prepare_nothing() -> None:
     energy, start = Counting(), torch.randn(3, 2, generator=stream(0))
     position, info = run(Langevin(0.5), energy, start, 0, stream(0))
     assert torch.equal(position, start) and info is None and energy.prepared == 0
+
+
+def test_a_kernel_of_ones_own_may_call_the_energy_it_is_given() -> None:
+    class Step(NamedTuple):
+        position: Tensor
+
+    class Info(NamedTuple):
+        energy: Tensor
+        aux: None = None
+
+    class Downhill:
+        """Goes down to 0 where that is better, by the energy's value alone."""
+
+        def init(self, position: Tensor) -> Step:
+            return Step(position)
+
+        def step(self, state: Step, energy, rng: torch.Generator) -> tuple[Step, Info]:
+            x, zero = state.position, torch.zeros_like(state.position)
+            better = (energy(zero) < energy(x)).view(-1, 1)
+            return Step(torch.where(better, zero, x)), Info(energy(x))
+
+    start = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    ended, info = run(Downhill(), Gaussian(1.0), start, 1, stream(0))
+    assert not ended.any() and info.energy.tolist() == [2.5, 0.0]

@@ -4,7 +4,7 @@ r"""Images larger than those learned from (IGM §3.4): one model of patches, any
 
 read here as one p_0(I): a p_0 per patch and round would count a pixel as often as patches cover it.
 
-The cascade is run on noise of the size wanted, with as many patches for each area as in learning: many more lower
+The cascade is run on noise of the size wanted, with as many patches for each place as in learning: many more lower
 quality and diversity (§4.1). `Igm.from_noise` makes a margin too and cuts it off.
 """
 

@@ -21,6 +21,7 @@ from ..gradient import Fixed, frozen_copy, prepared
 from ..learn.chunks import generate
 from ..sample import Chain, Langevin, Settled, advance, begin
 from ..types import Images, Latents, Scores
+from .masks import check_fits
 
 NOISE_STD, STEP_SIZE = 0.3, 0.1
 """σ of ε (§4.1) and δ (the authors' default with it), for generators whose own learning has none."""
@@ -77,8 +78,8 @@ def infer(
     are not looked at and may be NaN. The last one yielded is the result. The generator itself stays as it is.
 
     Raises:
-        InputError: images of another shape than the generator makes, or not finite where they are observed; an
-            ``every`` below 1.
+        InputError: images of another shape than the generator makes, or not finite where they are observed; a mask
+            that does not fit, or hides all of an image; an ``every`` below 1.
         DivergenceError: the chains left the finite numbers.
     """
     if every < 1:
@@ -92,6 +93,8 @@ def infer(
             f"images {list(observed.shape)} were given to a generator of images {['n', *made.shape[1:]]}; resize or "
             "convert them"
         )
+    if mask is not None:
+        check_fits(mask, tuple(observed.shape))
     if not torch.where(seen, observed, 0.0).isfinite().all():
         raise InputError("observed pixels are not finite; repair them, or hide them by the mask")
     return _chains(frozen, observed, seen.expand(len(observed), *seen.shape[1:]), latent_shape, plan, rng, every)

@@ -32,7 +32,16 @@ def squares(n: int, space: tuple[int, int], size: int, rng: torch.Generator) -> 
 
 
 def check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a mask that does not fit images of ``shape`` ``(B, C, *space)``. Raises ``InputError``."""
+    """`check_fits`, and refuse a mask that hides nothing of an image. Raises ``InputError``."""
+    check_fits(mask, shape)
+    _refuse((mask != 0).flatten(1).all(1), "hides no pixel")
+
+
+def check_fits(mask: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a mask of other than ``shape`` ``(B, C, *space)``, of other numbers, or without an observed pixel.
+
+    Raises ``InputError``.
+    """
     n, _, *space = shape
     if mask.ndim != len(shape) or len(mask) not in (1, n) or tuple(mask.shape[1:]) != (1, *space):
         raise InputError(
@@ -41,10 +50,13 @@ def check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
         )
     if not ((mask == 0) | (mask == 1)).all():
         raise InputError("the mask has numbers other than 0 and 1; it needs 1 = observed, 0 = hidden")
-    seen = (mask != 0).flatten(1)
-    for bad, what in ((~seen.any(1), "hides every pixel"), (seen.all(1), "hides no pixel")):
-        if bad.any():
-            raise InputError(
-                f"the mask of image {int(bad.int().argmax())} {what}; completion needs some that are observed and some "
-                "that are hidden: give another mask"
-            )
+    _refuse(~(mask != 0).flatten(1).any(1), "hides every pixel")
+
+
+def _refuse(bad: Tensor, what: str) -> None:
+    """Where the masks, ``[n]``, are ``bad``."""
+    if bad.any():
+        raise InputError(
+            f"the mask of image {int(bad.int().argmax())} {what}; completion needs some that are observed and some "
+            "that are hidden: give another mask"
+        )

@@ -11,7 +11,8 @@ second force. The paper leaves open, and here it is so:
 - the photograph is framed by its mirror image, so that its border lies in half as many patches, each way, as
   its middle, and not in a few;
 - the style's term is the mean over patches of ``ln p(y = +1)`` (or of the logit, as the plan's objective says), the
-  content's the mean over patches of ½ |difference|² · ``CONTENT_SCALE``: both are of one patch, so that α means the
+  content's the mean over patches of ½ |difference|² · ``CONTENT_SCALE`` (§4.2 prints the norm without its square, whose
+  gradient is as long near the photograph as far from it): both are of one patch, so that α means the
   same for any size of photograph and any number of patches;
 - each round has at most so many steps, because the stop rule may never fire.
 """
@@ -60,7 +61,7 @@ def stylise(
     rule stops it.
 
     Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
-    outside [0, 1], or the model is one of whole images.
+    outside [0, 1], or the model is one of whole images, or learned with Langevin dynamics or averaged overlaps.
     """
     if not 0 <= content_weight <= 1:
         raise InputError(
@@ -77,6 +78,12 @@ def stylise(
             f"a photograph of {by(photo.shape[1:])} is smaller than the patches of {by(learner.patch)} that this style "
             "knows; give a larger one"
         )
+    if not isinstance(learner.plan.kernel, Ascent) or learner.plan.kernel.average_overlaps:
+        raise InputError(
+            f"the mix of style and content is known up to a factor, and the run's kernel is {learner.plan.kernel}: to "
+            "Langevin noise the factor matters, and averaged overlaps would change it from pixel to pixel. Train the "
+            "style with plan.kernel of kind ascent.Ascent, and average_overlaps=false"
+        )
     enough = learner.plan.synthesis_steps if learner.plan.single else 25  # all the way from noise, or a round's part
     return _rounds(learner, state, photo, content_weight, rng, enough if steps is None else steps)
 
@@ -88,8 +95,8 @@ def _rounds(
     framed = F.pad(photo.unsqueeze(0), (left, left, top, top), mode="reflect")
     per_image, plan = learner.patches_for((height, width)) or 1, learner.plan
     images = initial_noise(framed.shape, plan.reference_std, rng)
-    if isinstance(plan.kernel, Ascent):  # gradients of means are tiny: Adam should see their direction all the same
-        plan = replace(plan, kernel=replace(plan.kernel, eps=1e-20))
+    assert isinstance(plan.kernel, Ascent)
+    plan = replace(plan, kernel=replace(plan.kernel, eps=1e-20))  # gradients of means are tiny, and as good as others
     for number in learner.numbers(state):
         energy = style_energy(learner, learner.load(number, photo.device), framed[0], content_weight, per_image)
         images, _ = run(plan.stepping(), energy, images, steps, rng, plan.stop)

@@ -6,8 +6,8 @@ A texture is a minimum of E near noise, by L-BFGS (`tutelage.baselines.descent`)
 pictures: colours are rotated to the example's principal axes, along which they are uncorrelated, and each axis is made
 by itself, so that what ties the axes together beyond correlation is lost.
 
-Departures: the paper adjusts one group of statistics after the other; a gradient of them all is plenoptic's way. Its
-class Metamer wants pictures of the example's size. S is as long for every size, so here they may have another.
+Departures: the paper adjusts one group of statistics after the other; a gradient of them all is plenoptic's way. S is
+as long for every size, so what is made may have another size than the example.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ..types import Images, Scores
 from .descent import Plan, Progress, from_noise
 from .gram import check_texture
 
-PAPER = Statistics(scales=4, orientations=4, places=9)
-"""What the paper uses for pictures of 128 pixels a side; these need 160."""
+PAPER = Statistics(scales=4, orientations=4, places=7)
+"""The paper's (N = 4, K = 4, M = 7), which need pictures of 128 pixels a side, as the paper's are."""
 
 
 class StatisticsEnergy:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,11 +41,15 @@ class Tilt:
     ``Tilt(r, f, g)`` and ``Tilt(Tilt(r, f), g)`` are the same energy, and their prepared forms tell the same:
     ``aux = TiltTerms``, the gradient's two parts and the logits.
 
-    Raises ``InputError`` where a part is random: that is a ``RandomTilt``.
+    Raises ``InputError`` where a part is random: that is a ``RandomTilt``; and where a potential is an energy of this
+    package, whose sign is the other: the first argument is an energy's place, or ``lambda y: -energy(y)``.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, reference: Energy, *potentials: Potential) -> None:
         refuse_random("Tilt", reference, *potentials)
+        _refuse_energies("Tilt", potentials)
         self.reference = reference
         self.potentials = potentials
 
@@ -89,9 +93,14 @@ class RandomTilt:
 
     ``reference`` and ``potentials`` are those of ``Tilt``, or have a ``draw`` that answers with one. Those that are not
     random are prepared once, for all draws: after a network's weights have changed, make a new random tilt.
+
+    Raises ``InputError`` as ``Tilt`` does for energies among the potentials.
     """
 
+    points_down: ClassVar[bool] = True
+
     def __init__(self, reference: Energy | RandomEnergy, *potentials: Potential | RandomEnergy) -> None:
+        _refuse_energies("RandomTilt", potentials)
         self.reference = reference
         self.potentials = potentials
         self._parts = [once_unless_random(part) for part in (reference, *potentials)]
@@ -147,6 +156,15 @@ def refuse_random(name: str, *parts: Any) -> None:
             raise InputError(
                 f"{type(part).__name__} is drawn afresh before each step and {name} stays as it is; give the same "
                 f"parts to Random{name}, or a part that is not random"
+            )
+
+
+def _refuse_energies(name: str, potentials: tuple[Any, ...]) -> None:
+    for part in potentials:
+        if getattr(part, "points_down", False):
+            raise InputError(
+                f"{type(part).__name__} is an energy, smaller where images are likelier, and {name} was given it as a "
+                f"potential, larger there; let it stand first, {name}(energy, ...), or give lambda y: -energy(y)"
             )
 
 

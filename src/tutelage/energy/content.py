@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 
@@ -42,6 +42,7 @@ class Content:
 
     image: Images
     squared: bool = True
+    points_down: ClassVar[bool] = True
 
     def __call__(self, images: Images) -> Scores:
         if self.image.shape not in (images.shape, images.shape[1:]):
@@ -74,6 +75,8 @@ class Mix:
 
     Raises ``InputError`` for a weight outside [0, 1], and where a part is random: that is a ``RandomMix``.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, content_weight: float, content: Energy, texture: Energy) -> None:
         _check_weight(content_weight)
@@ -109,6 +112,8 @@ class RandomMix:
 
     Raises ``InputError`` for a weight outside [0, 1].
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, content_weight: float, content: Energy | RandomEnergy, texture: Energy | RandomEnergy) -> None:
         _check_weight(content_weight)

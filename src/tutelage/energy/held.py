@@ -5,6 +5,8 @@ p(Y_free | Y_held = y) ∝ exp(−E(Y)) at Y_held = y
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ class Held:
     position has at held pixels is not looked at, and the gradient there is zero: chains with noise drift about there
     and mean nothing by it. `restored` puts the pixels back. A prepared form tells what that of ``energy`` tells.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, energy: Energy, images: Images, held: Tensor) -> None:
         self.energy = energy

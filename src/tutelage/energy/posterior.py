@@ -10,7 +10,7 @@ mask of zeros is the prior.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class Posterior:
 
     Raises ``InputError`` where ``noise_std`` is not a positive number.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, generator, observed: Images, noise_std: float, mask: Tensor | None = None) -> None:
         if not (math.isfinite(noise_std) and noise_std > 0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -26,6 +27,7 @@ class Gaussian:
     """
 
     std: float
+    points_down: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.std) and self.std > 0):
@@ -46,6 +48,8 @@ class Gaussian:
 @dataclass(frozen=True)
 class Uniform:
     """The uniform measure: ``E(Y) = 0`` (CoopNets, below eq. 4). Draws are uniform on [-1, 1]."""
+
+    points_down: ClassVar[bool] = True
 
     def __call__(self, images: Images) -> Scores:
         return images.new_zeros(len(images))

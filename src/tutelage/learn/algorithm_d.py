@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from ..checks import InputError, check_counts
 from ..energy import Gaussian, Tilt, Uniform
@@ -136,6 +138,16 @@ def learned_kernel(plan: Any, iterations: int) -> Langevin:
     return revision_kernel(plan, max(iterations - 1, 0))
 
 
+def check_descriptor(descriptor: nn.Module) -> None:
+    """Refuse a network whose f of an image hangs on the others of its batch, or on chance. Raises ``InputError``."""
+    for name, layer in descriptor.named_modules():
+        if layer.training and isinstance(layer, _BatchNorm | _DropoutNd):
+            raise InputError(
+                f"the descriptor has a layer {type(layer).__name__} ({name}), with which f of an image depends on the "
+                "others of its batch, or on chance, and is no potential; leave it out, or put it in evaluation mode"
+            )
+
+
 def langevin_revision(
     energy: Tilt, images: Images, kernel: Langevin, steps: int, rng: torch.Generator
 ) -> tuple[Images, LangevinInfo | None]:
@@ -159,7 +171,14 @@ def density_shifting(
 
     With a ``gradient_penalty`` γ it is a step up V − γ/2 (E|∂f/∂Y(Y)|² + E|∂f/∂Y(Ỹ)|²), over observed and revised
     images: f becomes no steeper than pays.
+
+    Raises ``InputError`` where observed and revised images are of different shapes.
     """
+    if observed.shape[1:] != revised.shape[1:]:
+        raise InputError(
+            f"the observed images are {list(observed.shape[1:])} each and the revised ones {list(revised.shape[1:])}; "
+            "a generator, or given chains, need to be of the shape of the data"
+        )
     optimiser.zero_grad(set_to_none=True)
     if gradient_penalty:
         observed, revised = (images.detach().requires_grad_() for images in (observed, revised))
@@ -211,7 +230,11 @@ class AlgorithmD:
     given: Images | None = None
 
     def init(self, rng: torch.Generator) -> State:
-        """A copy of the network, an optimiser with empty moments, and the chains' first place."""
+        """A copy of the network, an optimiser with empty moments, and the chains' first place.
+
+        Raises ``InputError`` as `check_descriptor` does, and where images to start from are missing.
+        """
+        check_descriptor(self.descriptor)
         descriptor = copy.deepcopy(self.descriptor)
         chains = self._start(torch.zeros((self.plan.chains, *self.shape), device=rng.device), rng)
         return State(0, descriptor, self.plan.update.init(descriptor), chains)

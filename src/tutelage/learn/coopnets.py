@@ -25,6 +25,7 @@ from ..gradient import frozen_copy
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
     acceptance,
+    check_descriptor,
     check_gradient_penalty,
     check_step_size,
     density_shifting,
@@ -152,7 +153,8 @@ class CoopNets:
     latent_shape: tuple[int, ...]
 
     def init(self, rng: torch.Generator) -> State:
-        """Copies of the networks, and optimisers with empty moments."""
+        """Copies of the networks, and optimisers with empty moments. Raises as `check_descriptor` does."""
+        check_descriptor(self.descriptor)
         descriptor = copy.deepcopy(self.descriptor)
         generator = copy.deepcopy(self.generator).train()
         average = frozen_copy(generator)

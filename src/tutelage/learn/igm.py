@@ -116,6 +116,11 @@ class Plan:
             )
         if self.exact and isinstance(self.kernel, Langevin):
             check_step_size(self.kernel.step_size, self.reference_std)
+        if self.exact and getattr(self.kernel, "average_overlaps", False):
+            raise InputError(
+                "average_overlaps divides by the patches of the newest classifier, and with plan.exact every one has "
+                "patches of its own; set one of plan.exact and plan.kernel.average_overlaps to false"
+            )
         if self.patches is None and getattr(self.kernel, "average_overlaps", False):
             raise InputError(
                 "average_overlaps is about patches, and patches is none; set plan.kernel.average_overlaps=false"
@@ -131,6 +136,11 @@ class Plan:
                 f"synthesis_steps at most; set plan.synthesis_steps={self.stop.steps + 1} or more"
             )
         self.stepping()
+        if self.patches is not None and getattr(self.kernel, "metropolis", False):
+            raise InputError(
+                "a Metropolis correction needs one energy, and that of patches is drawn afresh in each step; set "
+                "plan.kernel.metropolis=false, or patches=none and patches_per_image=none for whole images"
+            )
 
     @property
     def iterations(self) -> int:
@@ -260,10 +270,15 @@ def classification_step(
     """One update of step 1: down the gradient of the cross-entropy of §3.2.1. Returns the logits of both, before it.
 
     Positives ``[n, C, *patch]`` and negatives ``[m, C, *patch]``, of logits ``[n]`` and ``[m]``, go through the
-    classifier together, so batch norm sees them as one batch.
+    classifier together, so batch norm sees them as one batch. Raises ``InputError`` for logits of another shape.
     """
     optimiser.zero_grad(set_to_none=True)
     logits = classifier(torch.cat([positives, negatives]))
+    if logits.shape != (len(positives) + len(negatives),):
+        raise InputError(
+            f"the classifier gave {list(logits.shape)} for {len(positives) + len(negatives)} patches; it needs to give "
+            f"one logit for each, [{len(positives) + len(negatives)}]: let it end with flatten(0), or a sum"
+        )
     of_positives, of_negatives = logits[: len(positives)], logits[len(positives) :]
     cross_entropy(of_positives, of_negatives).backward()
     optimiser.step()
@@ -285,7 +300,8 @@ class Igm:
         patch: size of the patches the classifier takes; the images' where the plan has no patches.
         store: keeps classifiers and pseudo-negatives.
         initial: negatives of one's own, for the classifiers to learn besides noise: ``[n, C, *space]``, floats in
-            [-1, 1] or uint8. Chains start from noise all the same, as they will in making new images.
+            [-1, 1] or uint8. In every round they are drawn with the share they have of them and the plan's
+            ``negatives_per_round`` together. Chains start from noise all the same, as they will in making new images.
 
     Raises ``InputError`` where sizes do not fit.
     """
@@ -338,7 +354,9 @@ class Igm:
         lr = set_rate(state.optimiser, plan.update.rate(state.iteration, plan.iterations))
         count = plan.patches or len(observed)
         positives = observed if plan.patches is None else draw_patches(observed, count, self.patch, rng)
-        negatives = draw_negatives(self.store, state.round + 1, count, self.patch, plan.recency, rng)
+        negatives = draw_negatives(
+            self.store, state.round + 1, plan.negatives_per_round, count, self.patch, plan.recency, rng
+        )
         of_positives, of_negatives = classification_step(state.classifier, state.optimiser, positives, negatives)
 
         loss = cross_entropy(of_positives, of_negatives)
@@ -504,10 +522,15 @@ class Igm:
         return (0, 0) if self.plan.patches is None else (self.patch[0] // 2, self.patch[1] // 2)
 
     def patches_for(self, size: Sequence[int]) -> int | None:
-        """Patches of an image of ``size`` (without margin): as many for an area as in learning (None: whole images)."""
+        """Patches of an image of ``size`` (without margin): as many for each place that one can have as in learning, so
+        that a pixel far from the border lies in as many (None: whole images)."""
         if self.plan.patches_per_image is None:
             return None
-        return max(1, round(self.plan.patches_per_image * math.prod(self._framed(size)) / math.prod(self.shape[1:])))
+        here, learned = (self._places(space) for space in (self._framed(size), self.shape[1:]))
+        return max(1, round(self.plan.patches_per_image * here / learned))
+
+    def _places(self, space: Sequence[int]) -> int:
+        return math.prod(whole - part + 1 for whole, part in zip(space, self.patch, strict=True))
 
     def _framed(self, size: Sequence[int]) -> tuple[int, int]:
         return size[0] + 2 * self.margin[0], size[1] + 2 * self.margin[1]
@@ -590,9 +613,10 @@ class Igm:
 def check_learned(state: State) -> None:
     """Refuse a state from which nothing can be made yet. Raises ``UnfinishedError``."""
     if not state.round:
-        raise UnfinishedError(
-            "this run has finished no round yet, so it makes nothing; let it train longer, or train again"
+        why = (
+            f"{state.ended} Train again, with other settings" if state.ended else "Let it train longer, or train again"
         )
+        raise UnfinishedError(f"this run has finished no round yet, so it makes nothing. {why}")
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:

@@ -25,7 +25,7 @@ _COMMON = {
     "plan.patches_per_image": "§4.1: 1 000 patches of 100 images",
     "plan.update": "§4.1: gradient descent, .01",
     "plan.classified": "authors' code: until the cross-entropy is at most .005 (the paper gives no end)",
-    "plan.classification_steps": "authors' code: 30 epochs of 30 batches",
+    "plan.classification_steps": "authors' code: 30 epochs of 30 batches (4 t in round t < 8; §4.1 gives no number)",
     "plan.kernel": "authors' code: Adam .01, β1 .5 (§4.1: .1)",
     "plan.clip": "authors' code: pixels are clipped to [-1, 1] after each step",
     "plan.objective": "authors' code: cross-entropy to label 1 (§3.2.2: the logit)",
@@ -43,9 +43,16 @@ _BYTES = (
     "The first noise and all pseudo-negatives are rounded to 8 bits (and clipped), in learning and in synthesis alike."
 )
 _ENOUGH = "A classification step ends by the running mean of its batches' cross-entropy; the code evaluates it."
-_PLACES = "Each image gets the same number of patches; the paper draws places over all images together."
+_PLACES = (
+    "In synthesis images get equal numbers of patches, where the paper draws places over all images together. In "
+    "learning each patch is of an image drawn anew from all rounds, where §4.1 takes those of a pass from 50 images."
+)
 _SUM = "A pixel follows the sum over its patches, eq. (15); §3.4 averages them (plan.kernel.average_overlaps)."
 _TEXTURE = (_PLACES, _SUM, _ENOUGH, _BYTES)
+_ONE = (
+    "A round is up to 100 updates and one synthesis; in the authors' code a cascade is 100 times that, by one network "
+    "throughout, and negatives are drawn from all rounds alike."
+)
 _CLIMB = "Synthesis climbs minus the cross-entropy to label 1 (authors' code); §3.2.2 climbs the logit."
 _AT_ONCE = (
     "Synthesis steps by Adam .01 and ends a chain at the first cross-entropy of .62 or less (authors' code); §4.1 "
@@ -115,7 +122,7 @@ TEXTURE_MEDIUM = replace(
         "plan.negatives_per_round": "ours",
         "plan.batch_size": "§4.1: one picture",
         "plan.patches": "ours",
-        "plan.patches_per_image": "ours: each pixel lies in one patch or two",
+        "plan.patches_per_image": "ours: a pixel lies in one patch or two, far from the border in three or four",
         "plan.update": "ours: gradient descent, .01 as in §4.1, with momentum .9",
         "plan.classified": "ours: .01 (code: .005); with .02 and half the patches noise stays longer",
         "plan.classification_steps": "ours",
@@ -152,13 +159,16 @@ TEXTURE = replace(
 
 _WHOLE = {
     **_COMMON,
-    "plan.rounds": "authors' code: 100",
+    "plan.rounds": "ours: 100 (code: 100 cascades, each of 100 iterations of learning and synthesis)",
     "plan.batch_size": "§4.3: 50 positives and 50 negatives",
     "plan.negatives_per_round": "ours: 1 000 (the paper gives none)",
     "plan.patches": "§4.3: whole images",
     "plan.patches_per_image": "§4.3: whole images",
     "plan.update": "§4.3: gradient descent, .01",
-    "plan.classification_steps": "authors' code: 100",
+    "plan.classified": "ours: .005, as for textures (code: no such end)",
+    "plan.classification_steps": "ours: 100 (code: 20 to 100 in each of a cascade's 100 iterations)",
+    "plan.synthesis_steps": "ours: 500, as for textures (code: 2 000)",
+    "plan.recency": "ours: as for textures (code: all rounds alike; §4.1: recent rounds with higher probability)",
     "plan.kernel": "§4.3: Adam .01, β .5 (code: .02)",
     "plan.stop": "§4.3: when the pseudo-negatives cross the decision boundary (code: cross-entropy ln 2)",
 }
@@ -184,10 +194,12 @@ FACES64 = Recipe(
     sources={**_WHOLE, "data": "§4.3: the centre of faces, 64x64; a folder or a zip of pictures"},
     deviations=(
         "1 000 pseudo-negatives a round; the paper gives no number.",
+        _ONE,
         _ENOUGH,
         _BYTES,
         _CLIMB,
-        "The whole picture is brought to 64x64; the paper cuts out the centre (authors' code: 108x108 of CelebA).",
+        "The whole picture is brought to 64x64; the paper cuts out the centre (authors' code: 108x108 of CelebA; "
+        "--set data.centre=108).",
     ),
 )
 
@@ -197,7 +209,10 @@ SVHN32 = replace(
     data=DataSpec(kind="svhn", size=(32, 32), channels=3),
     classifier=presets.IGM_CLASSIFIER_32,
     sources={**_WHOLE, "data": "§4.4: SVHN, 32x32"},
-    deviations=(*FACES64.deviations[:4], "Learns from the training set alone; the paper adds the extra set."),
+    deviations=(
+        *FACES64.deviations[:5],
+        "Learns from the training set alone; the paper adds the extra set (--set data.extra=true).",
+    ),
 )
 
 CIFAR32 = replace(
@@ -205,7 +220,7 @@ CIFAR32 = replace(
     name="igm/cifar32",
     data=DataSpec(kind="cifar10", size=(32, 32), channels=3),
     sources={**_WHOLE, "data": "ours: CIFAR-10 (the paper has none), as §4.4"},
-    deviations=FACES64.deviations[:4],
+    deviations=FACES64.deviations[:5],
 )
 
 MNIST28 = replace(

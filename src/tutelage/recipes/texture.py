@@ -139,7 +139,8 @@ TEXTURE_NET_QUICK = Recipe(
         "plan.calibration_draws": "ours: batch-norm statistics are fixed after learning",
     },
     deviations=(
-        "ReLU is leaky, as in the paper.",
+        "ReLU is leaky, as in the paper; its slope is ours.",
+        "Noise is N(0, 1) (authors' code: uniform on [0, 1]); Adam .01 falls along a cosine (.1, times .7 every 200).",
         "Maps are of random filters and not of VGG-19; plan.maps takes a file of its weights.",
         "The example is another crop of the picture in each iteration, where the paper has one picture.",
         "Fewer images an iteration, for two cores. Untuned.",

@@ -38,7 +38,7 @@ QUOTED = (
 )
 _WORDS = """\
 The fraction of test images that an L2-SVM gets wrong, fitted to few labelled images (mean over {repeats} random sets of
-them ± standard error of that mean; the paper's ± is the standard deviation), by the features of the last three
+them ± standard error of that mean; the paper does not say what its ± is), by the features of the last three
 convolution layers, which are of one shape in all networks of a set. Each model learned for {minutes:g} minutes without
 labels. Untrained features are those of the same
 network before learning. C is chosen on images that are neither drawn from nor reported on."""

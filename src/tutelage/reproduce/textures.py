@@ -70,7 +70,7 @@ def methods_with(weights: Path | None = None) -> Mapping[str, tuple[Method, int]
     ``weights`` is a file of VGG-19 (`tutelage.metrics.vgg.load_vgg19`), whose layers are taken as far as it goes; None
     is VGG-16 of its package. Raises ``InputError`` as `load_vgg19` does.
     """
-    row, maps = _VGG16, VggMaps()
+    row, maps, statistics = _VGG16, VggMaps(), portilla_simoncelli.PAPER
     if weights is not None:
         network = vgg_of("vgg19", str(weights), "cpu")
         layers = tuple(layer for layer in maps.layers if layer in network.layers)
@@ -78,7 +78,7 @@ def methods_with(weights: Path | None = None) -> Mapping[str, tuple[Method, int]
     return {
         "Gram matrices, random filters": (partial(gram.synthesise, maps=RandomFilters(count=32), plan=_LONG), 1),
         row: (partial(gram.synthesise, maps=maps, plan=_LONG), 1),
-        "Portilla-Simoncelli": (partial(portilla_simoncelli.synthesise, plan=_LONG), 3),
+        "Portilla-Simoncelli": (partial(portilla_simoncelli.synthesise, statistics=statistics, plan=_LONG), 3),
     }
 
 

@@ -37,15 +37,21 @@ _PAIRS = "$pairs"
 def split(nested: Any) -> tuple[dict[str, Tensor], Any]:
     """Part nested dicts and lists into named tensors and a JSON skeleton that says where each belongs.
 
+    Tensors that share memory, such as tied weights, are written one by one.
+
     Raises ``TypeError`` for anything that is no dict, list, tuple, tensor, number, string, bool or None.
     """
     tensors: dict[str, Tensor] = {}
+    seen: set[tuple[torch.device, int]] = set()
 
     def walk(node: Any, path: str) -> Any:
         if isinstance(node, Tensor):
             while path in tensors:  # keys 1 and "1", or "a/b" and "b" in "a", make the same path
                 path += "'"
-            tensors[path] = node.detach().contiguous()
+            kept = node.detach().contiguous()
+            memory = (kept.device, kept.untyped_storage().data_ptr())
+            tensors[path] = kept.clone() if memory in seen else kept
+            seen.add(memory)
             return {_TENSOR: path}
         if isinstance(node, dict):
             # pairs, because an optimiser's state has whole numbers for keys
@@ -73,12 +79,13 @@ def join(tensors: dict[str, Tensor], skeleton: Any) -> Any:
     return skeleton
 
 
-def save(folder: Path, iteration: int, nested: Any, facts: dict[str, Any]) -> Path:
+def save(folder: Path | str, iteration: int, nested: Any, facts: dict[str, Any]) -> Path:
     """Write the checkpoint of ``iteration`` under ``folder``; ``facts`` (plain JSON) go beside the state.
 
     An existing checkpoint of the same iteration is replaced. Raises ``InputError`` where the disk is full or cannot
     be written; the checkpoints that were there stay.
     """
+    folder = Path(folder)
     tensors, skeleton = split(nested)
     target = folder / f"{iteration:07d}"
     temporary = folder / f".{target.name}.tmp-{os.getpid()}"
@@ -120,7 +127,7 @@ def _put(temporary: Path, target: Path) -> None:
 
 
 def load(
-    path: Path,
+    path: Path | str,
     device: torch.device | str = "cpu",
     *,
     called: str = "checkpoint",
@@ -131,6 +138,7 @@ def load(
     Raises ``InputError`` where files are missing, truncated, altered, or of another format; in its message the folder
     is ``called`` so, and ``advice`` says what to do.
     """
+    path = Path(path)
     try:
         described = json.loads((path / "state.json").read_text())
         digest = file_digest(path / "state.safetensors")

@@ -138,8 +138,9 @@ def _empty(path: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def open_run(path: Path) -> RunFolder:
+def open_run(path: Path | str) -> RunFolder:
     """An existing run. Raises ``InputError`` where ``path`` is none."""
+    path = Path(path)
     if not (path / "recipe.json").is_file():
         raise InputError(
             f"{path} is no run folder (it has no recipe.json); give the --out of an earlier `tutelage train`"

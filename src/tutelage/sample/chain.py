@@ -19,7 +19,8 @@ class Kernel(Protocol[StateT]):
     """A frozen value whose fields are its hyper-parameters; energy and chance are arguments of ``step``.
 
     Its state is a named tuple with a ``position``; its info has an ``energy``, ``[B]``, and an ``aux``, both
-    at the position the step started from.
+    at the position the step started from. ``energy(position)`` is its value, ``[B]``, and
+    ``tutelage.gradient.prepared(energy)(position)`` its value, gradient and aux, at no cost but the evaluation.
     """
 
     def init(self, position: Tensor) -> StateT: ...
