@@ -592,7 +592,7 @@ def test_mistakes_cost_one_sentence_and_change_nothing(
 @pytest.mark.parametrize("metric", ["parzen", "texture", "statistics", "accuracy"])
 def test_an_extractor_is_for_what_is_measured_by_features(tutelage: Command, world: World, metric: str) -> None:
     said = tutelage("evaluate", world.coopnets, "--metric", metric, "--extractor", "vgg16")
-    refused(said, f"{metric} takes no --extractor, which is for fd, kd, precision, inception; leave it out")
+    refused(said, f"{metric} takes no --extractor, which is for fd, kd, precision, inception, class; leave it out")
 
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
@@ -622,6 +622,27 @@ def test_a_device_without_float64_is_refused(
     monkeypatch.setattr(torch, "zeros", single)
     said = tutelage("sample", world.coopnets, "-n", 2, "--out", tmp_path / "x.png")
     refused(said, "device 'cpu' cannot be used here; give cpu, or a GPU this machine has that computes in float64")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_full_device_is_said_to_be_full(
+    tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[RuntimeError]
+) -> None:
+    def full(*_, **__):
+        raise error("CUDA error: out of memory")
+
+    monkeypatch.setattr(torch, "zeros", full)
+    said = tutelage("sample", world.coopnets, "-n", 2, "--out", tmp_path / "x.png")
+    refused(said, "device 'cpu' has no memory left; wait for what runs there, or give another with --device")
+
+
+def test_a_run_goes_on_where_it_learned_last(tutelage: Command, world: World, tmp_path: Path) -> None:
+    run = shutil.copytree(world.coopnets, tmp_path / "run")
+    event = {"event": "resume", "iteration": 0, "seconds": 0.0, "device": "abacus (one of wood)"}
+    with (run / "journal.jsonl").open("a") as file:
+        file.write(json.dumps(event) + "\n")
+    refused(tutelage("resume", run), "device 'abacus' cannot be used here; give cpu, or a GPU this machine has")
+    assert tutelage("resume", run, "--device", "cpu").code == 0
 
 
 @pytest.mark.parametrize(

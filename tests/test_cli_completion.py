@@ -245,6 +245,17 @@ def test_two_pictures_are_walked_between(tutelage, root: Path, tmp_path: Path, p
         assert sum(frame.info["duration"] for frame in ImageSequence.Iterator(moving)) == 8 * 80
 
 
+def test_the_images_of_a_walk_are_revised_where_asked_for(tutelage, root: Path, tmp_path: Path) -> None:
+    images = [root / "in" / name for name in ("a.png", "b.png")]
+    for steps in (0, 5):
+        terms = ("--steps", 2, "--frames", 3, "--revision-steps", steps, "--out", tmp_path / str(steps))
+        assert tutelage("project", root / "coopnets", *images, *terms).code == 0
+    plain, revised = (tmp_path / steps for steps in ("0", "5"))
+    assert np.array_equal(np.load(plain / "latents.npy"), np.load(revised / "latents.npy"))
+    assert np.array_equal(pixels_of(plain / "projection.png"), pixels_of(revised / "projection.png"))
+    assert not np.array_equal(pixels_of(plain / "interpolation.png"), pixels_of(revised / "interpolation.png"))
+
+
 COMPLETE = ["complete", "{root}/coopnets", "{root}/in", "--out", "{root}/new", "--mask"]
 SQUARE = ["--mask", "square:3", "--out", "{root}/new"]
 REFUSED = {
@@ -318,7 +329,15 @@ REFUSED = {
     ),
     "a walk to nowhere": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "--frames", "5", "--out", "{root}/new"],
-        "--frames and --path are of a walk, and there is none without IMAGE2",
+        "--frames, --path and --revision-steps are of a walk, and there is none without IMAGE2",
+    ),
+    "a walk revised by nobody": (
+        [*["project", "{root}/generator", "{root}/in/a.png", "{root}/in/b.png"], "--revision-steps", "3", *SQUARE[2:]],
+        "generator has no descriptor to revise by; leave out --revision-steps",
+    ),
+    "revision without a walk": (
+        ["project", "{root}/coopnets", "{root}/in/a.png", "--revision-steps", "3", "--out", "{root}/new"],
+        "--frames, --path and --revision-steps are of a walk",
     ),
     "a walk from a folder": (
         ["project", "{root}/coopnets", "{root}/in", "{root}/in/a.png", "--out", "{root}/new"],

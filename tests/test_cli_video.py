@@ -144,6 +144,7 @@ REFUSED = {
     "interpolation": (["interpolate", "{run}"], "makes videos, and this command is for pictures"),
     "completion": (["complete", "{run}", "{root}", "--mask", "square:2"], "makes videos, and this"),
     "projection": (["project", "{run}", "{root}/a.png"], "makes videos, and this"),
+    "scores": (["score", "{run}", "{root}/a.png"], "makes videos, and this"),
     "measuring": (["evaluate", "{run}", "--metric", "parzen"], "makes videos, and this"),
     "probing": (["probe", "{run}"], "makes videos, and this"),
 }

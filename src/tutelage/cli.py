@@ -37,7 +37,20 @@ from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
 from .rng import stream
-from .run import completing, evaluate, folder, given, journal, page, pictures, probing, projecting, recognition, report
+from .run import (
+    completing,
+    evaluate,
+    folder,
+    given,
+    journal,
+    page,
+    pictures,
+    probing,
+    projecting,
+    recognition,
+    report,
+    scoring,
+)
 from .run import synthesising as of_latents
 from .run import train as training
 from .run.build import parameter_counts
@@ -45,6 +58,7 @@ from .run.estimate import estimated_bytes, estimated_seconds
 from .run.extraction import extractor_of
 from .run.load import load
 from .run.lock import in_use
+from .run.results import last_device
 from .sample import Settled
 from .terminal import heard_or_not, into_nothing
 from .tf32 import no_tf32
@@ -134,14 +148,20 @@ def train(
 
 
 def resume(
-    run: Run, data: Data = None, device: Device = "cpu", minutes: float | None = None, recover: Recover = False
+    run: Run,
+    data: Data = None,
+    device: Annotated[
+        str | None, arg(help="cpu, cuda, cuda:1, ... (default: the kind of device that it learned on last)")
+    ] = None,
+    minutes: float | None = None,
+    recover: Recover = False,
 ) -> int:
     """Go on with an interrupted run from its newest checkpoint."""
     _check_minutes(minutes)
     opened = folder.open_run(run)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
-    ending = training.resume(opened, splits.train, _device(device), minutes, recover, labels)
+    ending = training.resume(opened, splits.train, _device(device or last_device(opened)), minutes, recover, labels)
     return _say_trained(run, ending)
 
 
@@ -337,7 +357,7 @@ def complete(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
         )
     found = given.read_images([images], recipe.data, convert, n)
-    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed, convert)
+    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed, convert, recipe.data.centre)
     found = given.without_hidden(found, hidden) if damaged else found
     plan = _inference(recipe, steps, chains, step_size, settle)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
@@ -369,20 +389,24 @@ def project(
     path: Annotated[
         Literal["linear", "spherical"] | None, arg(help="along a straight line (Fig. 10; default) or an arc")
     ] = None,
+    revision_steps: Annotated[
+        int | None, arg(help="Langevin steps of the descriptor on each image of the walk (default: none; Fig. 10: 10)")
+    ] = None,
     convert: ConvertGiven = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
     completing.check_new(out)
-    if other is None and (frames, path) != (None, None):
+    if other is None and (frames, path, revision_steps) != (None, None, None):
         raise InputError(
-            "--frames and --path are of a walk, and there is none without IMAGE2; name it, or leave them out"
+            "--frames, --path and --revision-steps are of a walk, and there is none without IMAGE2; name it, or leave "
+            "them out"
         )
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
-    learner, state = load(run, where)
+    learner, state = load(run, where, revision_steps)
     completing.check_inferable(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     if other is not None and len(found.images) != 2:
@@ -392,20 +416,61 @@ def project(
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
     with completing.place_for(out):
         walk = None if other is None else (10 if frames is None else frames)
-        done = projecting.project_images(learner, state, found.images, plan, rng, walk, _WALKS[path or "linear"])
+        way, steps = _WALKS[path or "linear"], revision_steps or 0
+        done = projecting.project_images(learner, state, found.images, plan, rng, walk, way, steps)
         facts = {"seed": seed, "command": _command()}
         for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
             print(f"{entry['name']}: {entry['value']:.4g}")
     print(f"Look at {out / 'projection.png'}")
 
 
+def score(
+    run: Run,
+    images: Annotated[
+        Positional[tuple[Path, ...]],
+        arg(
+            metavar="IMAGES...",
+            help="pictures, folders of pictures, or .npy files",
+            help_behavior_hint="(1 or more, required)",
+        ),
+    ],
+    out: Annotated[Path, arg(help="folder to make: scores.csv, scores.png and results.json")],
+    convert: ConvertGiven = False,
+    device: Device = "cpu",
+) -> None:
+    """Say how likely a trained model finds pictures, and put them in that order (IGM §1; CoopNets eq. 2).
+
+    A descriptor's f or the sum of a cascade's logits, plus ln p0, is ln p up to a constant that is unknown: the numbers
+    of one model compare pictures, not models.
+    """
+    completing.check_new(out)
+    if not images:
+        raise InputError("no IMAGES were given; name pictures, folders of pictures, or .npy files after RUN")
+    opened, where = folder.open_run(run), _device(device)
+    _check_pictures(opened)
+    recipe = opened.recipe()
+    learner, state = load(run, where, precision="float32")  # which compares numbers
+    judge = scoring.judge_of(run, learner, state)
+    found = given.read_images(images, recipe.data, convert)
+    with completing.place_for(out):
+        done = scoring.score_images(judge, found, where)
+        facts = {"seed": recipe.seed, "command": _command(), "iteration": state.iteration}
+        scoring.write_scores(out, found, done, recipe, facts, where)
+    for line in scoring.summary(done):
+        print(line)
+    print(f"Look at {out / 'scores.png'}")
+
+
 def evaluate_run(
     run: Run,
     metric: Annotated[
-        Literal["parzen", "fd", "kd", "precision", "inception", "texture", "statistics", "accuracy"],
+        Literal[
+            "parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics", "accuracy"
+        ],
         arg(
             help="log-likelihood; of features the Fréchet distance, the kernel distance (KID), precision, recall, "
-            "density and coverage, or the Inception Score of their classes; of textures, the patch-sliced Wasserstein "
+            "density and coverage, the Inception Score of their classes, or one class's probability and top-5 error "
+            "(§4.2); how alike two samples are (ssim, needs tutelage[ssim]); of textures, the patch-sliced Wasserstein "
             "distance, or the distance of Portilla-Simoncelli statistics (needs tutelage[textures]); of a classifier/ "
             "run, how many test images it names right"
         ),
@@ -422,12 +487,15 @@ def evaluate_run(
     samples: Annotated[
         int | None,
         arg(
-            help="images drawn from each model (default: 10 000; of textures 64, by a cascade 8, with --size 1; or "
-            "what is held out)"
+            help="images drawn from each model (default: 10 000; for ssim 500; of textures 64, by a cascade 8, with "
+            "--size 1; or what is held out)"
         ),
     ] = None,
     size: Annotated[
         str | None, arg(metavar="HEIGHTxWIDTH", help="for texture: of larger images, as `synthesise` makes them")
+    ] = None,
+    class_index: Annotated[
+        int | None, arg(metavar="INDEX", help="for class: which of the extractor's classes the samples should be of")
     ] = None,
     history: Annotated[bool, arg(help="also at every checkpoint kept, for the curve of Fig. 12")] = False,
     seed: Seed = 0,
@@ -436,35 +504,25 @@ def evaluate_run(
     """Measure a trained run on held-out images, and add the numbers to RUN/results.json and the report."""
     if samples is not None:
         _check_count("samples", samples)
-    _check_taken(metric, {"extractor": extractor, "samples": samples, "size": size}, _METRIC_TAKES)
+    asked = {"extractor": extractor, "samples": samples, "size": size, "class_index": class_index is not None}
+    _check_taken(metric, asked, _METRIC_TAKES)
     whole = None if size is None else _size(size)
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     place, command = _data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
     _warn_of_other(opened, splits)
-    few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
-    match metric:
-        case "parzen":
-            scores = evaluate.parzen_of_run(opened, splits, samples or 10_000, seed, command, where, history)
-        case "fd" | "kd" | "precision" | "inception":
-            if extractor is None:
-                raise InputError(
-                    f"--metric {metric} needs --extractor, which measures by its features; name a file of weights, a "
-                    "run of classifier/mnist, or an extractor that is installed"
-                )
-            network = extractor_of(extractor, where)
-            scores = evaluate.features_of_run(
-                opened, splits, metric, network, samples or 10_000, seed, command, where, history
-            )
-        case "texture":
-            count = samples or (few if whole is None else 1)
-            scores = evaluate.texture_distance_of_run(opened, splits, count, seed, command, where, history, whole)
-        case "statistics":
-            scores = evaluate.statistics_distance_of_run(opened, splits, samples or few, seed, command, where, history)
-        case "accuracy":
-            classes = class_labels(opened.recipe().data, place)
-            scores = recognition.accuracy_of_run(opened, splits, classes, seed, command, where, history)
+    if metric == "accuracy":
+        classes = class_labels(opened.recipe().data, place)
+        scores = recognition.accuracy_of_run(opened, splits, classes, seed, command, where, history)
+    elif whole is not None:
+        scores = evaluate.larger_textures_of_run(opened, splits, samples or 1, seed, command, where, history, whole)
+    else:
+        few = 8 if isinstance(opened.recipe().plan, igm.Plan) else 64  # a cascade takes seconds for each picture
+        count = samples or {"texture": few, "statistics": few, "ssim": 500}.get(metric, 10_000)
+        network = None if extractor is None else extractor_of(extractor, where)
+        measures = evaluate.measures_of(metric, splits, count, seed, where, network, class_index)
+        scores = evaluate.measure_run(opened, splits, measures, seed, command, where, history)
     with in_use(run):
         for entry, score in scores:
             at = f" at iteration {entry['iteration']}" if "iteration" in entry else ""
@@ -475,10 +533,11 @@ def evaluate_run(
         report.write_report(run)
 
 
-_OF_FEATURES = ("fd", "kd", "precision", "inception")
+_OF_FEATURES = ("fd", "kd", "precision", "inception", "class")
 _METRIC_TAKES = {
     "extractor": _OF_FEATURES,
-    "samples": ("parzen", *_OF_FEATURES, "texture", "statistics"),
+    "samples": ("parzen", *_OF_FEATURES, "ssim", "texture", "statistics"),
+    "class_index": ("class",),
     "size": ("texture",),
 }
 
@@ -710,6 +769,7 @@ def _exit_code() -> int:
 def _memory_ran_out(error: Exception) -> bool:
     """Whether an allocation failed; torch says so in words only, and differently for each device."""
     words = ("can't allocate memory", "Storage size calculation overflowed", "out of memory", "ALLOC_FAILED")
+    words += ("unable to find an engine to execute", "CUBLAS_STATUS_NOT_INITIALIZED")  # of a full GPU, most often
     return isinstance(error, MemoryError) or any(some in str(error) for some in words)
 
 
@@ -727,6 +787,7 @@ def _run() -> int | None:
             "interpolate": interpolate,
             "complete": complete,
             "project": project,
+            "score": score,
             "evaluate": evaluate_run,
             "probe": probe,
             "reproduce": reproduce,
@@ -764,7 +825,8 @@ def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Spl
 def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     if not isinstance(recipe.plan, igm.Plan):
         raise InputError(f"--negatives belong to an introspective model, and {recipe.name} is none; use an igm/ recipe")
-    spec = dataclasses.replace(recipe.data, kind="folder", crops=0, shorter=None, subset=None, each=None, held_out=0)
+    whole = {"crops": 0, "shorter": None, "subset": None, "each": None, "held_out": 0, "extra": False}
+    spec = dataclasses.replace(recipe.data, kind="folder", **whole)
     try:
         images = data.load(spec, path).train
     except InputError as error:
@@ -821,9 +883,11 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, dtype=torch.float64, device=device)
         torch.Generator(device)
-    except torch.cuda.OutOfMemoryError:
-        raise InputError(f"device {name!r} has no memory left; wait for what runs there, or give another") from None
-    except (RuntimeError, AssertionError, TypeError):
+    except (RuntimeError, AssertionError, TypeError) as error:
+        if _memory_ran_out(error):
+            raise InputError(
+                f"device {name!r} has no memory left; wait for what runs there, or give another with --device"
+            ) from None
         raise InputError(
             f"device {name!r} cannot be used here; give cpu, or a GPU this machine has that computes in float64"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +230,58 @@ def test_a_zip_and_the_folder_it_unpacks_to_may_be_given_for_each_other(tmp_path
     assert of_folder.sha256 == of_zip.sha256 and (of_folder.pixels == of_zip.pixels).all()
 
 
+def marked(height: int, width: int, side: int = 8) -> Image.Image:
+    """Black, with a square in the middle that goes from 100 to 163, pixel by pixel."""
+    pixels = np.zeros((height, width), np.uint8)
+    top, left = (height - side) // 2, (width - side) // 2
+    pixels[top : top + side, left : left + side] = CENTRE
+    return Image.fromarray(pixels)
+
+
+CENTRE = 100 + np.arange(64, dtype=np.uint8).reshape(8, 8)
+
+
+def test_the_centre_of_each_picture_is_learned_from(tmp_path):
+    sizes = {"train/a.png": (21, 17), "train/b.png": (8, 8), "train/c.png": (9, 40), "test/d.png": (30, 12)}
+    for name, size in sizes.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        marked(*size).save(tmp_path / "in" / name)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name in sizes:
+            archive.write(tmp_path / "in" / name, name)
+    spec = DataSpec("folder", (8, 8), 1, centre=8)
+    of_folder, of_zip = load(spec, tmp_path / "in"), load(replace(spec, kind="zip"), tmp_path / "in.zip")
+    for splits in (of_folder, of_zip):
+        assert splits.test is not None and [len(splits.train), len(splits.test)] == [3, 1]
+        assert (splits.train.pixels == CENTRE).all() and (splits.test.pixels == CENTRE).all()
+    assert of_folder.train.sha256 == of_zip.train.sha256
+    whole = load(replace(spec, centre=None), tmp_path / "in").train  # made apart, of the same files
+    assert whole.sha256 == of_folder.train.sha256 and (whole.pixels != of_folder.train.pixels).any()
+    assert len(list((tmp_path / "cache").glob("images-*.npy"))) == 4
+
+
+def test_the_cache_of_whole_pictures_is_as_it_was(tmp_path):
+    (tmp_path / "in").mkdir()
+    marked(20, 20).save(tmp_path / "in" / "a.png")
+    for centre in (None, 10):
+        load(DataSpec("folder", (8, 8), 1, centre=centre), tmp_path / "in")
+    words = [json.loads(path.read_text())["transforms"] for path in (tmp_path / "cache").glob("*.json")]
+    plain = ["exif rotation", "only what fits", "grey", "bicubic to cover 8 x 8, centre crop"]
+    assert sorted(words, key=len) == [plain, [*plain[:3], "centre of 10 x 10", plain[3]]]
+
+
+def test_pictures_smaller_than_the_centre(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, size in {"a": (20, 20), "b": (9, 20)}.items():
+        marked(*size).save(tmp_path / "in" / f"{name}.png")
+    spec = DataSpec("folder", (8, 8), 1, centre=10)
+    with pytest.raises(InputError, match=r"b\.png is 9 x 20 .*smaller than the centre asked for, 10 x 10.*--skip-bad"):
+        load(spec, tmp_path / "in")
+    with pytest.warns(UserWarning, match=r"1 of 2 image files were left out: .*b\.png is 9 x 20 \(height x width\)"):
+        assert len(load(replace(spec, skip_bad=True), tmp_path / "in").train) == 1
+    assert len(load(replace(spec, enlarge=True), tmp_path / "in").train) == 2
+
+
 def test_a_picture_is_shrunk_before_it_is_cut(tmp_path):
     Image.linear_gradient("L").resize((64, 96)).save(tmp_path / "1.png")
     spec = DataSpec("image", (16, 16), 1, crops=3, shorter=16)
@@ -275,6 +328,11 @@ def test_an_impossible_spec_is_refused(fields, says):
         ("image", {"each": 5}, "5 images of each folder were asked of data of kind image; give 1 or more, of a folder"),
         ("zip", {"each": 0}, "0 images of each folder"),
         ("image", {"subset": "cats"}, "the subset 'cats' was asked of data of kind image; only folder and zip have"),
+        ("image", {"centre": 9}, "a centre of 9 pixels was asked of data of kind image; only the pictures of a"),
+        ("svhn", {"centre": 9}, "a centre of 9 pixels was asked of data of kind svhn"),
+        ("zip", {"centre": -9}, "a centre of -9 pixels was asked for; give 1 or more"),
+        ("folder", {"centre": 7}, "a centre of 7 x 7 pixels was asked for, smaller than the size, 8 x 8; ask for a"),
+        ("cifar10", {"extra": True}, "extra images were asked of data of kind cifar10; only svhn has some: leave out"),
     ],
 )
 def test_what_a_kind_does_not_have_is_refused(kind, fields, says):

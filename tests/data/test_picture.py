@@ -191,6 +191,56 @@ def test_enlarging_only_when_allowed(size):
     )
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "top", "left"), [(21, 17, 6, 4), (22, 18, 6, 4), (9, 30, 0, 10), (9, 9, 0, 0)]
+)
+def test_a_centre_is_cut_out_pixel_by_pixel(height, width, top, left):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = fitted(saved(Image.fromarray(pixels)), Fit((9, 9), 3, centre=9))
+    assert np.array_equal(found, pixels[top : top + 9, left : left + 9].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (8, 6)])
+def test_only_the_centre_is_brought_to_the_size(size):
+    # a white square of 16 in the middle of black, as faces are of hair: seen alone, at any size
+    pixels = np.zeros((40, 30), np.uint8)
+    pixels[12:28, 7:23] = 255
+    content = saved(Image.fromarray(pixels))
+    assert (fitted(content, Fit(size, 1, centre=16)) == 255).all()
+    assert (fitted(content, Fit(size, 1, centre=18))[:, [0, -1]] < 255).all()
+    assert fitted(content, Fit(size, 1)).min() < 64
+
+
+def test_the_centre_is_that_of_the_picture_as_it_is_seen():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to see it as it was taken
+    pixels = np.arange(5 * 8, dtype=np.uint8).reshape(5, 8)
+    found = fitted(saved(Image.fromarray(pixels), exif=exif), Fit((4, 4), 1, centre=4))
+    assert np.array_equal(found[0], np.rot90(pixels, -1)[2:6, 0:4])
+
+
+def test_a_picture_smaller_than_the_centre():
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12), dtype=np.uint8)
+    content = saved(Image.fromarray(pixels))
+    with pytest.raises(Refused) as caught:
+        fitted(content, Fit((6, 6), 1, centre=10))
+    assert str(caught.value.error("a.png", "go")) == (
+        "a.png is 8 x 12 (height x width), smaller than the centre asked for, 10 x 10; remove it, ask for a smaller "
+        "centre, allow enlarging with --set data.enlarge=true, or go"
+    )
+    # with enlarging the largest square that there is; one of the size asked for loses nothing
+    assert np.array_equal(fitted(content, Fit((8, 8), 1, enlarge=True, centre=10))[0], pixels[:, 2:10])
+    assert np.array_equal(
+        fitted(content, Fit((16, 16), 1, enlarge=True, centre=10)),
+        fitted(saved(Image.fromarray(pixels[:, 2:10])), Fit((16, 16), 1, enlarge=True)),
+    )
+    # a centre that is smaller than the size is enlarged too
+    assert np.array_equal(
+        fitted(content, Fit((8, 8), 1, enlarge=True, centre=4)),
+        fitted(saved(Image.fromarray(pixels[2:6, 4:8])), Fit((8, 8), 1, enlarge=True)),
+    )
+
+
 def test_the_camera_held_upright():
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to see it as it was taken
@@ -206,14 +256,30 @@ def test_the_camera_held_upright():
         (((0, 4), 1), r"the image size is \(0, 4\)"),
         (((4,), 1), r"the image size is \(4,\)"),
         (((4, 4), 2), "the number of channels is 2; give 1 for grey or 3 for RGB"),
+        (((4, 4), 1, {"centre": 0}), "a centre of 0 pixels was asked for; give 1 or more, or none for whole pictures"),
+        (
+            ((4, 6), 1, {"centre": 5}),
+            "a centre of 5 x 5 pixels was asked for, smaller than the size, 4 x 6; .*data.enlarge=true",
+        ),
     ],
 )
 def test_an_impossible_fit_is_refused(fields, says):
+    size, channels, *more = fields
     with pytest.raises(InputError, match=says):
-        Fit(*fields)
+        Fit(size, channels, **(more[0] if more else {}))
 
 
 def test_every_choice_has_other_words():
     choices = [GREY, RGB, Fit((8, 9), 1), TO_GREY, TO_RGB, Fit((8, 8), 1, enlarge=True)]
     choices += [Fit((8, 8), 1, skip_bad=True), Fit((8, 8), 1, varied=True)]
+    choices += [Fit((8, 8), 1, centre=8), Fit((8, 8), 1, centre=9)]
     assert len({fit.words() for fit in choices}) == len(choices)
+
+
+def test_the_words_of_before_are_those_of_now():
+    plain = ("exif rotation", "only what fits", "rgb", "bicubic to cover 64 x 48, centre crop")
+    assert Fit((64, 48), 3).words() == plain
+    assert Fit((8, 8), 1, True, True, True, True).words() == (
+        *("exif rotation", "converted", "grey", "bicubic to cover 8 x 8, centre crop"),
+        *("enlarged where small", "none of one colour", "bad files left out"),
+    )

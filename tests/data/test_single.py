@@ -97,6 +97,13 @@ def test_it_is_said_where_much_is_enlarged(tmp_path, recwarn, side, warned):
         recwarn.clear()
 
 
+@pytest.mark.parametrize("crops", [0, 3])
+def test_one_picture_has_no_centre_cut_out(tmp_path, crops):
+    path = save(tmp_path / "a.png", RNG.integers(0, 256, (8, 8), np.uint8))
+    with pytest.raises(InputError, match=r"a centre of 6 pixels was asked of one picture, .*a\.png; give"):
+        single_image(path, Fit((4, 4), 1, centre=6), crops=crops, cache=tmp_path / "cache")
+
+
 def test_fewer_than_no_crops(tmp_path):
     with pytest.raises(InputError, match="-1 crops were asked for; give 0 for the whole picture"):
         single_image(tmp_path / "a.png", Fit((4, 4), 3), crops=-1)

@@ -8,7 +8,7 @@ import pytest
 from tutelage.checks import InputError
 from tutelage.learn import algorithm_d, coopnets
 from tutelage.nets import Conv
-from tutelage.recipes import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST, RECIPES, Recipe, codec
+from tutelage.recipes import COOPNETS_MNIST, DESCRIPTOR_MNIST, GENERATOR_MNIST, RECIPES, Recipe, by_name, codec
 from tutelage.recipes.demo import DEMO
 
 
@@ -103,6 +103,17 @@ def test_fields_with_defaults_may_be_left_out() -> None:
             "kind"
         )
     assert codec.decode(Recipe, encoded) == COOPNETS_MNIST
+
+
+@pytest.mark.parametrize(("name", "field", "value"), [("igm/faces64", "centre", 108), ("igm/svhn32", "extra", True)])
+def test_recipes_of_before_the_data_had_this_field_are_read(name: str, field: str, value: Any) -> None:
+    recipe = by_name(name)
+    encoded = json.loads(json.dumps(codec.encode(recipe)))
+    assert codec.decode(Recipe, put(encoded, f"data.{field}", ...)) == recipe
+    asked = codec.override(recipe, {f"data.{field}": json.dumps(value)})
+    assert getattr(asked.data, field) == value
+    assert codec.decode(Recipe, json.loads(json.dumps(codec.encode(asked)))) == asked != recipe
+    assert any(f"--set data.{field}={json.dumps(value)}" in text for text in recipe.deviations)
 
 
 CHANGES = [

@@ -1,5 +1,6 @@
 """Models of one budget: trained once, found again, resumed where they were stopped."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from tiny_recipes import same, tiny, tiny_images
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import ImageSet, from_array
 from tutelage.learn.coopnets import CoopNets
-from tutelage.recipes import Recipe
+from tutelage.recipes import Recipe, by_name
+from tutelage.recipes.codec import encode
 from tutelage.reproduce import bench as benches
 from tutelage.reproduce.bench import Bench, digest, seconds_spent, trained, within
 from tutelage.rng import stream
@@ -130,6 +132,17 @@ def test_a_model_of_another_recipe_is_not_taken_for_this_one(six: Recipe, tmp_pa
     ):
         with pytest.raises(InputError, match=r"seed3 was made by another recipe than coopnets/mnist is now; name"):
             trained(bench_at(tmp_path), other, IMAGES)
+
+
+def test_a_field_of_data_that_asks_for_nothing_leaves_the_digest_as_it_was(six: Recipe, tmp_path: Path) -> None:
+    bench, whole = bench_at(tmp_path), encode(replace(six, seed=3))
+    for field in ("centre", "extra"):
+        del whole["data"][field]
+    matters = {name: value for name, value in whole.items() if name not in benches._NO_MATTER}
+    assert digest(bench, six) == hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
+    faces, numbers = (by_name(name) for name in ("igm/faces64", "igm/svhn32"))
+    for recipe, changes in ((faces, {"centre": 108}), (faces, {"centre": 109}), (numbers, {"extra": True})):
+        assert digest(bench, replace(recipe, data=replace(recipe.data, **changes))) != digest(bench, recipe)
 
 
 def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

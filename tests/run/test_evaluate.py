@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tiny_recipes import tiny, tiny_images
 from tutelage.checks import InputError, UnfinishedError
 from tutelage.data import Splits
 from tutelage.learn.coopnets import CoopNets
+from tutelage.metrics.average import average
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.sliced import SlicedDistance, patch_sliced_wasserstein
 from tutelage.recipes import by_name
@@ -161,10 +163,15 @@ def names(entries: Any) -> list[str]:
     return [entry["name"] for entry, _ in entries]
 
 
+def measured(run: RunFolder, metric: Any, **more: Any) -> list[str]:
+    measures = evaluate.measures_of(metric, SPLITS, 6, 0, CPU, **more)
+    return names(evaluate.measure_run(run, SPLITS, measures, 0, "", CPU))
+
+
 def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
-    parzen = names(evaluate.parzen_of_run(run, SPLITS, 6, 0, "", CPU))
+    parzen = measured(run, "parzen")
     assert parzen == ["CoopNets generator parzen", "CoopNets descriptor parzen", "real images parzen"]
-    frechet = names(evaluate.features_of_run(run, SPLITS, "fd", EXTRACTOR, 6, 0, "", CPU))
+    frechet = measured(run, "fd", extractor=EXTRACTOR)
     assert frechet == [
         *("CoopNets generator FD-corner", "CoopNets descriptor FD-corner"),
         *("real against real FD-corner", "noise FD-corner"),
@@ -174,32 +181,48 @@ def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
 
 @pytest.mark.parametrize(
     ("metric", "expected"),
-    [("kd", ["KD"]), ("precision", ["precision", "recall", "density", "coverage"]), ("inception", ["IS"])],
+    [
+        ("kd", ["KD"]),
+        ("precision", ["precision", "recall", "density", "coverage"]),
+        ("inception", ["IS"]),
+        ("class", ["class-probability", "top-5-error"]),
+    ],
 )
 def test_other_metrics_of_features(run: RunFolder, metric: Any, expected: list[str]) -> None:
-    found = names(evaluate.features_of_run(run, SPLITS, metric, EXTRACTOR, 6, 0, "", CPU))
+    extractor = replace(EXTRACTOR, head=lambda x: torch.cat([x, -x], 1))  # of 8 classes
+    found = measured(run, metric, extractor=extractor, class_index=1)
     models = [f"CoopNets {model} {name}-corner" for model in ("generator", "descriptor") for name in expected]
-    real = "real images" if metric == "inception" else "real against real"
+    real = "real images" if metric in ("inception", "class") else "real against real"
     assert found == models + [f"{beside} {name}-corner" for name in expected for beside in (real, "noise")]
+
+
+def test_how_alike_samples_are(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="hold no window of 11 x 11, which structural similarity needs"):
+        measured(run, "ssim")
+    monkeypatch.setattr(measures, "pairwise_ssim", lambda images, rng: average(images.double().flatten(1).mean(1)))
+    of = ("CoopNets generator", "CoopNets descriptor", "real images", "noise")
+    assert measured(run, "ssim") == [f"{row} pairwise-SSIM" for row in of]
 
 
 def test_metrics_refuse_data_before_anything_is_drawn(run: RunFolder) -> None:
     alone = Splits(SPLITS.train)
     with pytest.raises(InputError, match="the data have no validation images"):
-        evaluate.parzen_of_run(run, alone, 6, 0, "", CPU)
+        evaluate.measures_of("parzen", alone, 6, 0, CPU)
     with pytest.raises(InputError, match="no test and no validation images"):
-        evaluate.features_of_run(run, alone, "fd", EXTRACTOR, 6, 0, "", CPU)
+        evaluate.measures_of("fd", alone, 6, 0, CPU, EXTRACTOR)
+    with pytest.raises(InputError, match="--metric class needs --class-index, the extractor's index"):
+        evaluate.measures_of("class", SPLITS, 6, 0, CPU, EXTRACTOR)
 
 
 def test_textures_too_small_for_a_patch_are_refused(run: RunFolder) -> None:
     with pytest.raises(InputError, match="8 x 8 are 2 pixels wide or high at scale 1/4"):
-        list(evaluate.texture_distance_of_run(run, SPLITS, 3, 0, "", CPU))
+        list(evaluate.measure_run(run, SPLITS, evaluate.measures_of("texture", SPLITS, 3, 0, CPU), 0, "", CPU))
 
 
 def test_a_texture_is_measured(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     sliced = measures.patch_sliced_wasserstein
     monkeypatch.setattr(measures, "patch_sliced_wasserstein", lambda a, b, rng: sliced(a, b, rng, patch=2, patches=50))
-    found = names(evaluate.texture_distance_of_run(run, SPLITS, 3, 0, "", CPU))
+    found = names(evaluate.measure_run(run, SPLITS, evaluate.measures_of("texture", SPLITS, 3, 0, CPU), 0, "", CPU))
     assert found == [
         *("CoopNets generator patch-SWD", "CoopNets descriptor patch-SWD"),
         *("real against real patch-SWD", "shuffled pixels patch-SWD", "noise patch-SWD"),
@@ -223,7 +246,7 @@ def test_larger_textures_are_measured_against_images_of_the_trained_size(
         return patch_sliced_wasserstein(a, b, rng, patch=2, patches=50)
 
     monkeypatch.setattr(measures, "patch_sliced_wasserstein", sliced)
-    scores = list(evaluate.texture_distance_of_run(run, splits, 2, 0, "", CPU, size=(12, 21)))
+    scores = list(evaluate.larger_textures_of_run(run, splits, 2, 0, "", CPU, False, (12, 21)))
     assert [entry["name"] for entry, _ in scores] == [
         f"CoopNets {model} patch-SWD at 12 x 21" for model in ("generator", "descriptor")
     ]

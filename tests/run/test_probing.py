@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,25 @@ def test_without_validation_images_the_last_of_the_training_images_choose(monkey
     assert torch.equal(seen["x"], pixels[:kept]) and torch.equal(seen["held_x"], pixels[kept:])
     assert seen["y"].tolist() == labels.train[:kept].tolist()
     assert seen["held_y"].tolist() == labels.train[kept:].tolist()
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_images_without_labels_are_not_drawn_from(monkeypatch: pytest.MonkeyPatch, validated: bool) -> None:
+    """SVHN's extra images come after those that have labels."""
+    seen: list[torch.Tensor] = []
+    choice = Choice(0.01, (), False)
+    monkeypatch.setattr(probing, "choose_c", lambda *given: (seen.extend(given[:4]), choice)[1])
+    splits, labels = data.load(SPEC), class_labels(SPEC)
+    splits = splits if validated else data.Splits(splits.train, None, splits.test)
+    few = Labels(labels.train[:1_000], labels.validation if validated else None, labels.test)
+    alone = replace(splits, train=splits.train.subset(0, 1_000, "alone"))
+    scores = [probing.probed(None, some, few, 60, 2, 0) for some in (splits, alone)]
+    assert scores[0] == scores[1]
+    kept = 1_000 if validated else 750
+    assert torch.equal(seen[0], raw_pixels(splits.train)[:kept]) and seen[1].tolist() == labels.train[:kept].tolist()
+    assert validated or torch.equal(seen[2], raw_pixels(splits.train)[750:1_000])
+    assert validated or seen[3].tolist() == labels.train[750:1_000].tolist()
+    assert all(torch.equal(a, b) for a, b in zip(seen[:4], seen[4:], strict=True))
 
 
 def test_the_command_hands_on_its_terms(

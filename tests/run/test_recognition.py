@@ -21,7 +21,7 @@ from tutelage.run import evaluate, journal, train
 from tutelage.run.build import build, parameter_counts
 from tutelage.run.estimate import estimated_bytes, estimated_seconds
 from tutelage.run.folder import RunFolder
-from tutelage.run.recognition import accuracy_of_run, recogniser_of_run
+from tutelage.run.recognition import accuracy_of_run, labels_of, recogniser_of_run
 
 CPU = torch.device("cpu")
 SPEC = DataSpec("digits", (8, 8), 1)
@@ -130,6 +130,13 @@ def test_runs_without_classes_are_refused(run: RunFolder, tmp_path: Path) -> Non
         measured(run, Splits(SPLITS.train))
 
 
+def test_extra_images_have_no_labels_to_learn_from() -> None:
+    changes = {"data.kind": "svhn", "data.size": [32, 32], "data.channels": 3, "recogniser.shape": [3, 32, 32]}
+    recipe = tiny("classifier/mnist", {**changes, "data.extra": True})
+    with pytest.raises(InputError, match=r"learns from labels, and SVHN's extra images .*; leave out data\.extra$"):
+        labels_of(recipe)
+
+
 def test_images_that_are_not_square_make_no_extractor(tmp_path: Path) -> None:
     changes = {"data.kind": "array", "data.size": [8, 6], "recogniser.shape": [1, 8, 6], "plan.iterations": 1}
     pixels = tiny_images().pixels[..., :6]
@@ -142,7 +149,7 @@ def test_images_that_are_not_square_make_no_extractor(tmp_path: Path) -> None:
 
 def test_it_makes_no_images(run: RunFolder) -> None:
     with pytest.raises(InputError, match="names the classes of images and makes none"):
-        list(evaluate.parzen_of_run(run, SPLITS, 6, 0, "", CPU))
+        list(evaluate.measure_run(run, SPLITS, evaluate.measures_of("parzen", SPLITS, 6, 0, CPU), 0, "", CPU))
 
 
 def test_a_learner_is_built_with_fitting_labels(trained: RunFolder) -> None:

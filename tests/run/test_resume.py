@@ -17,7 +17,7 @@ from tutelage.rng import stream
 from tutelage.run import checkpoint, journal, looks, train
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
-from tutelage.run.results import learned_on
+from tutelage.run.results import last_device, learned_on
 
 CPU = torch.device("cpu")
 Interrupt = Callable[[int], None]
@@ -260,9 +260,11 @@ def test_results_name_all_machines_that_were_learned_on(tmp_path: Path) -> None:
     train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {}, minutes=0)
     run = RunFolder(tmp_path / "run")
     here = learned_on(run)
+    assert last_device(run) == "cpu"
     with journal.Journal(run.journal) as log:
         log.write("resume", iteration=1, seconds=1.0, device="a large one", threads=here["threads"])
     assert learned_on(run) == {"device": f"{here['device']}, a large one", "threads": here["threads"]}
+    assert last_device(run) == "a"
 
 
 def test_the_last_models_samples_are_set_beside_the_training_images(

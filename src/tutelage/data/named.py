@@ -50,6 +50,10 @@ class DataSpec:
         skip_bad: folder and zip only: leave out files that would be refused, and say which in a warning.
         enlarge: pictures and videos only: enlarge those that are smaller than ``size``, instead of refusing them. Large
             models can so be tried on small pictures, whose detail they then lack.
+        centre: folder and zip only: cut the central square of so many pixels a side out of each picture before it is
+            brought to ``size``, such as the 108 of CelebA's faces that are face; None: nothing is cut away first. A
+            smaller picture is refused, or left out with ``skip_bad``, as one that is smaller than ``size``; with
+            ``enlarge`` the largest central square that it has is taken.
         crops: image only: how many random pieces of ``size`` to cut from the picture; 0 for the whole picture.
         shorter: crops only: the length that the picture's shorter side is brought to before it is cut (None: as it is).
         subset: folder and zip only: only the files below this folder, or these, of each set, for example one class.
@@ -57,11 +61,14 @@ class DataSpec:
         held_out: folder, zip and array only: the last so many images, by their names, are not learned from and are the
             test images, of data that hold none out by themselves. (Of folders of classes these are all of the last.)
         frames: video only, and needed there: how many of the clip's first frames are learned from.
+        extra: svhn only: learn from its extra images too, which follow those of the training set and have no labels
+            here (see `class_labels`).
 
     Raises:
-        InputError: a size below 1, a number of channels other than 1 and 3, a negative number of crops or of images
-            held out, none of each folder; crops, a subset, some of each folder, frames or images held out of data that
-            have none; and a video without frames or in grey.
+        InputError: a size or a centre below 1, a number of channels other than 1 and 3, a negative number of crops or
+            of images held out, none of each folder; crops, a centre, a subset, some of each folder, frames, extra
+            images or images held out of data that have none; a centre that is smaller than the size and not to be
+            enlarged; and a video without frames or in grey.
     """
 
     kind: Kind
@@ -79,8 +86,19 @@ class DataSpec:
     each: int | None = None
     held_out: int = 0
     frames: int | None = None
+    centre: int | None = None
+    extra: bool = False
 
     def __post_init__(self) -> None:
+        if self.centre is not None and self.kind not in ("folder", "zip"):
+            raise InputError(
+                f"a centre of {self.centre} pixels was asked of data of kind {self.kind}; only the pictures of a "
+                "folder or a zip have it cut out: leave out data.centre"
+            )
+        if self.extra and self.kind != "svhn":
+            raise InputError(
+                f"extra images were asked of data of kind {self.kind}; only svhn has some: leave out data.extra"
+            )
         self.fit()
         if self.crops < 0:
             raise InputError(f"the number of crops is {self.crops}; give 0 for the whole picture, or how many to cut")
@@ -124,7 +142,7 @@ class DataSpec:
     def fit(self) -> Fit:
         """What pictures are brought to."""
         varied = self.scaling == "per-image"
-        return Fit(self.size, self.channels, self.convert, self.enlarge, self.skip_bad, varied)
+        return Fit(self.size, self.channels, self.convert, self.enlarge, self.skip_bad, varied, self.centre)
 
 
 def load(
@@ -167,7 +185,7 @@ def load(
         case "cifar10":
             splits = cifar10(find("cifar10", path), cache)
         case "svhn":
-            splits = svhn(find("svhn", path), cache)
+            splits = svhn(find("svhn", path), cache, extra=spec.extra)
         case "video":
             assert spec.frames is not None
             each = spec.scaling == "per-frame"
@@ -197,7 +215,10 @@ def class_folders(path: Path | str | None = None) -> tuple[str, ...]:
 
 
 class Labels(NamedTuple):
-    """Classes as whole numbers from 0, ``[N]`` for each set of `load`, in its order; None for a set that is missing."""
+    """Classes as whole numbers from 0, ``[N]`` for each set of `load`, in its order; None for a set that is missing.
+
+    Training images beyond the N of ``train``, which are SVHN's extra ones, have no labels.
+    """
 
     train: np.ndarray
     validation: np.ndarray | None

@@ -1,8 +1,9 @@
 """One picture file becomes bytes ``[C, H, W]``, and nothing about it is changed without being asked for.
 
 A picture is brought to one size: the shorter side (relative to the size asked for) is resized by Pillow's bicubic
-filter, which averages when it shrinks, and the centre is cut out. Nothing is enlarged unless ``enlarge`` says so. A
-rotation noted by a camera (EXIF) is applied, and an alpha channel that hides nothing is dropped.
+filter, which averages when it shrinks, and the centre is cut out. ``centre`` cuts a square of so many of its own pixels
+out of the middle before that. Nothing is enlarged unless ``enlarge`` says so. A rotation noted by a camera (EXIF) is
+applied, and an alpha channel that hides nothing is dropped.
 
 Whatever else does not fit is refused, or with ``convert`` converted: transparent pictures are laid on white; colour
 becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B); 16 bits keep the high
@@ -45,9 +46,12 @@ class Fit:
         enlarge: enlarge a picture that is smaller than ``size`` instead of refusing it.
         skip_bad: leave out a file that would be refused; a warning says which. Only where there are many files.
         varied: refuse also pictures of one colour, which cannot be stretched to a range.
+        centre: cut the central square of so many pixels a side out of a picture before it is brought to ``size``, and
+            refuse one that is smaller; with ``enlarge``, take the largest central square that it has instead.
 
     Raises:
-        InputError: a size below 1, or a number of channels other than 1 and 3.
+        InputError: a size or a centre below 1, a number of channels other than 1 and 3, or a centre that is smaller
+            than ``size`` and must not be enlarged.
     """
 
     size: tuple[int, int]
@@ -56,12 +60,25 @@ class Fit:
     enlarge: bool = False
     skip_bad: bool = False
     varied: bool = False
+    centre: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
             raise InputError(f"the image size is {self.size}; give a height and a width of at least 1")
         if self.channels not in (1, 3):
             raise InputError(f"the number of channels is {self.channels}; give 1 for grey or 3 for RGB")
+        if self.centre is not None:
+            self._check_centre(self.centre)
+
+    def _check_centre(self, centre: int) -> None:
+        height, width = self.size
+        if centre < 1:
+            raise InputError(f"a centre of {centre} pixels was asked for; give 1 or more, or none for whole pictures")
+        if centre < max(self.size) and not self.enlarge:
+            raise InputError(
+                f"a centre of {centre} x {centre} pixels was asked for, smaller than the size, {height} x {width}; ask "
+                "for a larger centre or a smaller size, or allow enlarging with --set data.enlarge=true"
+            )
 
     def words(self) -> tuple[str, ...]:
         """What is done to a picture, in words that change whenever the result may: for the key of a cache."""
@@ -70,6 +87,7 @@ class Fit:
             "exif rotation",
             "converted" if self.convert else "only what fits",
             "grey" if self.channels == 1 else "rgb",
+            *((f"centre of {self.centre} x {self.centre}",) if self.centre is not None else ()),
             f"bicubic to cover {height} x {width}, centre crop",
             *(("enlarged where small",) if self.enlarge else ()),
             *(("none of one colour",) if self.varied else ()),
@@ -94,9 +112,14 @@ def fitted(content: bytes, fit: Fit) -> np.ndarray:
     """A picture file as uint8 ``[channels, *size]``.
 
     Raises:
-        Refused: the file is damaged, animated, smaller than ``size``, or does not fit in another way.
+        Refused: the file is damaged, animated, smaller than ``size`` or ``centre``, or does not fit in another way.
     """
-    pixels = planes(cropped(opened(content, fit), fit))
+    return brought(opened(content, fit), fit)
+
+
+def brought(picture: Image.Image, fit: Fit) -> np.ndarray:
+    """A picture of mode L or RGB as uint8 ``[C, *size]``. Raises `Refused` as `fitted` does for its size and range."""
+    pixels = planes(cropped(picture, fit))
     if fit.varied and pixels.min() == pixels.max():
         raise Refused("is of one colour, but per-image scaling needs a darkest and a brightest value", "remove it")
     return pixels
@@ -165,7 +188,25 @@ def cropped(picture: Image.Image, fit: Fit) -> Image.Image:
         Refused: the picture is smaller, and must not be enlarged.
     """
     height, width = fit.size
-    return ImageOps.fit(covering(picture, fit), (width, height), method=Image.Resampling.BICUBIC)
+    return ImageOps.fit(covering(central(picture, fit), fit), (width, height), method=Image.Resampling.BICUBIC)
+
+
+def central(picture: Image.Image, fit: Fit) -> Image.Image:
+    """The central square of ``fit.centre`` pixels a side, or the whole picture where that is None.
+
+    Of an odd margin the larger half is below, or on the right. Where enlarging is allowed a smaller picture gives the
+    largest square that it has, which is what would be seen of it if it were enlarged first.
+
+    Raises:
+        Refused: it is smaller, and must not be enlarged.
+    """
+    if fit.centre is None:
+        return picture
+    if min(picture.size) < fit.centre and not fit.enlarge:
+        raise _too_small(picture, "centre", (fit.centre, fit.centre))
+    side = min(fit.centre, *picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
 
 
 def covering(picture: Image.Image, fit: Fit) -> Image.Image:
@@ -178,16 +219,21 @@ def covering(picture: Image.Image, fit: Fit) -> Image.Image:
     if picture.height >= height and picture.width >= width:
         return picture
     if not fit.enlarge:
-        raise Refused(
-            f"is {picture.height} x {picture.width} (height x width), smaller than the size asked for, "
-            f"{height} x {width}",
-            "remove it",
-            "ask for a smaller size",
-            "allow enlarging with --set data.enlarge=true",
-        )
+        raise _too_small(picture, "size", fit.size)
     factor = max(height / picture.height, width / picture.width)
     larger = max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
     return picture.resize(larger, Image.Resampling.BICUBIC)
+
+
+def _too_small(picture: Image.Image, what: str, asked: tuple[int, int]) -> Refused:
+    height, width = asked
+    return Refused(
+        f"is {picture.height} x {picture.width} (height x width), smaller than the {what} asked for, "
+        f"{height} x {width}",
+        "remove it",
+        f"ask for a smaller {what}",
+        "allow enlarging with --set data.enlarge=true",
+    )
 
 
 def planes(picture: Image.Image) -> np.ndarray:

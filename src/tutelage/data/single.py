@@ -47,10 +47,15 @@ def single_image(
         name: what the set is called in reports; the file's name unless given.
 
     Raises:
-        InputError: the file is missing, the picture is refused (see `picture`), all of it is of one colour, or
-            ``crops`` is negative.
+        InputError: the file is missing, the picture is refused (see `picture`), all of it is of one colour,
+            ``crops`` is negative, or ``fit`` asks for a centre, which only many pictures have cut out.
     """
     path = Path(path)
+    if fit.centre is not None:
+        raise InputError(
+            f"a centre of {fit.centre} pixels was asked of one picture, {path}; give one that is cut already, and no "
+            "centre"
+        )
     if crops < 0:
         raise InputError(f"{crops} crops were asked for; give 0 for the whole picture, or the number of crops")
     try:

@@ -1,4 +1,4 @@
-"""Street View House Numbers, the cropped digits: ``train_32x32.mat`` and ``test_32x32.mat``.
+"""Street View House Numbers, the cropped digits: ``train_32x32.mat``, ``test_32x32.mat`` and ``extra_32x32.mat``.
 
 Each file has ``X``, uint8 ``[32, 32, 3, N]``, and ``y``, the digit of each image as 1 … 10 (10 stands for 0), in
 MATLAB's format 5, which SciPy reads.
@@ -6,7 +6,9 @@ MATLAB's format 5, which SciPy reads.
 
 from __future__ import annotations
 
+import hashlib
 import types
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from ..checks import InputError, first_line
 from .cache import Key, cached
 from .images import ImageSet, Splits, file_digest
 
-TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
+TRAIN, TEST, EXTRA = "train_32x32.mat", "test_32x32.mat", "extra_32x32.mat"
 
 _SHAPE = (32, 32, 3)
 _CLASSES = 10
@@ -23,22 +25,29 @@ _ROWS = 4096
 _AGAIN = "download it again from http://ufldl.stanford.edu/housenumbers"
 
 
-def svhn(folder: Path | str, cache: Path | str | None = None) -> Splits:
+def svhn(folder: Path | str, cache: Path | str | None = None, *, extra: bool = False) -> Splits:
     """SVHN as ``[N, 3, 32, 32]``: its training images and its test set.
 
     Args:
-        folder: holds the two files.
+        folder: holds the files.
         cache: where the decoded images are kept; see `tutelage.data.cache.cache_folder`.
+        extra: learn from the extra images too: they follow the training images in one set. Their file (1.3 GB, as much
+            again decoded) is in memory while it is decoded, once; the set is not.
 
     Raises:
         InputError: SciPy is not installed, or a file is missing, damaged, or does not hold such arrays.
     """
     folder = Path(folder)
-    return Splits(_images(folder / TRAIN, "svhn train", cache), None, _images(folder / TEST, "svhn test", cache))
+    learned = (TRAIN, EXTRA) if extra else (TRAIN,)
+    train = _images([folder / name for name in learned], "svhn train and extra" if extra else "svhn train", cache)
+    return Splits(train, None, _images([folder / TEST], "svhn test", cache))
 
 
 def svhn_labels(folder: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """The digits 0 … 9 of the training and the test images as uint8 ``[N]``, in the order of `svhn`."""
+    """The digits 0 … 9 of the training and the test images as uint8 ``[N]``, in the order of `svhn`.
+
+    Extra images, which come after the training images, are learned from without labels and have none here.
+    """
     folder = Path(folder)
     first, second = ((_described(folder / name)[1] % _CLASSES).astype(np.uint8) for name in (TRAIN, TEST))
     return first, second
@@ -49,31 +58,43 @@ def has_svhn(folder: Path) -> bool:
     return (folder / TRAIN).is_file()
 
 
-def _images(path: Path, name: str, cache: Path | str | None) -> ImageSet:
-    count, _ = _described(path)
-    sha256 = file_digest(path)
+def _images(paths: Sequence[Path], name: str, cache: Path | str | None) -> ImageSet:
+    """The images of one file, or those of several, one after the other."""
+    counts = [_described(path)[0] for path in paths]
+    digests = [file_digest(path) for path in paths]
+    source = " and ".join((str(paths[0]), *(path.name for path in paths[1:])))
     key = Key(
-        name=path.stem,
-        source=str(path),
-        sha256=sha256,
-        size=path.stat().st_size,
+        name="-".join(path.stem for path in paths),
+        source=source,
+        sha256=digests[0] if len(paths) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest(),
+        size=sum(path.stat().st_size for path in paths),
         transforms=("X to uint8 [N, 3, 32, 32]",),
-        shape=(count, 3, 32, 32),
+        shape=(sum(counts), 3, 32, 32),
     )
 
     def fill(pixels: np.ndarray) -> None:
-        planes = _variable(path, "X").transpose(3, 2, 0, 1)
-        for start in range(0, count, _ROWS):
-            pixels[start : start + _ROWS] = planes[start : start + _ROWS]
+        start = 0
+        for path, count in zip(paths, counts, strict=True):
+            _decode(path, pixels[start : start + count])
+            start += count
 
-    return ImageSet(cached(key, fill, cache), name, str(path), sha256)
+    return ImageSet(cached(key, fill, cache), name, source, key.sha256)
+
+
+def _decode(path: Path, pixels: np.ndarray) -> None:
+    """Fill ``pixels`` with the images of a file, which is in memory until this returns."""
+    planes = _variable(path, "X").transpose(3, 2, 0, 1)
+    for start in range(0, len(pixels), _ROWS):
+        pixels[start : start + _ROWS] = planes[start : start + _ROWS]
 
 
 def _described(path: Path) -> tuple[int, np.ndarray]:
     """Number of images and their labels 1 … 10, with everything about a file checked except its pixels."""
     reader = _scipy()
     if not path.is_file():
-        raise InputError(f"no file {path.name} in {path.parent}; copy SVHN's {TRAIN} and {TEST} there")
+        needed = "SVHN's extra images (1.3 GB)" if path.name == EXTRA else f"SVHN's {TRAIN} and {TEST}"
+        without = ", or leave out data.extra" if path.name == EXTRA else ""
+        raise InputError(f"no file {path.name} in {path.parent}; copy {needed} there{without}")
     try:
         found = {name: (tuple(shape), kind) for name, shape, kind in reader.whosmat(path)}
     except Exception as error:  # SciPy raises almost anything on damaged bytes

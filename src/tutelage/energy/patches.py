@@ -99,17 +99,17 @@ class Patches:
 
         def evaluate(images: Images) -> Evaluation:
             images, places = images.detach(), self._places(images)
-            gradient, coverage = torch.zeros_like(images), torch.zeros_like(images[:, :1])
-            one = images.new_ones(1, 1, 1, 1)
+            channels, one = images.shape[1], images.new_ones(1, 1, 1, 1)
+            sums = images.new_zeros(len(images), channels + 1, *images.shape[2:])  # of gradients, and of patches
             values, logits = [], []
             for some in _chunks(places, self.chunk):
                 value, up, aux = inner(gather(images, some, self.size))
-                scatter(gradient, up, some, self.size)
-                scatter(coverage, one.expand(len(up), 1, *self.size), some, self.size)
+                scatter(sums, torch.cat([up, one.expand(len(up), 1, *self.size)], 1), some, self.size)
                 values.append(value)
                 logits.append(scored(value, aux).logits[:, 0])
+            gradient, coverage = sums.split([channels, 1], 1)
             if self.mean:
-                gradient /= self.corners.shape[1]
+                gradient = gradient / self.corners.shape[1]
             by_image = torch.cat(logits).view(self.corners.shape[:2])
             return Evaluation(self._total(torch.cat(values)), gradient, Scored(by_image, coverage))
 

@@ -133,7 +133,7 @@ def _kept(rounds: Mapping[int, Kept], number: int) -> Kept:
 
 def _copied(nested: Any) -> Any:
     if isinstance(nested, Tensor):
-        return nested.detach().clone()
+        return nested.detach().cpu().clone()
     if isinstance(nested, dict):
         return {key: _copied(value) for key, value in nested.items()}
     return nested

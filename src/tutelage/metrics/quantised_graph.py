@@ -131,6 +131,8 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> Graph:
             operations = tuple(_operation(node, archive, device) for node in nodes)
         if not operations or not any(operation.kind == "MEAN" for operation in operations):
             raise ValueError("it has no features")
+    except torch.OutOfMemoryError:
+        raise
     except UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as a network with eight-bit weights ({first_line(error)}); give the .npz of a "

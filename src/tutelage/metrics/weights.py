@@ -71,6 +71,8 @@ def tensors(weights: Weights, needed: str, device: torch.device | str = "cpu") -
     """
     try:
         found = torch.load(io.BytesIO(weights.content), map_location=device, weights_only=True)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # damaged bytes raise almost anything
         raise InputError(
             f"{weights.path} cannot be read as a state dict ({first_line(error)}); give {needed}, whole and unchanged, "

@@ -193,7 +193,7 @@ LSUN_GENERATOR = replace(
 
 # 96, 128 and 256 of 5x5, sub-sampling 2; 50 outputs
 FACES_DESCRIPTOR = replace(SCENE_DESCRIPTOR, convs=(Conv(96, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2)), outputs=50)
-# "the same as in" DCGAN
+# "the same as in" DCGAN; of half its channels, as the authors' code for scenes
 FACES_GENERATOR = SCENE_GENERATOR
 
 # --- IGM: classifiers

@@ -9,7 +9,7 @@ from ..learn import coopnets
 from ..learn.updates import Adam
 from ..nets import presets
 from .recipe import Recipe
-from .sources import COMMON, COMMON_DEVIATIONS, LEAKY_IN_THE_GENERATOR
+from .sources import COMMON, COMMON_DEVIATIONS, HALF_OF_DCGAN, LEAKY_IN_THE_GENERATOR
 
 _DATA = DataSpec(kind="folder", size=(64, 64), channels=3)
 
@@ -36,7 +36,7 @@ OBJECT64 = Recipe(
         **COMMON,
         "data": "§4.2: unaligned objects of one class, any number; a folder or a zip of pictures",
         "descriptor": "§4.2: 64, 128, 256 filters of 5x5, 3x3, 3x3, sub-sampling 2, 2, 1; 100 outputs",
-        "generator": "§4.2: as in DCGAN; code: 100 latents, 512 channels of 4x4, 5x5 kernels",
+        "generator": "§4.2: as in DCGAN, of half its channels (code): 100 latents, 512 maps of 4x4, 5x5 kernels",
         "plan.iterations": "§4.2: 1 000",
         "plan.batch_size": "§4.2: 100",
         "plan.chains": "ours: as many as images (the paper gives none; code: 144)",
@@ -44,7 +44,7 @@ OBJECT64 = Recipe(
         "plan.step_size": "§4.2, unaligned objects: .002",
         "plan.reference_std": "§4.2, aligned objects, and code: .016",
     },
-    deviations=COMMON_DEVIATIONS,
+    deviations=(*COMMON_DEVIATIONS, HALF_OF_DCGAN),
 )
 
 SCENE64 = replace(
@@ -106,7 +106,7 @@ SCENE_QUICK = replace(
         "descriptor.init_std": "ours: by each layer's inputs; with .01 features shrink two hundredfold on their way "
         "up, and what it shows is learned several times as late",
         "descriptor.outputs": "ours: 1; all outputs learn alike, so their sum learns as many times faster (§4.3: 100)",
-        "generator": "ours: half the channels of §4.3, and one more layer of 64x64",
+        "generator": "ours: half the channels of coopnets/scene64, and one more layer of 64x64",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (code: transposed, 5x5)",
         "generator.repeat_pixels": "ours: transposed convolutions can learn a grid, and did",
         "generator.init_std": "DCGAN §4: .02; batch norm undoes the size of weights, and Adam turns small ones faster",
@@ -158,7 +158,7 @@ SMALL_OBJECTS = Recipe(
         "data": "§4.2: about ten aligned images of one object",
         "descriptor": "authors' code: 64 of 4x4, sub-sampling 2, 128 of 2x2, 2 outputs (§4.2: 100, 64, 1)",
         "descriptor.slope": "§4: ReLU",
-        "generator": "§4.2: as in DCGAN; code: 2 latents",
+        "generator": "§4.2: as in DCGAN, of half its channels (code); code: 2 latents",
         "plan.iterations": "§4.2: 3 000",
         "plan.batch_size": "§4.2: all of about ten images",
         "plan.chains": "ours: as many as images",
@@ -171,6 +171,7 @@ SMALL_OBJECTS = Recipe(
         "100 and 64 filters and one output.",
         LEAKY_IN_THE_GENERATOR,
         *COMMON_DEVIATIONS[1:],
+        HALF_OF_DCGAN,
     ),
 )
 
@@ -196,6 +197,7 @@ SMALL_OBJECTS_QUICK = replace(
         **SCENE_QUICK.sources,
         "data": "§4.2: about ten aligned images of one object",
         "descriptor": "ours: 64, 128, 256 filters of 5x5, 3x3, 3x3, sub-sampling 2 (§4.2: 100 of 4x4, 64 of 2x2)",
+        "descriptor.slope": "ours: leaky ReLU .2 (§4 and code: ReLU)",
         "descriptor.average_pixels": "ours: averages instead of strides, whose gradients have a grid",
         "descriptor.init_std": SCENE64.sources["descriptor.init_std"],
         "descriptor.outputs": "§4.2: 1",
@@ -233,14 +235,14 @@ FACES64 = replace(
         **OBJECT64.sources,
         "data": "§4.6: 10 000 faces of CelebA, resized; a folder or a zip of pictures",
         "descriptor": "§4.6: 96, 128, 256 filters of 5x5, sub-sampling 2; 50 outputs",
-        "generator": "§4.6: as in DCGAN; code: 100 latents, 512 channels of 4x4, 5x5 kernels",
+        "generator": "§4.6: as in DCGAN, of half its channels (code): 100 latents, 512 maps of 4x4, 5x5 kernels",
         "plan.iterations": "ours: 60 epochs (§4.6: 600 iterations)",
         "plan.batch_size": "ours: 100, as §4.2 (§4.6 gives none)",
         "plan.revision_steps": "§4.6: 10",
         "plan.step_size": "§4.6: .002",
         "plan.reference_std": "code for scenes: .016 (§4.6 gives none)",
     },
-    deviations=(*COMMON_DEVIATIONS, "6 000 iterations; §4.6 prints 600."),
+    deviations=(*COMMON_DEVIATIONS, HALF_OF_DCGAN, "6 000 iterations; §4.6 prints 600."),
 )
 
 FACES_QUICK = replace(
@@ -254,7 +256,7 @@ FACES_QUICK = replace(
         "data": "§4.6: 10 000 faces of CelebA; mirrored at random: ours",
         "descriptor": "ours: 64, 128, 256 filters of 4x4 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2",
         "descriptor.outputs": "ours: 1 (§4.6: 50)",
-        "generator": "ours: three quarters of the channels of §4.6, and one more layer of 64x64, of 24",
+        "generator": "ours: three quarters of the channels of coopnets/faces64, and one more layer of 64x64, of 24",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (§4.6: 5x5)",
         "plan.iterations": "ours: half an hour on two cores (§4.6: 600)",
         "plan.revision_steps": "ours: 5 (§4.6: 10)",

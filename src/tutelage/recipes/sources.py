@@ -27,6 +27,10 @@ LEAKY_IN_THE_GENERATOR = (
     "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky in the generator: the "
     "authors' code."
 )
+HALF_OF_DCGAN = (
+    "The generator has 512 maps of 4x4 pixels and half as many in each layer after it (authors' code); DCGAN, whose "
+    "network §4.2 and §4.6 take, has 1 024."
+)
 COMMON_DEVIATIONS = (
     "Weights start from N(0, .01²) and N(0, .005²) instead of N(0, .001²), and ReLU is leaky: the authors' code.",
     "Adam (the authors' later code) instead of plain gradient descent at the printed rates.",

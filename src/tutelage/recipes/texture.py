@@ -93,6 +93,7 @@ TEXTURE_QUICK = replace(
     sources={
         **COMMON,
         "data": "ours: 64x64 crops of one picture with a shorter side of 160, so that each shows several elements",
+        "descriptor.slope": "ours: leaky ReLU .2 (§4 and code: ReLU)",
         "descriptor": "ours: three layers, sub-sampling 2, all responses summed as in the authors' texture code",
         "generator": "ours: 4x4 latents of 16 channels, four layers of 5x5 kernels, up-sampling 2",
         "plan.iterations": "ours: about a quarter of an hour on two cores",

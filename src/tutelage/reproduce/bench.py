@@ -24,6 +24,7 @@ from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
 
 _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
+_LATER = {"centre": None, "extra": False}  # of data; younger than some digests, and in them only where they differ
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
@@ -101,7 +102,8 @@ def digest(bench: Bench, recipe: Recipe) -> str:
     The recipe is the one asked for, before it is fitted to the budget or recovered from a divergence.
     """
     whole = encode(replace(recipe, seed=bench.seed))
-    matters = {name: value for name, value in whole.items() if name not in _NO_MATTER}
+    asked = {name: value for name, value in whole["data"].items() if name not in _LATER or value != _LATER[name]}
+    matters = {name: value for name, value in {**whole, "data": asked}.items() if name not in _NO_MATTER}
     return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
 
 

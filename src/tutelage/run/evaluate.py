@@ -12,24 +12,33 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
-from ..checks import UnfinishedError, by
+from ..checks import InputError, UnfinishedError, by
 from ..data import Splits
 from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
-from ..metrics.parzen import ParzenScore
 from ..metrics.sliced import SlicedDistance
 from ..recipes.recipe import Plan
 from ..rng import stream
 from ..types import Images
 from . import checkpoint, journal
 from .build import build
-from .feature_measures import frechet_measure, inception_measure, kernel_measure, manifold_measures
+from .feature_measures import class_measures, frechet_measure, inception_measure, kernel_measure, manifold_measures
 from .folder import RunFolder
-from .measures import Measure, Score, parzen_measure, statistics_measure, texture_measure
+from .measures import (
+    Measure,
+    Score,
+    parzen_measure,
+    similarity_measure,
+    statistics_measure,
+    texture_measure,
+)
 from .results import Entry, learned_on, result, write_results
 from .synthesising import by_model
 from .train import epochs, trained
 
+Metric: TypeAlias = Literal[
+    "parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics"
+]
 _COMPARED = 64  # of the images that were learned from, to which larger ones are compared
 Draw: TypeAlias = Callable[[Any, Any, int, torch.Generator], dict[str, Images]]
 """``(learner, state, n, rng)`` -> n images of each model, by its name."""
@@ -72,65 +81,67 @@ def _game(objective: adversarial.Objective) -> str:
             return "InfoGAN"
 
 
-def parzen_of_run(
-    run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
-) -> Iterator[tuple[Entry, ParzenScore]]:
-    """The Parzen score of each model of a run, and of as many training images, on the test images.
-
-    Yields and raises as `measure_run` and `tutelage.run.measures.parzen_measure` do.
-    """
-    return measure_run(run, splits, [parzen_measure(splits, samples, device)], seed, command, device, history)
-
-
-def features_of_run(
-    run: RunFolder,
+def measures_of(
+    metric: Metric,
     splits: Splits,
-    metric: Literal["fd", "kd", "precision", "inception"],
-    extractor: Extractor,
     samples: int,
     seed: int,
-    command: str,
     device: torch.device,
-    history: bool = False,
-) -> Iterator[tuple[Entry, Any]]:
-    """What ``extractor`` says of each model of a run and held-out images, with a floor and a ceiling.
+    extractor: Extractor | None = None,
+    class_index: int | None = None,
+) -> Sequence[Measure[Any]]:
+    """The measures that ``metric`` stands for, of ``samples`` images of each model, for `measure_run`.
 
-    The Fréchet distance, the kernel distance, precision with its relatives, or the Inception Score. Yields and raises
-    as `measure_run` and the measures of `tutelage.run.feature_measures` do.
+    Raises ``InputError`` where one needs an extractor, or the index of one of its classes, that is not given; and as
+    the measures of `tutelage.run.measures` and `tutelage.run.feature_measures` do.
     """
     match metric:
+        case "parzen":
+            return [parzen_measure(splits, samples, device)]
+        case "statistics":
+            return [statistics_measure(splits, samples, seed, device)]
+        case "ssim":
+            return [similarity_measure(splits, samples, seed, device)]
+        case "texture":
+            return [texture_measure(splits, samples, seed, device)]
+    if extractor is None:
+        raise InputError(
+            f"--metric {metric} needs --extractor, which measures by its features; name a file of weights, a run of "
+            "classifier/mnist, or an extractor that is installed"
+        )
+    match metric:
         case "fd":
-            measures: Sequence[Measure[Any]] = [frechet_measure(splits, extractor, samples, seed, device)]
+            return [frechet_measure(splits, extractor, samples, seed, device)]
         case "kd":
-            measures = [kernel_measure(splits, extractor, samples, seed, device)]
+            return [kernel_measure(splits, extractor, samples, seed, device)]
         case "precision":
-            measures = manifold_measures(splits, extractor, samples, seed, device)
+            return manifold_measures(splits, extractor, samples, seed, device)
         case "inception":
-            measures = [inception_measure(splits, extractor, samples, seed, device)]
-    return measure_run(run, splits, measures, seed, command, device, history)
+            return [inception_measure(splits, extractor, samples, seed, device)]
+        case "class":
+            if class_index is None:
+                raise InputError("--metric class needs --class-index, the extractor's index of the class looked for")
+            return class_measures(splits, extractor, class_index, samples, seed, device)
 
 
-def texture_distance_of_run(
+def larger_textures_of_run(
     run: RunFolder,
     splits: Splits,
     samples: int,
     seed: int,
     command: str,
     device: torch.device,
-    history: bool = False,
-    size: tuple[int, int] | None = None,
+    history: bool,
+    size: tuple[int, int],
 ) -> Iterator[tuple[Entry, SlicedDistance]]:
-    """The patch-sliced Wasserstein distance of each model of a run to its texture, with a floor and two ceilings.
+    """The patch-sliced Wasserstein distance of images of ``size`` (height, width) to a run's texture.
 
-    With ``size`` (height, width) it is that of ``samples`` images of this size, larger than those that were learned
-    from, to 64 of these (to half of them, if fewer, or to the only one): a generator's in one shot, and as its
-    descriptor revises them (CoopNets §4.1), or a cascade's (IGM §3.4). Floor and ceilings are those of the trained
-    size, and are not taken again. Yields and raises as `measure_run`, `tutelage.run.measures.texture_measure` and, with
-    a size, `tutelage.run.synthesising.by_model` do.
+    ``samples`` images of this size, larger than those that were learned from, are compared with 64 of these (with half
+    of them, if fewer, or with the only one): a generator's in one shot, and as its descriptor revises them (CoopNets
+    §4.1), or a cascade's (IGM §3.4). Floor and ceilings are those of the trained size, and are not taken again. Yields
+    and raises as `measure_run`, `tutelage.run.measures.texture_measure` and `tutelage.run.synthesising.by_model` do.
     """
-    measure = texture_measure(splits, samples if size is None else _COMPARED, seed, device)
-    if size is None:
-        return measure_run(run, splits, [measure], seed, command, device, history)
+    measure = texture_measure(splits, _COMPARED, seed, device)
     alone = len(splits.train) == 1
 
     def fields(score: SlicedDistance) -> dict[str, Any]:
@@ -138,16 +149,6 @@ def texture_distance_of_run(
 
     large = replace(measure, name=f"{measure.name} at {by(size)}", samples=samples, beside={}, fields=fields)
     return measure_run(run, splits, [large], seed, command, device, history, draw=partial(by_model, run.path, size))
-
-
-def statistics_distance_of_run(
-    run: RunFolder, splits: Splits, samples: int, seed: int, command: str, device: torch.device, history: bool = False
-) -> Iterator[tuple[Entry, float]]:
-    """The distance of each model's Portilla-Simoncelli statistics to its texture's, with a floor and two ceilings.
-
-    Yields and raises as `measure_run` and `tutelage.run.measures.statistics_measure` do.
-    """
-    return measure_run(run, splits, [statistics_measure(splits, samples, seed, device)], seed, command, device, history)
 
 
 def measure_run(

@@ -63,7 +63,7 @@ def frechet_measure(
         return frechet(of(subset(splits.train, n, stream(seed, "training"), device)), reference())
 
     def noise() -> FrechetScore:
-        return score(uniform_noise((n, *splits.train.shape), stream(seed, "noise", device=device)))
+        return score(uniform_noise((n, *splits.train.shape), stream(seed, "noise"), device))
 
     def fields(score: FrechetScore) -> dict[str, Any]:
         return {
@@ -91,7 +91,7 @@ def kernel_measure(
     sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
 
     def score(features: Tensor) -> KernelDistance:
-        rng = stream(seed, "subsets", device=device)
+        rng = stream(seed, "subsets")
         return kernel_distance(features, sets.reference, rng, size=min(1000, sets.n // 2))
 
     def fields(score: KernelDistance) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class _FeatureSets:
     @functools.cached_property
     def noise(self) -> Tensor:
         return self.of(
-            uniform_noise((self.n, *self.splits.train.shape), stream(self.seed, "noise", device=self.device))
+            uniform_noise((self.n, *self.splits.train.shape), stream(self.seed, "noise"), self.device)
         )
 
     def measure(

@@ -17,7 +17,7 @@ from ..apps.masks import squares
 from ..checks import InputError, by
 from ..data import DataSpec, Fit, ImageSet, from_array, from_npy, read_picture, stretched
 from ..data.folder import picture_files
-from ..data.picture import Refused, fitted
+from ..data.picture import Refused, brought, fitted, opened
 from ..rng import stream
 
 _WHITE = 128
@@ -34,7 +34,8 @@ def read_images(paths: Sequence[Path], spec: DataSpec, convert: bool = False, mo
     """The pictures at ``paths``, of the size and channels of ``spec``, scaled as it says; the first ``most`` of them.
 
     A path is a picture, a folder of pictures (in the order of their relative paths), or a ``.npy`` as `tutelage sample`
-    writes it. ``convert`` brings pictures of another size, colours or depth to those of ``spec``, as learning does.
+    writes it. ``convert`` brings pictures of another size, colours or depth to those of ``spec``, as learning does:
+    where the data have a ``centre``, it is cut out first. What has the size of ``spec`` is taken to be cut already.
 
     Names are those of files, numbered where two are alike. Raises ``InputError`` where there is nothing, or something
     that cannot be used.
@@ -70,12 +71,14 @@ def without_hidden(given: Given, mask: Tensor) -> Given:
     return given._replace(images=stretched(images) if images.stretch else images)
 
 
-def read_mask(text: str, space: tuple[int, int], n: int, seed: int, convert: bool = False) -> Tensor:
+def read_mask(
+    text: str, space: tuple[int, int], n: int, seed: int, convert: bool = False, centre: int | None = None
+) -> Tensor:
     """The masks of ``n`` images of ``space``, 1 = observed and 0 = hidden: ``[n or 1, 1, height, width]``.
 
     ``text`` is ``square:SIZE``, a square of that many pixels at a random place in each image, or the path of a picture
     whose white pixels (of 128 and more) are the hole of all images. With ``convert`` it is brought to ``space`` as
-    pictures are, and whatever a white pixel reaches is hole.
+    pictures are (``centre`` is that of their data), and whatever a white pixel reaches is hole.
 
     Raises ``InputError`` where it is neither, of another size, or hides everything or nothing.
     """
@@ -91,7 +94,7 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int, convert: boo
         )
     pixels = read_picture(text, 1, convert=True)[0]
     if convert and pixels.shape != space:
-        pixels = 255 * (_fitted(pixels >= _WHITE, space) > 0)
+        pixels = 255 * (_fitted(pixels >= _WHITE, space, centre) > 0)
     if pixels.shape != space:
         raise InputError(
             f"the mask {text} is {by(pixels.shape)} (height x width) and the images are {by(space)}; give a mask of "
@@ -106,11 +109,11 @@ def read_mask(text: str, space: tuple[int, int], n: int, seed: int, convert: boo
     return seen.float()[None, None]
 
 
-def _fitted(hole: np.ndarray, space: tuple[int, int]) -> np.ndarray:
+def _fitted(hole: np.ndarray, space: tuple[int, int], centre: int | None) -> np.ndarray:
     """A hole ``[height, width]`` brought to ``space`` as pictures are: 255 inside, 0 outside, between at its border."""
     buffer = io.BytesIO()
     Image.fromarray(255 * hole.astype(np.uint8)).save(buffer, "PNG")
-    return fitted(buffer.getvalue(), Fit(space, 1, convert=True, enlarge=True))[0]
+    return fitted(buffer.getvalue(), Fit(space, 1, convert=True, enlarge=True, centre=centre))[0]
 
 
 def _check_path(path: Path) -> None:
@@ -132,11 +135,15 @@ def _picture(path: Path, spec: DataSpec, convert: bool) -> np.ndarray:
     """One picture file as uint8 ``[C, H, W]``."""
     if convert:
         try:
-            return fitted(path.read_bytes(), replace(spec.fit(), convert=True, enlarge=True))
+            fit = replace(spec.fit(), convert=True, enlarge=True)
+            picture = opened(path.read_bytes(), fit)
+            is_cut = (picture.height, picture.width) == tuple(spec.size)
+            return brought(picture, replace(fit, centre=None) if is_cut else fit)
         except Refused as error:
             raise error.error(str(path)) from error
     pixels = read_picture(path, spec.channels)
-    _check_shape(str(path), pixels.shape, spec, "resize it, or pass --convert")
+    cut = "" if spec.centre is None else f", which cuts out the centre of {by((spec.centre,) * 2)} as learning did"
+    _check_shape(str(path), pixels.shape, spec, f"resize it, or pass --convert{cut}")
     return pixels
 
 

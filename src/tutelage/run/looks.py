@@ -26,14 +26,14 @@ _DIGITS = 7  # of an iteration in a file's name
 
 def save_real(run: RunFolder, observed: ImageSet) -> None:
     """The first training images."""
-    real = observed.batch(slice(0, min(_most(observed.shape), len(observed))))
+    real = observed.batch(slice(0, min(most_shown(observed.shape), len(observed))))
     _save(run, {"real": real})
     _save_moving(run, {"real": real})
 
 
 def save_iteration(run: RunFolder, images: dict[str, Images], iteration: int) -> None:
     """What ``learner.pictures`` shows of an iteration."""
-    _save(run, {f"{name}_{iteration:0{_DIGITS}d}": made[: _most(made.shape[1:])] for name, made in images.items()})
+    _save(run, {f"{name}_{iteration:0{_DIGITS}d}": made[: most_shown(made.shape[1:])] for name, made in images.items()})
 
 
 def save_final(
@@ -44,7 +44,8 @@ def save_final(
     """
     if getattr(state, "round", 1) == 0 or isinstance(recipe.plan, supervised.Plan):  # nothing that makes pictures
         return ""
-    count = min(_most(observed.shape), getattr(recipe.plan, "negatives_per_round", _MOST))  # as many as one round makes
+    of_a_round = getattr(recipe.plan, "negatives_per_round", _MOST)
+    count = min(most_shown(observed.shape), of_a_round)
     samples = learner.sample(state, count, stream(recipe.seed, "final pictures", device=device))
     final = {f"final_{name}": images for name, images in samples.items()}
     _save(run, final)
@@ -80,7 +81,8 @@ def remove_after(run: RunFolder, iteration: int) -> None:
             path.unlink()
 
 
-def _most(shape: tuple[int, ...]) -> int:
+def most_shown(shape: tuple[int, ...]) -> int:
+    """How many images of ``shape`` (``(C, *space)``) one picture shows, at most."""
     least = 2 if len(shape) == 4 else 16  # of videos, 2
     return min(_MOST, max(least, _SHOWN // torch.Size(shape).numel()))
 

@@ -97,7 +97,7 @@ def similarity_measure(splits: Splits, samples: int, seed: int, device: torch.de
 
     beside = {
         "real images": lambda: score(subset(splits.train, n, stream(seed, "training"), device)(slice(None))),
-        "noise": lambda: score(uniform_noise((n, *splits.train.shape), stream(seed, "noise", device=device))),
+        "noise": lambda: score(uniform_noise((n, *splits.train.shape), stream(seed, "noise"), device)),
     }
     return Measure("pairwise-SSIM", n, score, beside, lambda score: score._asdict())
 
@@ -108,7 +108,7 @@ def texture_measure(splits: Splits, samples: int, seed: int, device: torch.devic
     """
 
     def compare(a: Images, b: Images) -> SlicedDistance:
-        return patch_sliced_wasserstein(a, b, stream(seed, "patches", device=device))
+        return patch_sliced_wasserstein(a, b, stream(seed, "patches"))
 
     def fields(score: SlicedDistance) -> dict[str, Any]:
         scales = dict(zip((f"1/{scale}" for scale in SCALES), score.scales, strict=True))
@@ -166,8 +166,8 @@ def _of_texture(
 
     beside = {
         "real against real": lambda: compare(*real()),
-        "shuffled pixels": lambda: score(shuffled_pixels(real()[0], stream(seed, "shuffle", device=device))),
-        "noise": lambda: score(uniform_noise((n, *train.shape), stream(seed, "noise", device=device))),
+        "shuffled pixels": lambda: score(shuffled_pixels(real()[0], stream(seed, "shuffle"))),
+        "noise": lambda: score(uniform_noise((n, *train.shape), stream(seed, "noise"), device)),
     }
     return Measure(name, n, score, beside, lambda score: {**fields(score), "n": n})
 

@@ -37,7 +37,7 @@ def probe_of_run(
     """The test error of L2-SVMs on a run's features, on those of the same network before learning, and on raw pixels.
 
     Features are those of the last three convolution layers. C is chosen on the validation images or, where there are
-    none, on the last of the training images (10 000, or a quarter of them), which are then not drawn from.
+    none, on the last of the labelled training images (10 000, or a quarter of them), which are then not drawn from.
 
     Yields each entry as it is written to ``results.json``; errors are fractions. Raises ``InputError`` where there are
     no test images, or the run has no network of whole images.
@@ -113,11 +113,11 @@ def probed(
     """
     if splits.test is None or labels.test is None:
         raise InputError("the data have no test images; a probe needs some to report on: give data that have them")
-    held_out, kept = splits.validation, len(splits.train)
-    of_train, of_held_out = labels.train, labels.validation
+    held_out, known = splits.validation, len(labels.train)  # images that come after these have no labels
+    of_train, of_held_out, kept = labels.train, labels.validation, known
     if held_out is None or of_held_out is None:
-        kept -= min(_HELD_OUT, len(splits.train) // 4)
-        held_out = splits.train.subset(kept, len(splits.train), "held out")
+        kept -= min(_HELD_OUT, known // 4)
+        held_out = splits.train.subset(kept, known, "held out")
         of_train, of_held_out = labels.train[:kept], labels.train[kept:]
     check_labelled(torch.as_tensor(of_train), labelled)
     take: Callable[[ImageSet], Tensor] = raw_pixels if network is None else lambda some: features_of(network, some)

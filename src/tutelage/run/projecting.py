@@ -43,11 +43,12 @@ def project_images(
     rng: torch.Generator,
     frames: int | None,
     path: Callable[[Latents, Latents, int], Latents] = interpolation.linear,
+    revision_steps: int = 0,
 ) -> Projected:
     """The latents of the images, with a progress bar, and a walk of ``frames`` images from the first to the last.
 
-    Without ``frames`` there is no walk. Raises ``InputError`` for fewer than 2, and as
-    `tutelage.apps.projection.project` does.
+    Without ``frames`` there is no walk. Its images are revised by ``revision_steps`` steps of the descriptor. Raises
+    ``InputError`` for fewer than 2, and as `tutelage.apps.projection.project` does.
     """
     if frames is not None and frames < 2:
         raise InputError(f"a walk of {frames} frames was asked for; it needs 2 or more, for its two ends")
@@ -56,12 +57,17 @@ def project_images(
     def infer(_: slice, some: Images) -> Iterator[Inferred]:
         return project(state.average, some, learner.latent_shape, plan, rng)
 
-    parts = [(some, *last) for _, some, last in inferred(images, plan, rng.device, "projecting", infer)]
+    parts = [
+        (some.cpu(), last.steps, *(part.cpu() for part in last[1:]))
+        for _, some, last in inferred(images, plan, rng.device, "projecting", infer)
+    ]
     originals, steps, *rest = zip(*parts, strict=True)
     original, found = torch.cat(originals), Inferred(max(steps), *(torch.cat(column) for column in rest))
     walk = None
     if frames is not None:
-        walk = interpolation.between(state.average, found.latents[:1], found.latents[-1:], frames, path=path)
+        first, last = (found.latents[[row]].to(rng.device) for row in (0, -1))
+        revise = (lambda some: learner.revise(state, some, revision_steps, rng)) if revision_steps else None
+        walk = interpolation.between(state.average, first, last, frames, revise, path)
     return Projected(original, found, walk, time.perf_counter() - began)
 
 

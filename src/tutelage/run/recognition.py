@@ -69,10 +69,15 @@ def accuracy_of_run(
 def labels_of(recipe: Recipe, path: str | Path | None = None) -> torch.Tensor | None:
     """The classes of the training images, ``[N]`` whole numbers, where ``recipe`` learns from them.
 
-    Raises ``InputError`` where they are not with the data at ``path``.
+    Raises ``InputError`` where they are not with the data at ``path``, or some images have none.
     """
     if not isinstance(recipe.plan, supervised.Plan):
         return None
+    if recipe.data.extra:
+        raise InputError(
+            f"recipe {recipe.name} learns from labels, and SVHN's extra images are read without theirs; leave out "
+            "data.extra"
+        )
     return torch.as_tensor(class_labels(recipe.data, path).train, dtype=torch.long)
 
 

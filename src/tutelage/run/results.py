@@ -59,9 +59,18 @@ def learned_on(run: RunFolder) -> Entry:
 
     Where a run went on elsewhere they are all that it learned on, in their order.
     """
-    sittings = [run.facts(), *(event for event in journal.read(run.journal) if event["event"] == "resume")]
-    found = {key: list(dict.fromkeys(of[key] for of in sittings if key in of)) for key in ("threads", "device")}
+    found = {key: list(dict.fromkeys(of[key] for of in _sittings(run) if key in of)) for key in ("threads", "device")}
     return {key: of[0] if len(of) == 1 else ", ".join(map(str, of)) for key, of in found.items() if of}
+
+
+def last_device(run: RunFolder) -> str:
+    """The kind of device that a run learned on last: ``cpu``, ``cuda``, ..."""
+    *_, last = (of["device"] for of in ({"device": "cpu"}, *_sittings(run)) if "device" in of)
+    return last.partition(" ")[0]
+
+
+def _sittings(run: RunFolder) -> list[Entry]:
+    return [run.facts(), *(event for event in journal.read(run.journal) if event["event"] == "resume")]
 
 
 def read_results(path: Path) -> list[Entry]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ..apps import any_size, large_texture
 from ..checks import InputError
 from ..learn.algorithm_d import rms
+from ..learn.chunks import generate
 from ..learn.coopnets import CoopNets
 from ..learn.igm import Igm
 from ..nets import Generator
@@ -57,6 +58,7 @@ def synthesise(
         raise InputError(
             f"run {run} has no descriptor to revise by; give --revision-steps 0, or a run of a coopnets/ recipe"
         )
+    generate(generator, torch.zeros((1, *generator.spec.latent_shape), device=rng.device))  # a GPU's libraries start
     began = time.perf_counter()
     images = drafts = large_texture.draft(generator, size, n, rng)
     if drafts.is_cuda:  # which is still at it

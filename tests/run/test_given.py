@@ -1,0 +1,138 @@
+"""What a person gives to a run is cut as the pictures that it learned from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_cli import call, settings
+from tiny_recipes import tiny
+from tutelage import cli
+from tutelage.checks import InputError
+from tutelage.data import DataSpec, load
+from tutelage.recipes import by_name, codec
+from tutelage.run import train
+from tutelage.run.folder import RunFolder, create
+from tutelage.run.given import read_images, read_mask
+
+SPEC = DataSpec("folder", (8, 8), 1, centre=12)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+
+
+def photographs(folder: Path, count: int = 4, size: tuple[int, int] = (21, 17)) -> Path:
+    """Noise of ``size``, as files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        Image.fromarray(rng.integers(60, 200, size, dtype=np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_given_pictures_are_those_that_learning_saw(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in")
+    learned, given = load(SPEC, folder).train, read_images([folder], SPEC, convert=True)
+    assert given.names == [f"{i}.png" for i in range(4)]
+    assert np.array_equal(given.images.pixels, learned.pixels)
+    one = read_images([folder / "2.png"], SPEC, convert=True).images
+    assert np.array_equal(one.pixels, learned.pixels[2:3])
+    whole = read_images([folder], DataSpec("folder", (8, 8), 1), convert=True).images
+    assert (whole.pixels != learned.pixels).any()
+
+
+def test_what_has_the_size_of_the_run_is_not_cut_again(tmp_path: Path) -> None:
+    spec = DataSpec("folder", (8, 6), 1, centre=12)
+    folder = photographs(tmp_path / "in", size=(8, 6))
+    pixels = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])[:, None]
+    np.save(tmp_path / "in.npy", pixels)
+    for convert in (False, True):
+        for place in (folder, tmp_path / "in.npy"):
+            assert np.array_equal(read_images([place], spec, convert).images.pixels, pixels)
+
+
+def test_a_smaller_picture_gives_its_largest_square(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in", size=(8, 11))
+    pixels = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
+    found = read_images([folder], SPEC, convert=True).images.pixels
+    assert np.array_equal(found[:, 0], pixels[:, :, 1:9])
+
+
+def test_without_conversion_it_is_said_what_that_would_cut(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "in")
+    says = r"0\.png is 1 x 21 x 17 .*; resize it, or pass --convert, which cuts out the centre of 12 x 12 as learning"
+    with pytest.raises(InputError, match=says):
+        read_images([folder], SPEC)
+    with pytest.raises(InputError, match=r"; resize it, or pass --convert$"):
+        read_images([folder], DataSpec("folder", (8, 8), 1))
+
+
+def test_a_mask_is_cut_as_the_picture_that_it_lies_on(tmp_path: Path) -> None:
+    hole = np.zeros((21, 17), np.uint8)
+    hole[:, :8] = 255  # of the 12 columns that are cut out, which begin at 2, half; of all 17, less than half
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    mask = read_mask(str(tmp_path / "hole.png"), (8, 8), 1, 0, convert=True, centre=12)
+    assert (mask[..., :4] == 0).all() and (mask[..., 5:] == 1).all()
+    hole[:, 2:] = 0
+    Image.fromarray(hole).save(tmp_path / "outside.png")
+    with pytest.raises(InputError, match=r"outside\.png hides nothing"):
+        read_mask(str(tmp_path / "outside.png"), (8, 8), 1, 0, convert=True, centre=12)
+    own = np.zeros((8, 8), np.uint8)
+    own[0, 0] = 255
+    Image.fromarray(own).save(tmp_path / "own.png")
+    seen = read_mask(str(tmp_path / "own.png"), (8, 8), 1, 0, convert=True, centre=12)
+    assert seen[0, 0, 0, 0] == 0 and seen.sum() == 63
+
+
+def test_a_run_with_a_centre_is_resumed_and_completes_the_same_crops(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resume = train.resume
+
+    def tutelage(*arguments: object) -> None:
+        said = call(list(arguments), capsys)
+        assert said.code == 0, said.err
+
+    folder, run, learned = photographs(tmp_path / "in", 10), tmp_path / "run", []
+    changes = settings("coopnets/mnist", data__kind="folder", data__centre="12", plan__iterations="2")
+    tutelage("train", "coopnets/mnist", "--data", folder, "--out", run, "--minutes", 0, *changes)
+    assert RunFolder(run).recipe().data == SPEC
+    monkeypatch.setattr(train, "resume", lambda of, images, *rest: learned.append(images) or resume(of, images, *rest))
+    tutelage("resume", run)
+    assert np.array_equal(learned[0].pixels, load(SPEC, folder).train.pixels)
+
+    out, mask = tmp_path / "out", tmp_path / "mask.png"
+    hole = np.zeros((21, 17), np.uint8)
+    hole[:, :8] = 255
+    Image.fromarray(hole).save(mask)
+    tutelage("complete", run, folder, "--convert", "--mask", mask, "--steps", 1, "--out", out)
+    seen = read_mask(str(mask), (8, 8), 1, 0, convert=True, centre=12)[0, 0].bool().numpy()
+    for image, whole in zip(sorted((out / "occluded").iterdir()), learned[0].pixels, strict=True):
+        occluded = np.asarray(Image.open(image))
+        assert np.array_equal(occluded[seen], whole[0][seen]) and (occluded[~seen] == 128).all()
+
+
+def test_a_run_of_before_data_had_a_centre_sees_whole_pictures(tmp_path: Path) -> None:
+    create(tmp_path / "run", tiny("coopnets/mnist", {"data.kind": "folder"}), {"observations": 4})
+    written = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    del written["data"]["centre"], written["data"]["extra"]
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(written))
+    assert RunFolder(tmp_path / "run").recipe().data == DataSpec("folder", (8, 8), 1)
+
+
+def test_pictures_to_be_told_apart_from_are_cut_too_and_have_no_extra_ones(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "in" / "a.png")
+    for name, changes in (("igm/svhn32", {"data.extra": "true"}), ("igm/faces64", {"data.centre": "108"})):
+        recipe = codec.override(by_name(name), changes)
+        negatives = cli._negatives(recipe, tmp_path / "in")
+        expected = load(replace(recipe.data, kind="folder", extra=False), tmp_path / "in").train.pixels
+        assert np.array_equal(negatives.numpy(), expected)
