@@ -464,9 +464,7 @@ def score(
 def evaluate_run(
     run: Run,
     metric: Annotated[
-        Literal[
-            "parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics", "accuracy"
-        ],
+        Literal["parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics", "accuracy"],
         arg(
             help="log-likelihood; of features the Fréchet distance, the kernel distance (KID), precision, recall, "
             "density and coverage, the Inception Score of their classes, or one class's probability and top-5 error "

@@ -12,9 +12,7 @@ from ..checks import InputError
 from ..types import Images
 
 
-def uniform_noise(
-    shape: tuple[int, ...], rng: torch.Generator, device: torch.device | str | None = None
-) -> Images:
+def uniform_noise(shape: tuple[int, ...], rng: torch.Generator, device: torch.device | str | None = None) -> Images:
     """Independent pixels, uniform in [−1, 1], of ``shape`` ``[B, C, *space]``, on ``device`` (None: ``rng``'s)."""
     return torch.rand(shape, generator=rng, device=rng.device).mul_(2).sub_(1).to(device or rng.device)
 

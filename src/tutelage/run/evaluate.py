@@ -36,9 +36,7 @@ from .results import Entry, learned_on, result, write_results
 from .synthesising import by_model
 from .train import epochs, trained
 
-Metric: TypeAlias = Literal[
-    "parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics"
-]
+Metric: TypeAlias = Literal["parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics"]
 _COMPARED = 64  # of the images that were learned from, to which larger ones are compared
 Draw: TypeAlias = Callable[[Any, Any, int, torch.Generator], dict[str, Images]]
 """``(learner, state, n, rng)`` -> n images of each model, by its name."""

@@ -200,9 +200,7 @@ class _FeatureSets:
 
     @functools.cached_property
     def noise(self) -> Tensor:
-        return self.of(
-            uniform_noise((self.n, *self.splits.train.shape), stream(self.seed, "noise"), self.device)
-        )
+        return self.of(uniform_noise((self.n, *self.splits.train.shape), stream(self.seed, "noise"), self.device))
 
     def measure(
         self,
