@@ -142,7 +142,7 @@ def test_igm_semisupervised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     assert len({found[row]["value"] for row in rows}) == 3 and all(found[row]["repeats"] == 2 for row in rows)
     assert all(found[row]["wall_seconds"] > 0 for row in rows)
     cascades = open_run(bench.out / "models" / "igm-texture-1min-seed0")
-    learned, untrained, _ = networks_of(cascades, 1, bench.device)
+    learned, untrained, _ = networks_of(cascades, data.load(cascade.data).train, bench.device)
     for row, network in zip(rows[:2], (learned, untrained), strict=True):
         score, _ = probed(network, data.load(cascade.data), data.class_labels(cascade.data), 60, 2, bench.seed)
         assert found[row]["value"] == score.error

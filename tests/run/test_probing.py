@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tiny_recipes import tiny, tiny_texture
 from tutelage import cli, data
@@ -20,6 +21,7 @@ from tutelage.metrics.probe import Choice
 from tutelage.recipes import by_name, codec
 from tutelage.run import probing, train
 from tutelage.run.folder import RunFolder
+from tutelage.run.load import load
 from tutelage.run.probing import probe_of_run
 
 CPU = torch.device("cpu")
@@ -77,6 +79,26 @@ def test_the_discriminator_of_a_baseline_has_features_too(tmp_path: Path) -> Non
         score for _, score in probed(run_of(tiny("dcgan/mnist", changes), data.load(SPEC).train, tmp_path / "run"))
     ]
     assert len(scores) == 3 and scores[0].error != scores[1].error
+
+
+@pytest.mark.parametrize("images", [1_500, 20])
+def test_a_discriminators_batch_norm_is_that_of_observed_images(tmp_path: Path, images: int) -> None:
+    changes = {"data.kind": "digits", "classifier.channels": [4, 6, 8], "plan.iterations": 2, "plan.batch_size": 64}
+    observed = data.load(SPEC).train.subset(0, images, "some")
+    run = run_of(tiny("dcgan/mnist", changes), observed, tmp_path / "run")
+    learned, _, _ = probing.networks_of(run, observed, torch.device("cpu"))
+    by_hand = load(run.path)[1].discriminator.train()
+    norms = [layer for layer in by_hand.modules() if isinstance(layer, _BatchNorm)]
+    for norm in norms:
+        norm.momentum = None  # the mean over all batches
+        norm.reset_running_stats()
+    size = min(64, images)
+    for start in range(0, images - size + 1, size):
+        by_hand(observed.batch(slice(start, start + size)))
+    assert norms and not learned.training
+    for mine, theirs in zip(norms, (x for x in learned.modules() if isinstance(x, _BatchNorm)), strict=True):
+        torch.testing.assert_close(theirs.running_mean, mine.running_mean)
+        torch.testing.assert_close(theirs.running_var, mine.running_var)
 
 
 def test_what_has_no_features_of_whole_images_is_refused(tmp_path: Path) -> None:

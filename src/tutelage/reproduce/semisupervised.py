@@ -41,7 +41,8 @@ The fraction of test images that an L2-SVM gets wrong, fitted to few labelled im
 them ± standard error of that mean; the paper does not say what its ± is), by the features of the last three
 convolution layers, which are of one shape in all networks of a set. Each model learned for {minutes:g} minutes without
 labels. Untrained features are those of the same
-network before learning. C is chosen on images that are neither drawn from nor reported on."""
+network before learning; DCGAN's discriminator, which normalises real and made images apart, has the statistics of real
+ones. C is chosen on images that are neither drawn from nor reported on."""
 
 
 def igm_semisupervised(
@@ -109,7 +110,7 @@ def _cells(
         assert of_set is not None
         train = of_set[0].train
         run = trained(bench, model.recipe, train)
-        learned, untrained, _ = networks_of(run, len(train), bench.device)
+        learned, untrained, _ = networks_of(run, train, bench.device)
         yield from (entry | about(run) for entry in probes(f"{model.algorithm} features", learned))
         yield from probes(f"untrained {model.algorithm} features", untrained)
 

@@ -13,6 +13,7 @@ from ..apps.features import features_of, raw_pixels
 from ..checks import InputError
 from ..data import ImageSet, Labels, Splits
 from ..learn import igm
+from ..learn.calibration import recalibrate
 from ..metrics.probe import Choice, ProbeScore, check_labelled, choose_c, probe
 from ..rng import stream
 from .build import build
@@ -22,6 +23,7 @@ from .results import Entry, learned_on, result, write_results
 from .train import trained
 
 _HELD_OUT = 10_000
+_NORMALISED_BY = 10_000
 
 
 def probe_of_run(
@@ -42,7 +44,7 @@ def probe_of_run(
     Yields each entry as it is written to ``results.json``; errors are fractions. Raises ``InputError`` where there are
     no test images, or the run has no network of whole images.
     """
-    learned, untrained, saved = networks_of(run, len(splits.train), device)
+    learned, untrained, saved = networks_of(run, splits.train, device)
     networks = {f"{algorithm_of(run.recipe().plan)} features": learned, "untrained features": untrained}
     for name, network in {**networks, "raw pixels": None}.items():
         called = f"{name}, error of {labelled} labels"
@@ -54,15 +56,25 @@ def probe_of_run(
         yield entry, score
 
 
-def networks_of(run: RunFolder, observations: int, device: torch.device) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
+def networks_of(
+    run: RunFolder, observed: ImageSet, device: torch.device
+) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
     """The network whose features a run offers, the same before learning, and what the checkpoint says of learning.
+
+    A discriminator saw ``observed`` and made images in batches of their own, each normalised by itself, and its running
+    statistics are of both: they are taken of observed images alone, of 10 000 at most.
 
     Raises ``InputError`` where the run has no network of whole images.
     """
     recipe = run.recipe()
-    learner = build(recipe, observations, device, run.path)
+    learner = build(recipe, len(observed), device, run.path)
     state, saved = trained(run.latest(), recipe, learner, device)
-    return _learned(learner, state, device), _untrained(learner), saved
+    learned = _learned(learner, state, device)
+    if hasattr(state, "discriminator"):
+        size = recipe.plan.batch_size
+        starts = range(0, min(len(observed), _NORMALISED_BY) // size * size or 1, size)
+        recalibrate(learned, (observed.batch(slice(start, start + size), device) for start in starts))
+    return learned, _untrained(learner), saved
 
 
 def probe_entry(
