@@ -104,6 +104,17 @@ def test_memory_of_an_introspective_model_grows_with_its_chains_and_patches() ->
     assert needed(patches=100) - needed(patches=75) == needed(patches=75) - one > 0
 
 
+def test_exact_synthesis_holds_the_classifiers_of_all_rounds() -> None:
+    def needed(rounds: int, exact: bool, single: bool = False) -> int:
+        plan = {"rounds": rounds, "exact": exact, "single": single, "objective": "logit"}
+        return estimated_bytes(tiny("igm/texture", {f"plan.{name}": value for name, value in plan.items()}), 1)
+
+    classifier = build(tiny("igm/texture"), 1).classifier
+    one = sum(4 * parameter.numel() for parameter in classifier.parameters())
+    assert needed(5, exact=True) - needed(5, exact=False) == 5 * one
+    assert needed(9, exact=False) == needed(5, exact=False) == needed(5, exact=True, single=True)
+
+
 @pytest.mark.parametrize(
     ("name", "changes"), [("coopnets/mnist", {"plan.chains": 500, "plan.batch_size": 500}), ("igm/texture", {})]
 )

@@ -58,6 +58,20 @@ def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
     assert "The run ended at iteration 6" in (out / "report.html").read_text()
 
 
+def test_checkpoints_that_take_long_wait_unless_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "_LONG", 0.0)  # all of them do
+    monkeypatch.setattr(train, "_REST", 1e9)
+    recipe = tiny("generator/mnist", {"checkpoint_every": 1, "keep_every": 4})
+    assert recipe.plan.iterations == 6
+    assert train.train(recipe, tiny_images(), tmp_path / "run", CPU, {}) == "done"
+    saved = [
+        event["iteration"]
+        for event in journal.read(tmp_path / "run" / "journal.jsonl")
+        if event["event"] == "checkpoint"
+    ]
+    assert saved == [1, 4, 6]
+
+
 @pytest.mark.parametrize("algorithm", ["coopnets/mnist", "descriptor/mnist", "generator/mnist"])
 def test_videos_are_seen_and_made_around_the_mean_frame_of_what_is_learned_from(tmp_path: Path, algorithm: str) -> None:
     recipe, clip, out = tiny("video/quick"), tiny_clip(), tmp_path / "run"

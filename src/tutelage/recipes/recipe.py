@@ -42,7 +42,8 @@ class Recipe:
 
     ``precision`` is that of the layers' arithmetic; weights, images and chains are float32. ``seed`` decides every
     random number. ``checkpoint_every``, ``keep_every`` (checkpoints that are never pruned; None: only the
-    latest are kept) and ``picture_every`` are in iterations. ``sources`` says where each number came from,
+    latest are kept) and ``picture_every`` are in iterations; a checkpoint that takes seconds waits for a pause of ten
+    times as long, unless it is one to keep. ``sources`` says where each number came from,
     ``deviations`` where it is not the paper's.
 
     Raises ``InputError`` where the parts do not fit each other.

@@ -55,8 +55,9 @@ def estimated_bytes(recipe: Recipe, observations: int, device: torch.device | st
 
 
 def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int, device: torch.device | str) -> int:
-    """The classifier with its gradient, momentum and snapshot; what differentiation keeps of the patches of an update
-    or of a step of synthesis, whichever are more; chains with Adam's moments; and the images, as bytes.
+    """The classifier with its gradient, momentum and snapshot, and where synthesis is exact those of all rounds; what
+    differentiation keeps of the patches of an update or of a step of synthesis, whichever are more; chains with Adam's
+    moments; and the images, as bytes.
     """
     learner = build(recipe, observations, precision=arithmetic(recipe.precision, device))
     assert isinstance(learner, igm.Igm)
@@ -73,7 +74,8 @@ def _introspective_bytes(recipe: Recipe, plan: igm.Plan, observations: int, devi
     patches = max(in_update, in_step)
     chains = 6 * 4 * plan.synthesis_batch * image  # before and after, two moments, gradient, and one in the making
     kept = plan.negatives_per_round * image + observations * image
-    return 4 * parameters + ((more - few) // 2 + 4 * 2 * patch) * patches + chains + kept
+    cascade = plan.rounds if plan.exact and not plan.single else 0
+    return (4 + cascade) * parameters + ((more - few) // 2 + 4 * 2 * patch) * patches + chains + kept
 
 
 def _inputs(recipe: Recipe, network: str, count: int, rng: torch.Generator) -> list[torch.Tensor]:

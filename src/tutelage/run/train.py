@@ -36,6 +36,7 @@ from .rounds import OnDisk
 
 Ending = Literal["done", "time", "interrupt"]
 TIME_IS_UP = "Its time was up."
+_LONG, _REST = 1.0, 10  # seconds that saving may always take; otherwise it is done again after so many times as long
 """How a journal gives the reason of the ending "time"."""
 
 
@@ -250,18 +251,29 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
     learner, state, rng, seconds_before = begun
     plan = recipe.plan
     seen = functools.partial(epochs, recipe, len(observed))
-    began = time.perf_counter()
+    began = saved_at = time.perf_counter()
+    saving = 0.0
 
     def seconds() -> float:
         return seconds_before + time.perf_counter() - began
 
+    def due(t: int) -> bool:
+        """Whether the recipe wants a checkpoint; what would take more than a tenth of the time waits, unless kept."""
+        rested = saving < _LONG or time.perf_counter() - saved_at > _REST * saving
+        kept = recipe.keep_every is not None and t % recipe.keep_every == 0
+        return t % recipe.checkpoint_every == 0 and (rested or kept)
+
     def save() -> None:
+        nonlocal saved_at, saving
+        start = time.perf_counter()
         nested = {"learner": learner.state_dict(state), "rng": rng.get_state()}
         check_state(nested, state.iteration, numbers, plan)
         facts = {"seconds": seconds(), "recipe": recipe.name} | ({"recoveries": recovered} if recovered else {})
         checkpoint.save(run.checkpoints, state.iteration, nested, facts)
         checkpoint.prune(run.checkpoints, keep_last=2, keep_every=recipe.keep_every)
         log.write("checkpoint", iteration=state.iteration, seconds=seconds())
+        saved_at = time.perf_counter()
+        saving = saved_at - start
 
     numbers: dict[str, float] = {}
     ending: Ending = "done"
@@ -298,7 +310,7 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
                     ending = "done" if done else "interrupt" if asked else "time"
                     if done:
                         state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-                    if done or stop or t % recipe.checkpoint_every == 0:
+                    if done or stop or due(t):
                         save()
                     if stop and not done:
                         break
