@@ -27,10 +27,11 @@ def load(
 ) -> tuple[Any, Any]:
     """The learner of the run at ``path`` and its newest state, on ``device``.
 
-    ``learner.sample(state, n, rng)`` draws images ``[n, C, H, W]`` in [-1, 1] by the name of what made them; the
-    networks are fields of ``state`` (``state.descriptor``, ``state.average``: the averaged generator). With
-    ``revision_steps`` the descriptor takes that many Langevin steps instead of the recipe's; with ``precision`` layers
-    compute in that (weights are float32 in either case).
+    ``learner.sample(state, n, rng)`` draws images ``[n, C, H, W]`` by the name of what made them. They are about
+    [-1, 1], which chains may leave (``.clamp(-1, 1)`` for a metric). The networks are fields of ``state``
+    (``state.descriptor``, ``state.average``: the averaged generator). With ``revision_steps`` the descriptor takes that
+    many Langevin steps instead of the recipe's; with ``precision`` layers compute in that (weights are float32 in
+    either case).
 
     Raises ``InputError`` where ``path`` is no run, has no checkpoint yet, or has no descriptor to revise by.
     """
