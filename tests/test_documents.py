@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +24,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
     assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[f"example_{path.stem}"] = importlib.util.module_from_spec(spec)  # dataclasses look there
     spec.loader.exec_module(module)
     return module
 
@@ -59,6 +60,8 @@ def test_examples_run_and_are_short(path, capsys):
     assert capsys.readouterr().out
     if path.stem == "own_potential":
         assert answer < 0.1  # the pixel means are learned
+    if path.stem == "own_parts":
+        assert answer < 0.02  # four standard errors of 2 000 chains of 16 pixels
 
 
 def test_every_recipe_named_in_the_pages_exists():
