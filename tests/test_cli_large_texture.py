@@ -123,7 +123,7 @@ def test_a_cascade_makes_larger_textures_to_be_measured(root: Path) -> None:
     learner, state = load(root / "igm")
     made = by_model(root / "igm", (18, 25), learner, state, 2, stream(0))
     rng = stream(0)
-    one, other = ([*any_size.synthesise(learner, state, (18, 25), 1, rng)][-1].images for _ in range(2))
+    one, other = ([*any_size.synthesise(learner, state, (18, 25), 1, rng)][-1][1].images for _ in range(2))
     assert list(made) == ["cascade"] and torch.equal(made["cascade"], torch.cat([one, other]))
     learner, state = load(root / "generator")
     assert list(by_model(root / "generator", (9, 17), learner, state, 1, stream(0))) == ["generator"]

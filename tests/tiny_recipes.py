@@ -151,13 +151,18 @@ _COLOUR = {
 }
 
 
+def from_texts(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """``recipe`` with dotted fields changed as ``--set`` changes them."""
+    return codec.replace_fields(recipe, {dotted: codec.parse(text) for dotted, text in changes.items()})
+
+
 def tiny(name: str, changes: Mapping[str, Any] | None = None, channels: int = 1) -> Recipe:
     """The recipe ``name``, tiny, with ``changes`` (dotted fields) on top."""
     settings = dict(SETTINGS[name])
     if channels == 3:
         settings |= {field: text for field, text in _COLOUR.items() if field in settings or field == "data.channels"}
     settings |= {field: json.dumps(value) for field, value in (changes or {}).items()}
-    return codec.override(by_name(name), settings)
+    return from_texts(by_name(name), settings)
 
 
 def tiny_images(n: int = 10, channels: int = 1) -> ImageSet:

@@ -6,7 +6,8 @@ Every message says what was given, what is needed and what to do.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -63,6 +64,17 @@ def by(shape: Sequence[int]) -> str:
 def first_line(error: Exception) -> str:
     """What an error says, in one line; its name where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+@contextmanager
+def optional(needs: str, extra: str) -> Iterator[None]:
+    """Around an import of what only an extra installs. Raises ``InputError`` where that is missing; ``needs`` says what
+    needs what.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{needs}, which is not installed; pip install 'tutelage[{extra}]'") from error
 
 
 def validate_potential(potential: Potential, shape: tuple[int, ...], device: torch.device | str = "cpu") -> None:

@@ -241,15 +241,15 @@ def synthesise(
         return
     if revision_steps is not None:
         raise InputError(f"run {run} makes its images in its own rounds; leave out --revision-steps")
-    last = None
+    number, made = 0, None
     with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
-        for last in any_size.synthesise(learner, state, (height, width), n, rng):
-            bar.update(last.round - bar.n)
-            bar.set_postfix(steps=last.steps, crossed=f"{last.crossed:.0%}")
-    assert last is not None
-    pictures.write_images(last.images, out)
+        for number, made in any_size.synthesise(learner, state, (height, width), n, rng):
+            bar.update(number - bar.n)
+            bar.set_postfix(steps=made.steps, crossed=f"{made.crossed.double().mean():.0%}")
+    assert made is not None
+    pictures.write_images(made.images, out)
     seconds = time.perf_counter() - began
-    print(f"{n} x {height} high, {width} wide, from {last.round} rounds in {seconds:.1f} s: {out}")
+    print(f"{n} x {height} high, {width} wide, from {number} rounds in {seconds:.1f} s: {out}")
 
 
 def stylise(

@@ -41,7 +41,7 @@ class Case:
     """After how many it can be sampled from."""
 
 
-_OF_D = {"value", "drift_ratio", "movement", "potential", "descriptor_lr"}
+_OF_D = {"value", "drift_ratio", "movement", "potential", "acceptance", "descriptor_lr"}
 _OF_G = {"reconstruction", "generator_lr"}
 _GAME = {"discriminator_loss", "of_observed", "of_made", "discriminator_lr"}
 _BOTH = _GAME | {"generator_loss", "generator_lr"}
@@ -63,10 +63,10 @@ CASES = {
         {"plan.inference_steps": 2, "plan.add_noise": True, "plan.reconstruction_updates": 2},
     ),
     "CoopNets of videos": Case("video/quick", COOPNETS.numbers, COOPNETS.pictures, COOPNETS.samples),
-    "Algorithm D": Case("descriptor/mnist", _OF_D | {"acceptance"}, {"revised"}, {"descriptor"}),
+    "Algorithm D": Case("descriptor/mnist", _OF_D, {"revised"}, {"descriptor"}),
     "Algorithm D from noise": Case(
         "descriptor/mnist",
-        _OF_D | {"acceptance"},
+        _OF_D,
         {"revised"},
         {"descriptor"},
         {"plan.start": "noise", "plan.persistent": False, "plan.metropolis": True},

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tiny_recipes import from_texts
 from tutelage.checks import InputError
 from tutelage.learn import algorithm_d, coopnets
 from tutelage.nets import Conv
@@ -110,7 +111,7 @@ def test_recipes_of_before_the_data_had_this_field_are_read(name: str, field: st
     recipe = by_name(name)
     encoded = json.loads(json.dumps(codec.encode(recipe)))
     assert codec.decode(Recipe, put(encoded, f"data.{field}", ...)) == recipe
-    asked = codec.override(recipe, {f"data.{field}": json.dumps(value)})
+    asked = from_texts(recipe, {f"data.{field}": json.dumps(value)})
     assert getattr(asked.data, field) == value
     assert codec.decode(Recipe, json.loads(json.dumps(codec.encode(asked)))) == asked != recipe
     assert any(f"--set data.{field}={json.dumps(value)}" in text for text in recipe.deviations)
@@ -141,7 +142,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("dotted", "text", "expected"), CHANGES)
 def test_one_field_changes_and_nothing_else(dotted: str, text: str, expected: Any) -> None:
-    changed = codec.override(COOPNETS_MNIST, {dotted: text})
+    changed = from_texts(COOPNETS_MNIST, {dotted: text})
     value: Any = changed
     for name in dotted.split("."):
         value = getattr(value, name)
@@ -153,21 +154,21 @@ def test_one_field_changes_and_nothing_else(dotted: str, text: str, expected: An
 
 
 def test_fields_that_only_fit_together_change_together() -> None:
-    both = codec.override(DESCRIPTOR_MNIST, {"plan.chains": "8", "plan.batch_size": "8"})
+    both = from_texts(DESCRIPTOR_MNIST, {"plan.chains": "8", "plan.batch_size": "8"})
     assert isinstance(both.plan, algorithm_d.Plan)
     assert (both.plan.chains, both.plan.batch_size) == (8, 8)
-    resized = codec.override(DESCRIPTOR_MNIST, {"data.size": "[14, 14]", "descriptor.shape": "[1, 14, 14]"})
+    resized = from_texts(DESCRIPTOR_MNIST, {"data.size": "[14, 14]", "descriptor.shape": "[1, 14, 14]"})
     assert resized.descriptor is not None and resized.descriptor.shape == (1, 14, 14)
 
 
 def test_a_field_may_be_a_word_or_several() -> None:
     for text, expected in (("cats", "cats"), ('["cats", "dogs"]', ("cats", "dogs")), ("none", None)):
-        data = codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": text}).data
+        data = from_texts(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": text}).data
         assert data.subset == expected and codec.decode(type(data), codec.encode(data)) == data
     with pytest.raises(InputError, match=r"data\.subset\[0\] is 3; it needs to be a word"):
-        codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "[3]"})
+        from_texts(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "[3]"})
     with pytest.raises(InputError, match=r"data\.subset is 3; it needs to be a word"):
-        codec.override(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "3"})
+        from_texts(COOPNETS_MNIST, {"data.kind": "folder", "data.subset": "3"})
 
 
 def test_a_field_of_a_table_given_in_the_same_breath_wins() -> None:
@@ -176,7 +177,7 @@ def test_a_field_of_a_table_given_in_the_same_breath_wins() -> None:
             ("plan.generator_update", '{"kind": "updates.Adam", "lr": 0.1}'),
             ("plan.generator_update.beta1", "0.25"),
         ][::order]
-        plan = codec.override(COOPNETS_MNIST, dict(changes)).plan
+        plan = from_texts(COOPNETS_MNIST, dict(changes)).plan
         assert isinstance(plan, coopnets.Plan)
         assert (plan.generator_update.lr, plan.generator_update.beta1) == (0.1, 0.25)
         assert plan.generator_update.lr_final is None
@@ -212,11 +213,11 @@ REFUSED = [
 @pytest.mark.parametrize(("recipe", "dotted", "text", "message"), REFUSED)
 def test_a_change_that_cannot_be_is_refused(recipe: Recipe, dotted: str, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        codec.override(recipe, {dotted: text})
+        from_texts(recipe, {dotted: text})
 
 
 def test_the_edge_of_the_step_size() -> None:
-    assert codec.override(COOPNETS_MNIST, {"plan.step_size": "0.0319"}).plan != COOPNETS_MNIST.plan
+    assert from_texts(COOPNETS_MNIST, {"plan.step_size": "0.0319"}).plan != COOPNETS_MNIST.plan
     with pytest.raises(InputError, match="step_size"):
-        codec.override(COOPNETS_MNIST, {"plan.step_size": "0.032"})
-    codec.override(COOPNETS_MNIST, {"plan.step_size": "0.05", "plan.reference_std": "none"})
+        from_texts(COOPNETS_MNIST, {"plan.step_size": "0.032"})
+    from_texts(COOPNETS_MNIST, {"plan.step_size": "0.05", "plan.reference_std": "none"})

@@ -95,14 +95,15 @@ def test_fig8(bench: Bench) -> None:
     single = replace(cascade, name="igm/texture-single", plan=replace(cascade.plan, single=True))
     models = [Contender(recipe) for recipe in (cascade, single, tiny("dcgan/mnist", DIGITS))]
     models.append(Contender(tiny("coopnets/mnist", DIGITS)))
-    found = {entry["name"] for entry in numbers(fig8(bench, corner, None, models[:3], [], 20, 10))}
+    found = {entry["name"] for entry in numbers(fig8(bench, corner, contenders=models[:3], samples=20, near=10))}
     assert {"IGM FD-corner", "IGM-single FD-corner", "DCGAN FD-corner"} <= found
-    numbers(fig8(bench, corner, None, models, ["coopnets/mnist"], 20, 10))
+    numbers(fig8(bench, corner, contenders=models, only=["coopnets/mnist"], samples=20, near=10))
     page = (bench.out / "fig8.md").read_text()
     assert "not run" not in page and "FID" not in page and "mirrored" not in page
     seeing = replace(models[3], recipe=replace(models[3].recipe, data=replace(models[3].recipe.data, flip=True)))
     elsewhere = replace(bench, out=bench.out.with_name("mirrored"))
-    next(fig8(elsewhere, corner, None, [*models[:3], seeing], ["coopnets/mnist"], 20, 10))
+    models[3] = seeing
+    next(fig8(elsewhere, corner, contenders=models, only=["coopnets/mnist"], samples=20, near=10))
     assert "CoopNets saw mirrored images too." in " ".join((elsewhere.out / "fig8.md").read_text().split())
 
 
@@ -114,7 +115,7 @@ def test_fig9(bench: Bench) -> None:
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     models = [Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS))]
-    numbers(fig9(bench, corner, None, models, ["igm/texture"], 20, 10))
+    numbers(fig9(bench, corner, contenders=models, only=["igm/texture"], samples=20, near=10))
     page = (bench.out / "fig9.md").read_text()
     assert "# House numbers (IGM, Fig. 9)" in page and "| DCGAN | not run | not run | not run | not run |" in page
     assert "| IGM | not run" not in page and "of 10 images each" in " ".join(page.split())
@@ -273,7 +274,8 @@ def test_table3(bench: Bench) -> None:
     assert not any(of.asked for of in full) and full[0].rows[1] == "Full-size CoopNets descriptor"
     recipes = [tiny(of.recipe.name.replace("cifar10", "mnist"), DIGITS) for of in full]
     corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
-    entries = numbers(table3(bench, corner, None, [Contender(recipe) for recipe in recipes], samples=20, near=10))
+    models = [Contender(recipe) for recipe in recipes]
+    entries = numbers(table3(bench, corner, contenders=models, samples=20, near=10))
     rows = ("CoopNets generator", "CoopNets descriptor", "DCGAN", "WGAN-GP", "VAE", "Flow matching")
     found = {entry["name"] for entry in entries}
     assert {f"{row} {of}-corner" for row in rows for of in ("FD", "KD", "precision", "recall")} < found

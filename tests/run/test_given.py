@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from test_cli import call, settings
-from tiny_recipes import tiny
+from tiny_recipes import from_texts, tiny
 from tutelage import cli
 from tutelage.checks import InputError
 from tutelage.data import DataSpec, load
-from tutelage.recipes import by_name, codec
+from tutelage.recipes import by_name
 from tutelage.run import train
 from tutelage.run.folder import RunFolder, create
 from tutelage.run.given import read_images, read_mask
@@ -132,7 +132,7 @@ def test_pictures_to_be_told_apart_from_are_cut_too_and_have_no_extra_ones(tmp_p
     (tmp_path / "in").mkdir()
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "in" / "a.png")
     for name, changes in (("igm/svhn32", {"data.extra": "true"}), ("igm/faces64", {"data.centre": "108"})):
-        recipe = codec.override(by_name(name), changes)
+        recipe = from_texts(by_name(name), changes)
         negatives = cli._negatives(recipe, tmp_path / "in")
         expected = load(replace(recipe.data, kind="folder", extra=False), tmp_path / "in").train.pixels
         assert np.array_equal(negatives.numpy(), expected)

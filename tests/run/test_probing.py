@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tiny_recipes import tiny, tiny_texture
+from tiny_recipes import from_texts, tiny, tiny_texture
 from tutelage import cli, data
 from tutelage.apps.features import raw_pixels
 from tutelage.checks import InputError
 from tutelage.data import DataSpec, Labels, class_labels
 from tutelage.metrics.probe import Choice
-from tutelage.recipes import by_name, codec
+from tutelage.recipes import by_name
 from tutelage.run import probing, train
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
@@ -49,7 +49,7 @@ def test_an_introspective_run_is_set_beside_an_untrained_network_and_raw_pixels(
         "plan.classified": "0.5",
         "precision": "float32",
     }
-    run = run_of(codec.override(by_name("igm/mnist28-quick"), changes), data.load(SPEC).train, tmp_path / "run")
+    run = run_of(from_texts(by_name("igm/mnist28-quick"), changes), data.load(SPEC).train, tmp_path / "run")
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps(facts | {"device": "cuda: a large one", "threads": 7}))
     scores = {entry["name"]: (entry, score) for entry, score in probed(run)}

@@ -176,6 +176,14 @@ def test_a_cooperative_run_shows_everything_in_order(tmp_path: Path) -> None:
     assert base64.b64encode(newest).decode() in content
 
 
+def test_rates_are_drawn_together_and_acceptance_where_something_is_refused() -> None:
+    events = [{"iteration": i, "lr": 0.1, "descriptor_lr": 0.01, "acceptance": 1.0} for i in (1, 2)]
+    known, other = curves.learning_charts(events)
+    assert len(known) == 1 and "Learning rates" in known[0][0] and other == []
+    known, other = curves.learning_charts([*events, {"iteration": 3, "acceptance": 0.5}])
+    assert ["Acceptance" in chart for chart, _ in known] == [True, False] and other == []
+
+
 def test_evaluations_are_drawn_by_measure_in_order_and_once() -> None:
     """A later evaluation of everything follows an earlier one of the end."""
     events = [{"iteration": 600, "name": "generator parzen", "value": 200.0, "stderr": 1.0}]

@@ -11,29 +11,17 @@ quality and diversity (§4.1). `Igm.from_noise` makes a margin too and cuts it o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 
 from ..checks import InputError, by
-from ..learn.igm import Igm, State, check_learned
-from ..types import Images
+from ..learn.igm import Igm, State, Synthesis, check_learned
 
 
-class Progress(NamedTuple):
-    """Where synthesis has come to, after a round."""
-
-    round: int
-    steps: int
-    """Of the kernel, in this round."""
-    crossed: float
-    """The fraction of images that the rule stopped; the others had used up their steps."""
-    images: Images
-    """``[n, C, height, width]`` in [-1, 1]."""
-
-
-def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
-    """``n`` new images of ``size`` (height, width) from the rounds learned, one `Progress` after each.
+def synthesise(
+    learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator
+) -> Iterator[tuple[int, Synthesis]]:
+    """``n`` new images of ``size`` (height, width) from the rounds learned, as `Igm.from_noise` yields them.
 
     Raises ``InputError`` where nothing was learned yet, ``size`` is smaller than a patch, or the model is one of whole
     images and ``size`` another than theirs.
@@ -49,9 +37,4 @@ def synthesise(learner: Igm, state: State, size: tuple[int, int], n: int, rng: t
             f"a size of {by(size)} is smaller than the patches of {by(learner.patch)} that this model knows; ask for "
             "at least that"
         )
-    return _rounds(learner, state, size, n, rng)
-
-
-def _rounds(learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator) -> Iterator[Progress]:
-    for number, made in learner.from_noise(state, size, n, rng):
-        yield Progress(number, made.steps, float(made.crossed.double().mean()), made.images)
+    return learner.from_noise(state, size, n, rng)

@@ -25,8 +25,9 @@ from ..gradient import frozen_copy
 from ..learn.algorithm_d import density_shifting
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
+from ..learn.coopnets import State
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_ema_decay, set_rate
+from ..learn.updates import Update, average_towards, check_average, set_rate
 from ..types import Batch, Energy, Images
 
 
@@ -52,23 +53,11 @@ class Plan:
     calibration_draws: int = 10_000
 
     def __post_init__(self) -> None:
-        check_counts(self, ("batch_size", "calibration_draws"), ("iterations",))
-        check_ema_decay(self.ema_decay)
+        check_counts(self, ("batch_size",), ("iterations",))
+        check_average(self)
         check_positive(self, ("energy_std",))
         if not (math.isfinite(self.entropy_weight) and self.entropy_weight >= 0):
             raise InputError(f"entropy_weight is {self.entropy_weight}; it needs to be 0 or more")
-
-
-@dataclass
-class State:
-    """What the next iteration needs. ``average`` is the generator that samples are drawn from."""
-
-    iteration: int
-    descriptor: nn.Module
-    generator: nn.Module
-    average: nn.Module
-    descriptor_optimiser: torch.optim.Optimizer
-    generator_optimiser: torch.optim.Optimizer
 
 
 class Record(NamedTuple):
@@ -172,8 +161,5 @@ class DeepDirected:
         calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.batch_size)
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

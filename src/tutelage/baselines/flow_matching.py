@@ -143,8 +143,5 @@ class FlowMatching:
         """Nothing to do after learning."""
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import InputError
+from ..checks import InputError, optional
 
 _SINGULAR = 1e-12  # smallest pivot over the largest; 2e-7 for the fourth differences of a hole of 50x50 in 64x64
 
@@ -114,11 +114,7 @@ def least_squares(matrix: Any, right: np.ndarray) -> np.ndarray:
 
 def scipy_modules() -> types.ModuleType:
     """SciPy, which only these baselines and one reader need. Raises ``InputError`` where it is not installed."""
-    try:
+    with optional("the inpainting baselines need SciPy", "inpainting"):
         import scipy.optimize
         import scipy.sparse.linalg
-    except ImportError as error:
-        raise InputError(
-            "the inpainting baselines need SciPy, which is not installed; pip install 'tutelage[inpainting]'"
-        ) from error
     return scipy

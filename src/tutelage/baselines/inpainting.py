@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import InputError
+from ..checks import InputError, optional
 from .holes import as_array, check_hole, filled, least_squares, of_the_hole, scipy_modules, solved, stencil
 
 Weights = dict[tuple[int, int], float]
@@ -88,12 +88,8 @@ def biharmonic(image: Tensor, hole: Tensor, rng: torch.Generator | None = None) 
     Raises ``InputError`` for an image or a hole that does not fit, or without scikit-image.
     """
     check_hole(image, hole)
-    try:
+    with optional("biharmonic inpainting needs scikit-image", "inpainting"):
         from skimage.restoration import inpaint_biharmonic
-    except ImportError as error:
-        raise InputError(
-            "biharmonic inpainting needs scikit-image, which is not installed; pip install 'tutelage[inpainting]'"
-        ) from error
     known = torch.where(hole.cpu(), 0.0, image.detach().cpu().double()).numpy()
     result = inpaint_biharmonic(known, as_array(hole), channel_axis=0)
     return filled(image, hole, result[:, as_array(hole)])

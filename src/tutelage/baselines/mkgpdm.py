@@ -97,13 +97,6 @@ class Model(NamedTuple):
     size: tuple[int, int, int]
     """Channels, height and width."""
     start: Start
-    nll: tuple[float, float]
-    """Before L-BFGS and after it."""
-
-    @property
-    def weights(self) -> Tensor:
-        """``[6]``, w."""
-        return self.parameters.logits.softmax(0)
 
     def synthesise(self, frames: int, rng: torch.Generator, noise: bool = True) -> Tensor:
         """A clip ``[C, frames, H, W]``, as `tutelage.baselines.dynamics.DynamicTexture` says."""
@@ -147,10 +140,8 @@ def fit(clip: Tensor, plan: Plan) -> Model:
     mean = y.mean(0)
     scale = (y - mean).square().mean().sqrt()
     y = (y - mean) / scale
-    begun = initial(y, plan.latents)
-    parameters = _optimised(begun, y, plan.iterations)
-    nll = negative_log_likelihood(begun, y).item(), negative_log_likelihood(parameters, y).item()
-    return Model(parameters, y, mean, scale, (channels, height, width), plan.start, nll)
+    parameters = _optimised(initial(y, plan.latents), y, plan.iterations)
+    return Model(parameters, y, mean, scale, (channels, height, width), plan.start)
 
 
 def initial(y: Tensor, latents: int) -> Parameters:

@@ -25,23 +25,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import InputError
-from ..types import Scores
 from .holes import as_array, check_hole, filled, of_the_hole, scipy_modules, solved
 from .inpainting import differences, springs
 
 Power = Literal[1, 2]
 
 _NEIGHBOURS = [(-1, 0), (0, -1), (0, 1), (1, 0)]
-
-
-def pair_energy(image: Tensor, hole: Tensor, power: Power) -> Scores:
-    """``E(I)`` of each colour of ``image`` ``[C, H, W]``: ``[C]``, in the units of the image to the power ρ."""
-    energy = image.new_zeros(len(image))
-    for axis in (1, 2):
-        touched = hole | hole.roll(-1, axis - 1)
-        apart = (image.diff(dim=axis)).abs().pow(power)
-        energy = energy + (apart * touched.narrow(axis - 1, 0, hole.shape[axis - 1] - 1)).flatten(1).sum(1)
-    return energy
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ..checks import check_counts
 from ..gradient import frozen_copy
-from ..learn.algorithm_g import check_average
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, set_rate
+from ..learn.updates import Update, average_towards, check_average, set_rate
 from ..types import Batch, Images
 from .gram import GramEnergy
 from .texture_maps import RandomFilters, VggMaps
@@ -122,8 +121,5 @@ class TextureNet:
         calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.made)
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

@@ -24,7 +24,7 @@ from ..learn.algorithm_d import rms
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_ema_decay, set_rate
+from ..learn.updates import Update, average_towards, check_average, set_rate
 from ..types import Batch, Images, Latents, Scores
 
 
@@ -47,9 +47,9 @@ class Plan:
     calibration_draws: int = 10_000
 
     def __post_init__(self) -> None:
-        check_counts(self, ("batch_size", "calibration_draws"), ("iterations",))
+        check_counts(self, ("batch_size",), ("iterations",))
         check_positive(self, ("noise_std",))
-        check_ema_decay(self.ema_decay)
+        check_average(self)
 
 
 @dataclass
@@ -159,8 +159,5 @@ class Vae:
         calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.batch_size)
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

@@ -63,7 +63,6 @@ def from_array(
 
 def from_npy(
     path: Path | str,
-    name: str | None = None,
     *,
     value_range: tuple[float, float] = (-1.0, 1.0),
     layout: Layout = "auto",
@@ -77,7 +76,7 @@ def from_npy(
         InputError: as `from_array`, or the file is no readable ``.npy`` file, or it holds Python objects.
     """
     path = Path(path)
-    name = name or path.name
+    name = path.name
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"PK"

@@ -48,7 +48,6 @@ def fetch_mnist(
     *,
     base_url: str = MNIST_URL,
     files: dict[str, str] = MNIST_FILES,
-    timeout: float = 30.0,
 ) -> Path:
     """Download MNIST's four files, those that are not there yet, and return their folder, ``mnist`` in the cache.
 
@@ -56,14 +55,13 @@ def fetch_mnist(
         cache: see `tutelage.data.cache.cache_folder`.
         base_url: the address in which the files lie.
         files: their names, with the SHA-256 of each.
-        timeout: seconds without an answer after which to give up.
 
     Raises:
         InputError: as for `download`.
     """
     folder = cache_folder(cache) / "mnist"
     for name, sha256 in files.items():
-        download(base_url.rstrip("/") + "/" + name, sha256, folder / name, timeout=timeout)
+        download(base_url.rstrip("/") + "/" + name, sha256, folder / name)
     return folder
 
 

@@ -32,7 +32,6 @@ def single_image(
     crops: int = 0,
     shorter: int | None = None,
     cache: Path | str | None = None,
-    name: str | None = None,
 ) -> ImageSet:
     """One picture file as ``[1, channels, *size]``, or ``crops`` pieces of it as ``[crops, channels, *size]``.
 
@@ -44,7 +43,6 @@ def single_image(
         shorter: length of the picture's shorter side when it is cut; a texture's element should fit into a piece
             several times. None: the picture keeps its size, as does one that is smaller already.
         cache: see `tutelage.data.cache.cache_folder`.
-        name: what the set is called in reports; the file's name unless given.
 
     Raises:
         InputError: the file is missing, the picture is refused (see `picture`), all of it is of one colour,
@@ -92,7 +90,7 @@ def single_image(
     pixels, notes = cached_with_notes(key, fill, cache)
     for note in notes:
         warnings.warn(f"{path} {note}", stacklevel=2)
-    return ImageSet(pixels, name or path.name, str(path), sha256)
+    return ImageSet(pixels, path.name, str(path), sha256)
 
 
 def read_picture(path: Path | str, channels: int, shorter: int | None = None, convert: bool = False) -> np.ndarray:

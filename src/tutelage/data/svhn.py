@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checks import InputError, first_line
+from ..checks import InputError, first_line, optional
 from .cache import Key, cached
 from .images import ImageSet, Splits, file_digest
 
@@ -126,8 +126,6 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 def _scipy() -> types.ModuleType:
-    try:
+    with optional("SVHN's files need SciPy", "svhn"):
         import scipy.io
-    except ImportError as error:
-        raise InputError("SVHN's files need SciPy, which is not installed; pip install 'tutelage[svhn]'") from error
     return scipy.io

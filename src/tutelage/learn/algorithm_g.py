@@ -22,7 +22,7 @@ from .algorithm_d import rms
 from .calibration import calibrate
 from .chunks import generate
 from .saving import load, nested
-from .updates import Update, average_towards, check_ema_decay, set_rate
+from .updates import Update, average_towards, check_average, set_rate
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,6 @@ def check_generator_plan(plan: Any) -> None:
     check_positive(plan, ("noise_std", "latent_step_size"))
     Langevin(plan.latent_step_size)  # which refuses what is too large
     check_average(plan)
-
-
-def check_average(plan: Any) -> None:
-    """Refuse a plan whose generator cannot be averaged or calibrated. Raises ``InputError``."""
-    check_ema_decay(plan.ema_decay)
-    check_counts(plan, ("calibration_draws",), ())
 
 
 @dataclass
@@ -195,8 +189,5 @@ class AlgorithmG:
         calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.batch_size)
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

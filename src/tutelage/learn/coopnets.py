@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -231,8 +231,5 @@ class CoopNets:
         calibrate(state.average, self.plan.calibration_draws, self.latent_shape, rng, least=self.plan.chains)
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -135,8 +135,5 @@ class Supervised:
         """Nothing is left to be done: running averages of batch norm are kept while learning."""
         return state
 
-    def state_dict(self, state: State) -> dict[str, Any]:
-        return nested(state)
-
-    def load_state_dict(self, state: State, saved: dict[str, Any]) -> State:
-        return load(state, saved)
+    state_dict = staticmethod(nested)
+    load_state_dict = staticmethod(load)

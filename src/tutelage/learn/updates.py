@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..checks import InputError
+from ..checks import InputError, check_counts
 
 _MEMORIES = 20  # of an average of weights, that fit into what was learned so far
 
@@ -183,6 +183,12 @@ def check_ema_decay(decay: float | None) -> None:
     """Refuse a decay of ``average_towards`` that averages nothing. Raises ``InputError``."""
     if decay is not None and not 0 <= decay < 1:
         raise InputError(f"ema_decay is {decay}; it needs to be at least 0 and below 1, or none")
+
+
+def check_average(plan: Any) -> None:
+    """Refuse a plan whose generator cannot be averaged or calibrated. Raises ``InputError``."""
+    check_ema_decay(plan.ema_decay)
+    check_counts(plan, ("calibration_draws",), ())
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

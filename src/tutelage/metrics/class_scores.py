@@ -27,7 +27,6 @@ class ClassScores(NamedTuple):
     """Of the class, in [0, 1]."""
     top_error: Average
     """A fraction in [0, 1]."""
-    top: int
 
 
 def class_scores(logits: Tensor, target: int, top: int = 5) -> ClassScores:
@@ -44,4 +43,4 @@ def class_scores(logits: Tensor, target: int, top: int = 5) -> ClassScores:
         )
     numbers = logits.detach().double()
     as_large = (numbers >= numbers[:, target, None]).sum(1)  # the target among them
-    return ClassScores(average(numbers.softmax(1)[:, target]), average((as_large > top).double()), top)
+    return ClassScores(average(numbers.softmax(1)[:, target]), average((as_large > top).double()))

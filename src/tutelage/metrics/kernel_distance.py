@@ -33,7 +33,6 @@ class KernelDistance(NamedTuple):
     size: int
     """Vectors of each set in a subset."""
     n: int
-    reference_n: int
 
 
 def squared_mmd(x: Tensor, y: Tensor) -> float:
@@ -68,9 +67,7 @@ def kernel_distance(
         )
     check_two_sets(features, reference, f"a kernel distance with subsets of {size}", size)
     found = [squared_mmd(_draw(features, size, rng), _draw(reference, size, rng)) for _ in range(subsets)]
-    return KernelDistance(
-        statistics.fmean(found), statistics.pstdev(found), subsets, size, len(features), len(reference)
-    )
+    return KernelDistance(statistics.fmean(found), statistics.pstdev(found), subsets, size, len(features))
 
 
 def _draw(features: Tensor, size: int, rng: torch.Generator) -> Tensor:

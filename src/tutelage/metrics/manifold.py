@@ -32,23 +32,17 @@ _ROWS = 1000  # vectors whose distances to all others are held
 
 
 class PrecisionRecall(NamedTuple):
-    """Two fractions in [0, 1], and what they were made from."""
+    """Two fractions in [0, 1]."""
 
     precision: float
     recall: float
-    k: int
-    n: int
-    reference_n: int
 
 
 class DensityCoverage(NamedTuple):
-    """A number of 0 or more and a fraction in [0, 1], and what they were made from."""
+    """A number of 0 or more and a fraction in [0, 1]."""
 
     density: float
     coverage: float
-    k: int
-    n: int
-    reference_n: int
 
 
 def precision_recall(features: Tensor, reference: Tensor, k: int = 3) -> PrecisionRecall:
@@ -62,7 +56,7 @@ def precision_recall(features: Tensor, reference: Tensor, k: int = 3) -> Precisi
         between = _distances(part, y)
         precise += int(between.le(radii).any(1).sum())
         recalled |= between.le(own[:, None]).any(0)
-    return PrecisionRecall(precise / len(x), int(recalled.sum()) / len(y), k, len(x), len(y))
+    return PrecisionRecall(precise / len(x), int(recalled.sum()) / len(y))
 
 
 def density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> DensityCoverage:
@@ -76,7 +70,7 @@ def density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> Density
         between = _distances(part, y)
         inside += int(between.le(radii).sum())
         nearest = torch.minimum(nearest, between.amin(0))
-    return DensityCoverage(inside / (k * len(x)), int(nearest.le(radii).sum()) / len(y), k, len(x), len(y))
+    return DensityCoverage(inside / (k * len(x)), int(nearest.le(radii).sum()) / len(y))
 
 
 def _checked(features: Tensor, reference: Tensor, k: int, what: str) -> tuple[Tensor, Tensor]:

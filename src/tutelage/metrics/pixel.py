@@ -22,12 +22,12 @@ so of the error, and leaves open of what its PSNR is the mean.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..checks import InputError
+from ..checks import InputError, optional
 from ..types import Images, Scores
 from .average import Average, average
 from .extractors import check_images
@@ -137,10 +137,11 @@ def _similarities(a: Images, b: Images) -> Scores:
             f"images of {a.shape[-2]} x {a.shape[-1]} hold no window of {_WINDOW} x {_WINDOW}, which structural "
             "similarity needs: give larger ones"
         )
-    similarity = _skimage().structural_similarity
+    with optional("structural similarity needs scikit-image", "ssim"):
+        from skimage.metrics import structural_similarity
     settings = {"data_range": RANGE, "channel_axis": 0, "gaussian_weights": True, "sigma": 1.5}
     pairs = zip(*((of.detach().cpu().double() + 1).numpy() for of in (a, b)), strict=True)
-    scores = [similarity(x, y, use_sample_covariance=False, **settings) for x, y in pairs]
+    scores = [structural_similarity(x, y, use_sample_covariance=False, **settings) for x, y in pairs]
     return torch.tensor(scores, dtype=torch.float64)
 
 
@@ -165,13 +166,3 @@ def _jackknife(scores: Scores, first: Tensor, second: Tensor, n: int) -> float |
         return None
     without = (scores.sum() - sums) / left
     return math.sqrt(n - 1) * without.std(correction=0).item()
-
-
-def _skimage() -> Any:
-    try:
-        import skimage.metrics
-    except ImportError as error:
-        raise InputError(
-            "structural similarity needs scikit-image, which is not installed; pip install 'tutelage[ssim]'"
-        ) from error
-    return skimage.metrics

@@ -15,7 +15,6 @@ linear layer makes of them are the logits.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -31,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks import InputError, first_line
+from . import weights as files
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError)
@@ -118,15 +118,9 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> Graph:
 
     Raises ``InputError`` where the file is missing, damaged, or no such network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"there is no file {path}; give the weights of the extractor, the .npz of a MobileNetV2 with eight-bit "
-            "weights"
-        )
-    content = path.read_bytes()
+    found = files.read(path, "the .npz of a MobileNetV2 with eight-bit weights")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(found.content), allow_pickle=False) as archive:
             nodes = json.loads(archive["spec"].tobytes().decode())
             operations = tuple(_operation(node, archive, device) for node in nodes)
         if not operations or not any(operation.kind == "MEAN" for operation in operations):
@@ -135,10 +129,10 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> Graph:
         raise
     except UNREADABLE as error:
         raise InputError(
-            f"{path} cannot be read as a network with eight-bit weights ({first_line(error)}); give the .npz of a "
-            "MobileNetV2, whole and unchanged"
+            f"{found.path} cannot be read as a network with eight-bit weights ({first_line(error)}); give the .npz of "
+            "a MobileNetV2, whole and unchanged"
         ) from None
-    return Graph(operations, hashlib.sha256(content).hexdigest())
+    return Graph(operations, found.sha256)
 
 
 def _operation(node: dict[str, Any], archive: Any, device: torch.device | str) -> Operation:

@@ -6,7 +6,7 @@ along random directions θ of unit length. On a line the best transport pairs th
 
     SW₂²(a, b) = E_θ (1/n) Σ_i ( ⟨θ, a⟩_(i) − ⟨θ, b⟩_(i) )²
 
-The exponent is 2 and no root is taken. Directions come as random orthonormal bases of all D dimensions, so that two
+The exponent is 2 and no root is taken. Directions are a random orthonormal basis of all D dimensions, so that two
 sets that differ by a shift v alone have a distance of exactly |v|² / D: the mean squared shift of a pixel. Images are
 in [−1, 1], and the unit is that of their squares.
 
@@ -51,7 +51,6 @@ def patch_sliced_wasserstein(
     *,
     patch: int = 7,
     patches: int = 16_384,
-    bases: int = 1,
     scales: tuple[int, ...] = SCALES,
 ) -> SlicedDistance:
     """``SW₂²`` between the patches of two sets of images, at each scale.
@@ -62,19 +61,18 @@ def patch_sliced_wasserstein(
         rng: decides places and directions. Numbers that are compared need it in the same state.
         patch: p, height and width of a patch.
         patches: n, patches drawn of each set at each scale.
-        bases: orthonormal bases; C p² directions each.
         scales: averaging windows, 1 for the images as they are.
 
     Raises:
         InputError: no such images, other channels, numbers that are not finite, images that hold no patch at some
             scale, or counts below 1.
     """
-    _check(a, b, patch, patches, bases, scales)
+    _check(a, b, patch, patches, scales)
     found = []
     for scale in scales:
         coarse_a, coarse_b = (functional.avg_pool2d(images.float(), scale) for images in (a, b))
         within = torch.rand(patches, generator=rng, dtype=torch.float64, device=rng.device)
-        lines = directions(a.shape[1] * patch**2, bases, rng)
+        lines = directions(a.shape[1] * patch**2, rng)
         on_a, on_b = (
             (draw_patches(images, patch, within) @ lines.to(images.device)).sort(0).values
             for images in (coarse_a, coarse_b)
@@ -83,10 +81,9 @@ def patch_sliced_wasserstein(
     return SlicedDistance(sum(found) / len(found), tuple(found))
 
 
-def directions(dimension: int, bases: int, rng: torch.Generator) -> Tensor:
-    """``[D, bases · D]``: in each D columns a random orthonormal basis, on the device of ``rng``."""
-    gaussian = torch.randn((bases, dimension, dimension), generator=rng, device=rng.device)
-    return torch.cat(list(torch.linalg.qr(gaussian).Q), 1)
+def directions(dimension: int, rng: torch.Generator) -> Tensor:
+    """``[D, D]``: in its columns a random orthonormal basis, on the device of ``rng``."""
+    return torch.linalg.qr(torch.randn((dimension, dimension), generator=rng, device=rng.device)).Q
 
 
 def draw_patches(images: Images, patch: int, within: Tensor) -> Tensor:
@@ -105,11 +102,10 @@ def draw_patches(images: Images, patch: int, within: Tensor) -> Tensor:
     return images[image[:, None, None], :, down, along].flatten(1)
 
 
-def _check(a: Images, b: Images, patch: int, patches: int, bases: int, scales: tuple[int, ...]) -> None:
-    if min(patch, patches, bases, *scales) < 1 or not scales:
+def _check(a: Images, b: Images, patch: int, patches: int, scales: tuple[int, ...]) -> None:
+    if min(patch, patches, *scales) < 1 or not scales:
         raise InputError(
-            f"patch={patch}, patches={patches}, bases={bases} and scales={list(scales)} were given; all need to be 1 "
-            "or more"
+            f"patch={patch}, patches={patches} and scales={list(scales)} were given; all need to be 1 or more"
         )
     for images in (a, b):
         if images.ndim != 4 or len(images) == 0 or not images.is_floating_point() or images.shape[1] != a.shape[1]:

@@ -66,15 +66,6 @@ def decode(wanted: Any, value: Any, path: str = "recipe") -> Any:
     return value
 
 
-def override(value: T, changes: Mapping[str, str]) -> T:
-    """A copy of the dataclass ``value`` with each field ``dotted`` (``plan.chains``) read from its text.
-
-    A text is JSON (``50``, ``0.002``, ``true``, ``null``), or a number as people also write it (``.002``), or
-    ``none``, or a bare word for a string. As ``replace_fields`` otherwise.
-    """
-    return replace_fields(value, {dotted: parse(text) for dotted, text in changes.items()})
-
-
 def replace_fields(value: T, changes: Mapping[str, Any]) -> T:
     """A copy of the dataclass ``value`` with each field ``dotted`` (``plan.chains``) replaced by a plain value.
 
@@ -83,10 +74,10 @@ def replace_fields(value: T, changes: Mapping[str, Any]) -> T:
 
     Raises ``InputError`` for a field that does not exist (with the nearest that does) or a wrong type.
     """
-    return _override(value, {tuple(dotted.split(".")): given for dotted, given in changes.items()}, "")
+    return _replaced(value, {tuple(dotted.split(".")): given for dotted, given in changes.items()}, "")
 
 
-def _override(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -> Any:
+def _replaced(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -> Any:
     hints = typing.get_type_hints(type(value))
     known = [f.name for f in dataclasses.fields(value)]
     inner: dict[str, dict[tuple[str, ...], Any]] = {}
@@ -102,12 +93,16 @@ def _override(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -
         if deeper and not dataclasses.is_dataclass(item):
             dotted = ".".join((path, *next(iter(deeper))))
             raise InputError(f"{dotted!r}: {path} has no fields of its own; it is {item!r}")
-        changed[name] = _override(item, deeper, f"{path}.") if deeper else item
+        changed[name] = _replaced(item, deeper, f"{path}.") if deeper else item
     return dataclasses.replace(value, **changed)
 
 
 def parse(text: str) -> Any:
-    """The plain value that a text on the command line stands for."""
+    """The plain value that a text on the command line stands for.
+
+    A text is JSON (``50``, ``0.002``, ``true``, ``null``), or a number as people also write it (``.002``), or
+    ``none``, or a bare word for a string.
+    """
     if text.lower() == "none":
         return None
     try:

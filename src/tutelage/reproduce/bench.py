@@ -45,6 +45,11 @@ class Bench:
     device: torch.device
     command: str
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What every entry of a table says of them."""
+        return {"seed": self.seed, "command": self.command, "device": self.device}
+
 
 def trained(
     bench: Bench,

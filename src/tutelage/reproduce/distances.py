@@ -23,13 +23,14 @@ within this table only."""
 
 def distances(
     bench: Bench,
+    extractor: Extractor,
+    path: Path | None = None,
+    *,
     name: str,
     title: str,
-    extractor: Extractor,
-    path: Path | None,
     contenders: Sequence[Contender],
     only: Sequence[str] = (),
-    samples: int = 10_000,
+    samples: int = 1_000,
     near: int = 1_000,
     quoted: tuple[Quoted, ...] = (),
 ) -> Iterator[Entry]:
@@ -37,10 +38,10 @@ def distances(
 
     Args:
         bench: the terms.
-        name: of the files.
-        title: of the page.
         extractor: what distances are measured by; only with that of FID are they called so.
         path: where the data are, as `tutelage.data.load` takes it.
+        name: of the files.
+        title: of the page.
         contenders: the models; all learn from the same images, mirrored at random or not.
         only: names of recipes; where some are given, the others are not run.
         samples: drawn of each model, and held-out images that they are compared with, or as many as there are.

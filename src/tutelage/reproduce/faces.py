@@ -6,13 +6,9 @@ same generator and learn from faces mirrored at random.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 
-from ..metrics.extractors import Extractor
 from ..recipes import FACES_QUICK, by_name
-from ..run.results import Entry
-from .bench import Bench
 from .contest import Contender
 from .distances import distances
 
@@ -23,18 +19,5 @@ CONTENDERS = (
     Contender(FACES_QUICK),
 )
 
-
-def fig8(
-    bench: Bench,
-    extractor: Extractor,
-    path: Path | None = None,
-    contenders: Sequence[Contender] = CONTENDERS,
-    only: Sequence[str] = (),
-    samples: int = 1_000,
-    near: int = 1_000,
-) -> Iterator[Entry]:
-    """Train and measure models of faces; arguments, files, numbers and errors are those of
-    `tutelage.reproduce.distances.distances`.
-    """
-    title = "Faces (IGM, Fig. 8; CoopNets §4.6)"
-    return distances(bench, "fig8", title, extractor, path, contenders, only, samples, near)
+fig8 = partial(distances, name="fig8", title="Faces (IGM, Fig. 8; CoopNets §4.6)", contenders=CONTENDERS)
+"""Train and measure models of faces."""

@@ -41,7 +41,7 @@ OBJECTS = {
 IMAGENET = 1000
 _HEADS = ("class probability", "top-5 error", "pairwise SSIM")
 _WORDS = """\
-Averages over {k} categories: {folders}. A model of each learned for {minutes:g} minutes from n images. {samples:,}
+{k}: {folders}. A model of each learned for {minutes:g} minutes from n images. {samples:,}
 samples are looked at by {extractor}: the probability that it gives to the category (more is better), and how often the
 category is not among its five most probable classes (less is better). The structural similarity of two samples is
 smaller where they vary more; noise shows that less is not better beyond that of real images, which are as many of the
@@ -98,7 +98,7 @@ def fig7(
     columns = tuple(Column(_at(name, n), f"{head}, n = {n}") for name, head in heads.items() for n in first.sets)
     curves = (Curves(head, "training images", {n: _at(name, n) for n in first.sets}) for name, head in heads.items())
     words = _WORDS.format(
-        k=len(found),
+        k=f"Averages over {len(found)} categories" if len(found) > 1 else "One category",
         folders=", ".join(indices),
         minutes=bench.minutes,
         samples=facts["samples"],
@@ -197,9 +197,7 @@ def _mean(bench: Bench, name: str, parts: Mapping[str, Entry]) -> Entry:
         math.fsum(part["value"] for part in parts.values()) / len(parts),
         None if None in errors else math.hypot(*errors) / len(parts),
         sum(part["n"] for part in parts.values()),
-        seed=bench.seed,
-        command=bench.command,
         wall_seconds=math.fsum(part["wall_seconds"] for part in parts.values()),
         data_sha256=", ".join(dict.fromkeys(part["data_sha256"] for part in parts.values())),
-        device=bench.device,
+        **bench.terms,
     )

@@ -101,12 +101,10 @@ def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: 
                 score.value,
                 score.stderr,
                 score.inside,
-                seed=bench.seed,
-                command=bench.command,
                 wall_seconds=0.0,
                 data_sha256=splits.train.sha256,
-                device=bench.device,
                 outside_n=score.outside,
+                **bench.terms,
             ),
             **about(run),
         }

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 
-from ..metrics.extractors import Extractor
 from ..recipes import CIFAR10, CIFAR10_QUICK, by_name
 from ..run.evaluate import algorithm_of
-from ..run.results import Entry
-from .bench import Bench
 from .contest import Contender
 from .distances import distances
 from .page import Quoted
@@ -39,18 +35,12 @@ QUOTED = (
     Quoted("CoopNets descriptor", "FID", 33.61, None, _SOURCE, paper=True),
 )
 
-
-def table3(
-    bench: Bench,
-    extractor: Extractor,
-    path: Path | None = None,
-    contenders: Sequence[Contender] = CONTENDERS,
-    only: Sequence[str] = (),
-    samples: int = 10_000,
-    near: int = 1_000,
-) -> Iterator[Entry]:
-    """Train and measure models of CIFAR-10; arguments, files, numbers and errors are those of
-    `tutelage.reproduce.distances.distances`.
-    """
-    title = "Distances of objects (CoopNets, Table 3)"
-    return distances(bench, "table3", title, extractor, path, contenders, only, samples, near, QUOTED)
+table3 = partial(
+    distances,
+    name="table3",
+    title="Distances of objects (CoopNets, Table 3)",
+    contenders=CONTENDERS,
+    samples=10_000,
+    quoted=QUOTED,
+)
+"""Train and measure models of CIFAR-10."""

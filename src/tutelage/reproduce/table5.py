@@ -171,7 +171,7 @@ def _cells(
         panels = {"original": originals, "occluded": occluded, "completed": torch.where(seen != 0, originals, made)}
         name = f"table5_M{size}_{row.replace(' ', '_').replace(',', '')}.png"
         completing.save_panels({title: images[:20] for title, images in panels.items()}, bench.out / name)
-        terms = {"seed": bench.seed, "command": bench.command, "device": bench.device, "picture": name}
+        terms = {**bench.terms, "picture": name}
         for what, values in completing.recovered(made, originals, seen).items():
             full = f"{row} {_measure(what, size)}"
             yield result(full, *average(values), data_sha256=train.sha256, **terms, **more)

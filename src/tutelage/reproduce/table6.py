@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -155,8 +154,7 @@ def _cells(
     facts = {"clips": [*clips], "sequences": sequences}
 
     def entry(name: str, score: Average, sha256: str, more: Entry) -> Entry:
-        terms: dict[str, Any] = {"seed": bench.seed, "command": bench.command, "device": bench.device}
-        made = result(name, score.value, score.stderr, score.n, data_sha256=sha256, wall_seconds=0.0, **terms)
+        made = result(name, score.value, score.stderr, score.n, data_sha256=sha256, wall_seconds=0.0, **bench.terms)
         return made | more
 
     def of_clip(clip: str, made: Mapping[str, Sequence[Tensor]], more: Entry) -> Iterator[Entry]:

@@ -207,11 +207,9 @@ def _descended(
             **result(
                 f"{row} {measure.name}",
                 **measure.fields(measure.score(made)),
-                seed=bench.seed,
-                command=bench.command,
                 wall_seconds=seconds,
                 data_sha256=splits.train.sha256,
-                device=bench.device,
+                **bench.terms,
             ),
             "method": f"{row} of {texture}",
             "picture": kept,

@@ -46,13 +46,19 @@ SUBJECTS = (
         "in introspective learning it starts again with every batch of pseudo-negatives.",
     ),
     Subject(
-        (),
+        ("drift_ratio",),
         "Drift ratio",
         "ratio",
         "The pull of the network over the pull of its reference at the last Langevin step. Near 1 (dashed) "
         "the two are in balance.",
-        ending="drift_ratio",
         reference=1.0,
+    ),
+    Subject(
+        ("acceptance",),
+        "Acceptance",
+        "mean probability",
+        "How likely the Metropolis correction takes the last Langevin step. Near 0 the chains stand still: take "
+        "smaller steps.",
     ),
     Subject(
         ("value",),
@@ -78,7 +84,6 @@ SUBJECTS = (
         "Latent movement",
         "rms",
         "How far the inference of latent factors moves them in one iteration.",
-        ending="latent_drift",
     ),
     Subject(
         ("classification_loss", "running_loss"),
@@ -95,7 +100,7 @@ SUBJECTS = (
         "How far the pseudo-negatives still are from what the classifier takes for real. It falls within each round "
         "until the rule stops it.",
     ),
-    Subject((), "Learning rates", "rate", "The step sizes of the optimisers.", ending="_lr"),
+    Subject(("lr",), "Learning rates", "rate", "The step sizes of the optimisers.", ending="_lr"),
 )
 
 
@@ -116,8 +121,13 @@ def curve(events: Iterable[Event], field: str) -> tuple[list[float], list[float]
 
 
 def learning_charts(iterations: Sequence[Event]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """`(svg, note)` of every known subject found in "iteration" events, and of every other numeric field."""
+    """`(svg, note)` of every known subject found in "iteration" events, and of every other numeric field.
+
+    Acceptance is left out where it is 1 throughout, as it is without a Metropolis correction.
+    """
     fields = numeric_fields(iterations)
+    if set(curve(iterations, "acceptance")[1]) == {1.0}:
+        fields.remove("acceptance")
     known: list[tuple[str, str]] = []
     for subject in SUBJECTS:
         members = [name for name in fields if subject.takes(name)]

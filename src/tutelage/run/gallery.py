@@ -130,15 +130,15 @@ def over_time(series: Series) -> Iterator[Html]:
         )
 
 
-def _corner(path: Path, limit: int = 400) -> bytes:
-    """The upper left quarter of a picture wider than `limit` pixels: enough to see how images change.
+def _corner(path: Path) -> bytes:
+    """The upper left quarter of a picture wider than 400 pixels: enough to see how images change.
 
     One that cannot be read is given back as it is: a page shows its name instead, and is made all the same.
     """
     content = path.read_bytes()
     try:
         with Image.open(io.BytesIO(content)) as picture:
-            if picture.width <= limit:
+            if picture.width <= 400:
                 return content
             return png_bytes(picture.crop((0, 0, picture.width // 2, max(1, picture.height // 2))))
     except Exception:  # on damaged bytes Pillow's decoders raise almost anything

@@ -20,6 +20,9 @@ from ..checks import InputError
 from ..data import to_uint8, video
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
+_GAP = 16  # pixels around labelled panels
+_LETTERS = 16  # pixels high
+_MILLISECONDS = 80  # of a picture in an animation
 
 
 def scale_of(images: torch.Tensor) -> int:
@@ -27,13 +30,7 @@ def scale_of(images: torch.Tensor) -> int:
     return max(1, 64 // images.shape[-1])
 
 
-def grid(
-    images: torch.Tensor,
-    columns: int = 10,
-    padding: int = 2,
-    scale: int = 1,
-    background: int = BACKGROUND,
-) -> Image.Image:
+def grid(images: torch.Tensor, columns: int = 10, padding: int = 2, scale: int = 1) -> Image.Image:
     """Lay images `[B, C, H, W]` row by row into one picture.
 
     `padding` is the line between images in unscaled pixels; `scale` enlarges every pixel to `scale` ×
@@ -55,7 +52,7 @@ def grid(
     rows = -(-count // columns)
     canvas = np.full(
         (rows * (height + padding) + padding, columns * (width + padding) + padding, channels),
-        background,
+        BACKGROUND,
         dtype=np.uint8,
     )
     for index, image in enumerate(pixels):
@@ -66,9 +63,9 @@ def grid(
     return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
 
 
-def sheet(videos: torch.Tensor, columns: int = 8, scale: int = 1) -> Image.Image:
-    """Lay evenly spaced frames of videos `[B, C, T, H, W]`, at most `columns` of each, into one picture: a row each."""
-    chosen = torch.linspace(0, videos.shape[2] - 1, min(columns, videos.shape[2])).round().long()
+def sheet(videos: torch.Tensor, scale: int = 1) -> Image.Image:
+    """Lay evenly spaced frames of videos `[B, C, T, H, W]`, at most eight of each, into one picture: a row each."""
+    chosen = torch.linspace(0, videos.shape[2] - 1, min(8, videos.shape[2])).round().long()
     frames = videos.detach()[:, :, chosen.to(videos.device)].transpose(1, 2).flatten(0, 1)
     return grid(frames, columns=len(chosen), scale=scale)
 
@@ -83,24 +80,24 @@ def write_moving(videos: torch.Tensor, path: Path, fps: float, scale: int = 1) -
     video.write(path, np.stack([np.asarray(moment.convert("RGB")) for moment in moments]), fps)
 
 
-def labelled_row(panels: Sequence[tuple[str, Image.Image]], gap: int = 16, size: int = 16) -> Image.Image:
-    """Put pictures side by side on white, each below its title in letters `size` pixels high.
+def labelled_row(panels: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Put pictures side by side on white, each below its title.
 
     Pillow's own font draws Latin letters and digits; others show as boxes.
     """
     if not panels:
         raise InputError("pictures: no panels are given, at least one (title, picture) is needed.")
-    font = ImageFont.load_default(size)
+    font = ImageFont.load_default(_LETTERS)
     widths = [max(picture.width, int(np.ceil(font.getlength(title)))) for title, picture in panels]
-    top = gap + size + gap // 2
-    height = top + max(picture.height for _, picture in panels) + gap
-    row = Image.new("RGB", (sum(widths) + gap * (len(panels) + 1), height), "white")
+    top = _GAP + _LETTERS + _GAP // 2
+    height = top + max(picture.height for _, picture in panels) + _GAP
+    row = Image.new("RGB", (sum(widths) + _GAP * (len(panels) + 1), height), "white")
     draw = ImageDraw.Draw(row)
-    left = gap
+    left = _GAP
     for (title, picture), width in zip(panels, widths, strict=True):
-        draw.text((left, gap), title, fill="black", font=font)
+        draw.text((left, _GAP), title, fill="black", font=font)
         row.paste(picture, (left, top))
-        left += width + gap
+        left += width + _GAP
     return row
 
 
@@ -116,8 +113,8 @@ def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
     atomic_write(path, png_bytes(image))
 
 
-def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], milliseconds: int = 80) -> None:
-    """Write pictures of one size as an endless GIF, forth and back, each shown for so long; whole or not at all.
+def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str]) -> None:
+    """Write pictures of one size as an endless GIF, forth and back, whole or not at all.
 
     GIF has 256 colours: for looking at, not for measuring.
     """
@@ -126,7 +123,7 @@ def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str], 
     there_and_back = [*frames, *reversed(frames[1:-1])]
     first, *others = (frame.quantize(256) for frame in (f.convert("RGB") for f in there_and_back))
     buffer = io.BytesIO()
-    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
+    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=_MILLISECONDS, loop=0)
     atomic_write(path, buffer.getvalue())
 
 

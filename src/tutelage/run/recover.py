@@ -99,7 +99,7 @@ def halved(recipe: Recipe, fields: tuple[str, ...]) -> tuple[Recipe, Changes]:
     """The recipe with each of the dotted ``fields`` halved, and with a learning rate the one it ends at."""
     with_ends = [name for field in fields for name in (field, f"{field}_final") if _number(recipe, name) is not None]
     changed = {field: (value, value / 2) for field in with_ends if (value := _number(recipe, field)) is not None}
-    return codec.override(recipe, {field: json.dumps(new) for field, (_, new) in changed.items()}), changed
+    return codec.replace_fields(recipe, {field: new for field, (_, new) in changed.items()}), changed
 
 
 def _number(recipe: Recipe, dotted: str) -> float | None:

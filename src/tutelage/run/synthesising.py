@@ -17,7 +17,7 @@ from ..checks import InputError
 from ..learn.algorithm_d import rms
 from ..learn.chunks import generate
 from ..learn.coopnets import CoopNets
-from ..learn.igm import Igm
+from ..learn.igm import Igm, Synthesis
 from ..nets import Generator
 from ..types import Images
 
@@ -82,11 +82,11 @@ def by_model(
     """
     if isinstance(learner, Igm):
         name = "classifier" if learner.plan.single else "cascade"
-        return {name: torch.cat([_last(any_size.synthesise(learner, state, size, 1, rng)).images for _ in range(n)])}
+        return {name: torch.cat([_last(any_size.synthesise(learner, state, size, 1, rng)) for _ in range(n)])}
     made = synthesise(run, learner, state, size, n, None, rng)
     return {"generator": made.drafts} | ({"descriptor": made.images} if made.steps else {})
 
 
-def _last(rounds: Iterator[any_size.Progress]) -> any_size.Progress:
-    """The last of one or more, without keeping the others."""
-    return deque(rounds, maxlen=1)[0]
+def _last(rounds: Iterator[tuple[int, Synthesis]]) -> Images:
+    """What the last of one or more made, without keeping the others."""
+    return deque(rounds, maxlen=1)[0][1].images
