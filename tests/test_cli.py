@@ -549,7 +549,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "an accuracy of samples": (
         ["evaluate", "{root}/coopnets", "--metric", "accuracy", "--samples", "5"],
-        "accuracy takes no --samples, which is for parzen, fd, kd, precision, inception, texture, statistics; leave it",
+        "accuracy takes no --samples, which is for parzen, fd, kd, precision, inception, class, ssim, texture, .*; leave it",
     ),
     "interpolate without a generator": (["interpolate", "{root}/descriptor"], "this run has no generator"),
     "interpolate too briefly": (["interpolate", "{root}/coopnets", "--frames", "1"], "needs 2 frames or more, not 1"),
