@@ -118,7 +118,10 @@ def train(
     recover: Recover = False,
     negatives: Annotated[
         Path | None,
-        arg(help="igm/ recipes: a folder or a zip of pictures that the data are to be told apart from, besides noise"),
+        arg(
+            help="igm/ recipes: a folder or a zip of pictures that the data are to be told apart from, besides noise; "
+            "they are cut as the data are"
+        ),
     ] = None,
     dry_run: Annotated[bool, arg(help="show what would be done, and do nothing")] = False,
 ) -> int:
@@ -161,7 +164,7 @@ def resume(
     opened = folder.open_run(run)
     recipe, place = opened.recipe(), _data_of(opened, data)
     splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
-    ending = training.resume(opened, splits.train, _device(device or last_device(opened)), minutes, recover, labels)
+    ending = training.resume(opened, splits.train, _where_it_learned(opened, device), minutes, recover, labels)
     return _say_trained(run, ending)
 
 
@@ -890,6 +893,18 @@ def _device(name: str) -> torch.device:
             f"device {name!r} cannot be used here; give cpu, or a GPU this machine has that computes in float64"
         ) from None
     return device
+
+
+def _where_it_learned(run: folder.RunFolder, device: str | None) -> torch.device:
+    """The device asked for, or the kind that the run learned on last."""
+    if device is not None:
+        return _device(device)
+    kind = last_device(run)
+    try:
+        return _device(kind)
+    except InputError as error:
+        words = f"the run learned on {kind} last, so it would go on there; {error}; --device cpu is a way"
+        raise InputError(words) from None
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tutelage.baselines.gram import GramEnergy
+from tutelage.baselines.portilla_simoncelli import PAPER, StatisticsEnergy
 from tutelage.checks import InputError
 from tutelage.energy import Content, Gaussian, Held, Mix, Posterior, RandomMix, RandomTilt, Tilt, Uniform
 from tutelage.gradient import ByAutograd, prepared
@@ -178,6 +180,7 @@ IMAGE = torch.zeros(1, 2, 2)
         RandomMix(0.3, Content(IMAGE), RandomTilt(Gaussian(1.0), smooth)),
         Held(Gaussian(1.0), IMAGE[None], IMAGE > 0),
         Posterior(torch.nn.Flatten(), IMAGE[None], 0.3),
+        StatisticsEnergy(torch.ones(1), PAPER),
     ],
     ids=lambda energy: type(energy).__name__,
 )
@@ -195,3 +198,7 @@ def test_an_energy_stands_first_or_is_turned_round():
     turned = Tilt(Uniform(), smooth, lambda y: -Content(IMAGE)(y))
     torch.testing.assert_close(first(x), turned(x))
     torch.testing.assert_close(prepared(first)(x).gradient, prepared(turned)(x).gradient)
+
+
+def test_energies_of_textures_point_down_too():
+    assert GramEnergy.points_down and StatisticsEnergy.points_down

@@ -185,15 +185,16 @@ def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
         ("kd", ["KD"]),
         ("precision", ["precision", "recall", "density", "coverage"]),
         ("inception", ["IS"]),
-        ("class", ["class-probability", "top-5-error"]),
+        ("class", ["class-probability", "top-5-error"]),  # of which class is in their names
     ],
 )
 def test_other_metrics_of_features(run: RunFolder, metric: Any, expected: list[str]) -> None:
     extractor = replace(EXTRACTOR, head=lambda x: torch.cat([x, -x], 1))  # of 8 classes
     found = measured(run, metric, extractor=extractor, class_index=1)
-    models = [f"CoopNets {model} {name}-corner" for model in ("generator", "descriptor") for name in expected]
+    of = "-corner of 1" if metric == "class" else "-corner"
+    models = [f"CoopNets {model} {name}{of}" for model in ("generator", "descriptor") for name in expected]
     real = "real images" if metric in ("inception", "class") else "real against real"
-    assert found == models + [f"{beside} {name}-corner" for name in expected for beside in (real, "noise")]
+    assert found == models + [f"{beside} {name}{of}" for name in expected for beside in (real, "noise")]
 
 
 def test_how_alike_samples_are(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +213,11 @@ def test_metrics_refuse_data_before_anything_is_drawn(run: RunFolder) -> None:
         evaluate.measures_of("fd", alone, 6, 0, CPU, EXTRACTOR)
     with pytest.raises(InputError, match="--metric class needs --class-index, the extractor's index"):
         evaluate.measures_of("class", SPLITS, 6, 0, CPU, EXTRACTOR)
+    with pytest.raises(InputError, match="class 4 was asked for, and the extractor corner has those from 0 to 3"):
+        evaluate.measures_of("class", SPLITS, 6, 0, CPU, EXTRACTOR, 4)
+    one = Splits(SPLITS.train.subset(0, 1, "one"))
+    with pytest.raises(InputError, match="of a model of 1 training images were to be compared in pairs"):
+        evaluate.measures_of("ssim", one, 6, 0, CPU)
 
 
 def test_textures_too_small_for_a_patch_are_refused(run: RunFolder) -> None:

@@ -34,7 +34,7 @@ def squares(n: int, space: tuple[int, int], size: int, rng: torch.Generator) -> 
 def check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
     """`check_fits`, and refuse a mask that hides nothing of an image. Raises ``InputError``."""
     check_fits(mask, shape)
-    _refuse((mask != 0).flatten(1).all(1), "hides no pixel")
+    _refuse((mask != 0).flatten(1).all(1), "hides no pixel; completion needs some that are hidden")
 
 
 def check_fits(mask: Tensor, shape: tuple[int, ...]) -> None:
@@ -50,13 +50,10 @@ def check_fits(mask: Tensor, shape: tuple[int, ...]) -> None:
         )
     if not ((mask == 0) | (mask == 1)).all():
         raise InputError("the mask has numbers other than 0 and 1; it needs 1 = observed, 0 = hidden")
-    _refuse(~(mask != 0).flatten(1).any(1), "hides every pixel")
+    _refuse(~(mask != 0).flatten(1).any(1), "hides every pixel; one or more need to be observed")
 
 
 def _refuse(bad: Tensor, what: str) -> None:
     """Where the masks, ``[n]``, are ``bad``."""
     if bad.any():
-        raise InputError(
-            f"the mask of image {int(bad.int().argmax())} {what}; completion needs some that are observed and some "
-            "that are hidden: give another mask"
-        )
+        raise InputError(f"the mask of image {int(bad.int().argmax())} {what}: give another mask")

@@ -18,6 +18,8 @@ Departures from the paper and its code:
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,8 @@ class GramEnergy:
 
     Raises ``InputError`` for a layer that is 0 all over on the example.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, example: Images, maps: Maps) -> None:
         with torch.no_grad():

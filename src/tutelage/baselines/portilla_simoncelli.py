@@ -12,6 +12,8 @@ as long for every size, so what is made may have another size than the example.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,8 @@ class StatisticsEnergy:
 
     ``target`` is S̄, ``[S]``.
     """
+
+    points_down: ClassVar[bool] = True
 
     def __init__(self, target: Tensor, statistics: Statistics) -> None:
         self.target = target

@@ -225,7 +225,7 @@ class Labels(NamedTuple):
     test: np.ndarray | None
 
 
-def class_labels(spec: DataSpec, path: Path | str | None = None) -> Labels:
+def class_labels(spec: DataSpec, path: Path | str | None = None, *, cache: Path | str | None = None) -> Labels:
     """The classes of the images that `load` reads for the same arguments.
 
     Raises:
@@ -233,7 +233,7 @@ def class_labels(spec: DataSpec, path: Path | str | None = None) -> Labels:
     """
     match spec.kind:
         case "mnist":
-            folder = find("mnist", path)
+            folder = find("mnist", path, cache=cache)
             whole, test = (labels(idx_file(folder, name)) for name in (TRAIN_LABELS, TEST_LABELS))
             kept = len(whole) - VALIDATION
             return Labels(whole[:kept], whole[kept:], test)

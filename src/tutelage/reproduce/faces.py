@@ -20,4 +20,5 @@ CONTENDERS = (
 )
 
 fig8 = partial(distances, name="fig8", title="Faces (IGM, Fig. 8; CoopNets §4.6)", contenders=CONTENDERS)
-"""Train and measure models of faces."""
+"""Train and measure models of faces; other arguments, files, numbers and errors are those of
+`tutelage.reproduce.distances.distances`."""

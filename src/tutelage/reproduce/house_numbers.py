@@ -16,4 +16,5 @@ CONTENDERS = (
 )
 
 fig9 = partial(distances, name="fig9", title="House numbers (IGM, Fig. 9)", contenders=CONTENDERS)
-"""Train and measure models of SVHN."""
+"""Train and measure models of SVHN; other arguments, files, numbers and errors are those of
+`tutelage.reproduce.distances.distances`."""

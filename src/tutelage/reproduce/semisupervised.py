@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from .. import data
+from ..baselines import adversarial
 from ..data import Labels, Splits
 from ..recipes import by_name
 from ..run.probing import networks_of, probe_entry
@@ -118,6 +119,8 @@ def _cells(
     yield Cells({cell: facts for cell in names("raw pixels")}, raw)
     for model in models:
         own = facts | made_by(bench, model)
+        if isinstance(model.recipe.plan, adversarial.Plan):
+            own |= {"batch_norm": "observed images"}
         kinds = (f"{model.algorithm} features", f"untrained {model.algorithm} features")
         cells = {cell: own for kind in kinds for cell in names(kind)}
         yield Cells(cells, partial(features, model) if model.asked else None)

@@ -43,4 +43,5 @@ table3 = partial(
     samples=10_000,
     quoted=QUOTED,
 )
-"""Train and measure models of CIFAR-10."""
+"""Train and measure models of CIFAR-10; other arguments, files, numbers and errors are those of
+`tutelage.reproduce.distances.distances`."""

@@ -119,7 +119,8 @@ def measures_of(
         case "class":
             if class_index is None:
                 raise InputError("--metric class needs --class-index, the extractor's index of the class looked for")
-            return class_measures(splits, extractor, class_index, samples, seed, device)
+            measures = class_measures(splits, extractor, class_index, samples, seed, device)
+            return [replace(measure, name=f"{measure.name} of {class_index}") for measure in measures]
 
 
 def larger_textures_of_run(

@@ -157,9 +157,14 @@ def class_measures(
     """The probability of class ``target`` and its top-5 error, of n samples; n, and what stands beside, are those of
     `inception_measure`.
 
-    Raises ``InputError`` for an extractor that is no classifier and, when they are taken, for one without this class.
+    Raises ``InputError`` for an extractor that is no classifier or has not this class.
     """
     sets = _classified(splits, extractor, samples, seed, device)
+    if not 0 <= target < extractor.classes:
+        raise InputError(
+            f"class {target} was asked for, and the extractor {extractor.name} has those from 0 to "
+            f"{extractor.classes - 1}; give its index for the class looked for"
+        )
     sets.facts["class_index"] = target
     scores = functools.lru_cache(maxsize=1)(lambda features: class_scores(extractor.class_logits(features), target))
 

@@ -89,7 +89,14 @@ def similarity_measure(splits: Splits, samples: int, seed: int, device: torch.de
 
     n is ``samples``, or as many training images as there are, if fewer. Beside stand ``real images``, n training images
     drawn by ``seed``, and ``noise``. Pairs are the same for all, and images are seen as a picture file would hold them.
+
+    Raises ``InputError`` for fewer than 2 training images, or samples.
     """
+    if min(samples, len(splits.train)) < 2:
+        raise InputError(
+            f"{samples} samples of a model of {len(splits.train)} training images were to be compared in pairs, no "
+            "more than there are training images; that needs 2 or more of both"
+        )
     n = min(samples, len(splits.train))
 
     def score(images: Images) -> Average:

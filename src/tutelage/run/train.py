@@ -36,8 +36,8 @@ from .rounds import OnDisk
 
 Ending = Literal["done", "time", "interrupt"]
 TIME_IS_UP = "Its time was up."
-_LONG, _REST = 1.0, 10  # seconds that saving may always take; otherwise it is done again after so many times as long
 """How a journal gives the reason of the ending "time"."""
+_LONG, _REST = 1.0, 10  # seconds that saving may always take; otherwise it is done again after so many times as long
 
 
 class Begun(NamedTuple):
