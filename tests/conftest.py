@@ -103,3 +103,12 @@ def mnist_or_skip(environ: Mapping[str, str]) -> Path:
 def real_mnist() -> Path:
     """Folder of the real MNIST files; the test is skipped on a machine without them."""
     return mnist_or_skip(os.environ)
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No data named from outside, and a cache of our own, for a module's fixtures too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TUTELAGE_DATA", raising=False)
+        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -27,6 +27,8 @@ from tutelage import __version__, cli
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.recipes import COOPNETS_MNIST, RECIPES
 
+pytestmark = pytest.mark.usefixtures("surroundings")
+
 RESULT = {
     *("name", "value", "stderr", "n", "seed", "command", "wall_seconds", "threads", "device", "data_sha256", "version")
 }
@@ -63,15 +65,6 @@ def call(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> Said:
 @pytest.fixture
 def tutelage(capsys: pytest.CaptureFixture[str]) -> Command:
     return lambda *arguments: call(list(arguments), capsys)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory):
-    """No data named from outside, and a cache of our own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TUTELAGE_DATA", raising=False)
-        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 class World(NamedTuple):

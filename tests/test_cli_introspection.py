@@ -12,6 +12,8 @@ from PIL import Image
 from test_cli import Said, call, refused, settings
 from tiny_recipes import tiny_texture
 
+pytestmark = pytest.mark.usefixtures("surroundings")
+
 TINY = settings(
     "igm/texture",
     data__kind="image",
@@ -36,14 +38,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(ramp.astype(np.uint8)).save(folder / "photo.png")
     Image.fromarray(ramp[..., 0].astype(np.uint8)).save(folder / "grey.png")
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TUTELAGE_DATA", raising=False)
-        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture

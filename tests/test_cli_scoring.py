@@ -18,20 +18,14 @@ from tutelage.energy import Gaussian
 from tutelage.run import scoring, train
 from tutelage.run.load import load
 
+pytestmark = pytest.mark.usefixtures("surroundings")
+
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def tutelage(capsys: pytest.CaptureFixture[str]):
     return lambda *arguments: call(list(arguments), capsys)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TUTELAGE_DATA", raising=False)
-        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from tiny_recipes import tiny_clip
 from tutelage.data import video
 from video_files import animated, contained, noise
 
+pytestmark = pytest.mark.usefixtures("surroundings")
+
 TINY = settings("video/quick")
 
 
@@ -42,14 +44,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     starts = [place.start() for place in re.finditer(b"\xff\xd8\xff", jpegs)]
     (folder / "torn.avi").write_bytes(jpegs[: starts[5]] + bytes(starts[6] - starts[5] - 8) + jpegs[starts[6] - 8 :])
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TUTELAGE_DATA", raising=False)
-        patch.setenv("TUTELAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture
