@@ -890,7 +890,7 @@ def _device(name: str) -> torch.device:
                 f"device {name!r} has no memory left; wait for what runs there, or give another with --device"
             ) from None
         raise InputError(
-            f"device {name!r} cannot be used here; give cpu, or a GPU this machine has that computes in float64"
+            f"device {name!r} cannot be used here; give --device cpu, or a GPU this machine has that computes in float64"
         ) from None
     return device
 
@@ -903,8 +903,7 @@ def _where_it_learned(run: folder.RunFolder, device: str | None) -> torch.device
     try:
         return _device(kind)
     except InputError as error:
-        words = f"the run learned on {kind} last, so it would go on there; {error}; --device cpu is a way"
-        raise InputError(words) from None
+        raise InputError(f"the run learned on {kind} last, so it would go on there; {error}") from None
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from toy_networks import LinearGenerator, LinearPotential
 from tutelage.baselines.adversarial import Adversarial, Plan, State
-from tutelage.baselines.game import Made, descend
+from tutelage.baselines.game import Made
 from tutelage.baselines.information import Information
 from tutelage.baselines.nonsaturating import NonSaturating
 from tutelage.baselines.wasserstein import Wasserstein
 from tutelage.checks import InputError
-from tutelage.learn.updates import Adam, RMSprop, Sgd
+from tutelage.learn.updates import Adam, RMSprop, Sgd, descend
 from tutelage.rng import stream
 from tutelage.types import Batch
 

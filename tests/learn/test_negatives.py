@@ -31,7 +31,7 @@ def _numbered(rounds: int, counts: list[int]) -> InMemory:
 
 def test_rounds_and_images_are_drawn_as_often_as_their_weights_say():
     store, count = _numbered(3, [5, 2, 4]), 20_000
-    drawn = draw_negatives(store, 3, 5, count, (4, 4), 0.5, stream(0, "draw"))
+    drawn = draw_negatives(store, 3, 5, 0, count, (4, 4), 0.5, stream(0, "draw"))
     values = ((drawn[:, 0, 0, 0] + 1) * 127.5).round().long()
     for number, weight, images in ((0, 1 / 7, 5), (1, 2 / 7, 2), (2, 4 / 7, 4)):
         for image in range(images):
@@ -43,7 +43,8 @@ def test_rounds_and_images_are_drawn_as_often_as_their_weights_say():
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_negatives_of_ones_own_keep_their_share_however_many_rounds_come(rounds: int):
     store, count = _numbered(3, [5, 2, 4]), 20_000  # of the five of round 0 the last two are one's own
-    values = ((draw_negatives(store, rounds, 3, count, (4, 4), 0.5, stream(0, "draw"))[:, 0, 0, 0] + 1) * 127.5).round()
+    drawn = draw_negatives(store, rounds, 3, 2, count, (4, 4), 0.5, stream(0, "draw"))
+    values = ((drawn[:, 0, 0, 0] + 1) * 127.5).round()
     own, noise = (float(sum((values == i).double().mean() for i in images)) for images in ((3, 4), (0, 1, 2)))
     assert abs(own - 2 / 5) < 5 * (0.24 / count) ** 0.5
     expected = 3 / 5 * {1: 1, 3: 1 / 7}[rounds]
@@ -61,7 +62,7 @@ def test_all_places_of_a_patch_are_reached_and_only_those():
 def test_negatives_are_cut_at_all_places():
     store = InMemory()
     store.save_negatives(0, torch.arange(20, dtype=torch.uint8).view(1, 1, 4, 5))
-    pixels = ((draw_negatives(store, 1, 1, 2_000, (2, 3), 0.5, stream(0)) + 1) * 127.5).round().long()
+    pixels = ((draw_negatives(store, 1, 1, 0, 2_000, (2, 3), 0.5, stream(0)) + 1) * 127.5).round().long()
     corners = pixels[:, 0, 0, 0]
     assert set(corners.tolist()) == {5 * row + column for row in range(3) for column in range(3)}
     assert torch.equal(pixels[:, 0, 1, 2], corners + 7)

@@ -29,10 +29,10 @@ from ..gradient import frozen_copy
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_average, set_rate
+from ..learn.updates import Update, average_towards, check_average, descend, set_rate
 from ..types import Batch, Images
 from .energy_based import EnergyBased
-from .game import Made, descend
+from .game import Made
 from .information import Information
 from .nonsaturating import NonSaturating
 from .wasserstein import Wasserstein

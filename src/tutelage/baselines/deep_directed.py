@@ -27,7 +27,7 @@ from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.coopnets import State
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_average, set_rate
+from ..learn.updates import Update, average_towards, check_average, descend, set_rate
 from ..types import Batch, Energy, Images
 
 
@@ -104,9 +104,7 @@ def teaching(
     ``drafts`` are g(X), still differentiable. Only the generator's gradients are computed.
     """
     generated, entropy = energy(drafts).mean(), entropy_of_scales(generator)
-    optimiser.zero_grad(set_to_none=True)
-    (generated - entropy_weight * entropy).backward(inputs=list(generator.parameters()))
-    optimiser.step()
+    descend(optimiser, generated - entropy_weight * entropy)
     return generated.detach(), entropy.detach()
 
 

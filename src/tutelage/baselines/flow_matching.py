@@ -20,7 +20,7 @@ from ..checks import InputError, check_counts
 from ..gradient import frozen_copy
 from ..learn.chunks import images_per_chunk, in_chunks
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_ema_decay, set_rate
+from ..learn.updates import Update, average_towards, check_ema_decay, descend, set_rate
 from ..types import Batch, Images
 
 Solver = Literal["euler", "heun"]
@@ -121,10 +121,8 @@ class FlowMatching:
         """One step down the gradient of the regression on a batch."""
         plan, t = self.plan, state.iteration
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
-        state.optimiser.zero_grad(set_to_none=True)
         loss, predicted = regression(state.velocity, batch.images, rng)
-        loss.backward()
-        state.optimiser.step()
+        descend(state.optimiser, loss)
         average_towards(state.average, state.velocity, plan.ema_decay, t + 1)
         state.iteration = t + 1
         return state, Record(loss.detach(), lr, batch.images, predicted)

@@ -21,7 +21,7 @@ from ..gradient import frozen_copy
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_average, set_rate
+from ..learn.updates import Update, average_towards, check_average, descend, set_rate
 from ..types import Batch, Images
 from .gram import GramEnergy
 from .texture_maps import RandomFilters, VggMaps
@@ -98,9 +98,7 @@ class TextureNet:
         energy = GramEnergy(batch.images, plan.maps)
         made = state.generator(self._latents(plan.made, rng))
         loss = energy(made).mean()
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimiser.step()
+        descend(state.optimiser, loss)
         average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         state.iteration = t + 1
         return state, Record(loss.detach(), lr, made.detach())

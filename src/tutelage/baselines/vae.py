@@ -24,7 +24,7 @@ from ..learn.algorithm_d import rms
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.saving import load, nested
-from ..learn.updates import Update, average_towards, check_average, set_rate
+from ..learn.updates import Update, average_towards, check_average, descend, set_rate
 from ..types import Batch, Images, Latents, Scores
 
 
@@ -133,10 +133,8 @@ class Vae:
         """One step up the gradient of the mean bound of a batch."""
         plan, t = self.plan, state.iteration
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
-        state.optimiser.zero_grad(set_to_none=True)
         bound = evidence_bound(state.encoder, state.generator, batch.images, plan.noise_std, rng)
-        (-bound.value.mean()).backward()
-        state.optimiser.step()
+        descend(state.optimiser, -bound.value.mean())
         average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         value, reconstruction, divergence, residual, latents = (part.detach() for part in bound)
         record = Record(

@@ -27,7 +27,7 @@ from ..sample import Langevin, LangevinInfo, run
 from ..types import Batch, Images
 from .chunks import images_per_chunk, in_chunks
 from .saving import load, nested
-from .updates import Update, set_rate
+from .updates import Update, descend, set_rate
 
 Start = Literal["noise", "zeros", "data", "given"]
 
@@ -179,7 +179,6 @@ def density_shifting(
             f"the observed images are {list(observed.shape[1:])} each and the revised ones {list(revised.shape[1:])}; "
             "a generator, or given chains, need to be of the shape of the data"
         )
-    optimiser.zero_grad(set_to_none=True)
     if gradient_penalty:
         observed, revised = (images.detach().requires_grad_() for images in (observed, revised))
     (reference, potential), (of_revised, revised_potential) = energy.terms(observed), energy.terms(revised)
@@ -188,8 +187,7 @@ def density_shifting(
     if gradient_penalty:
         both = ((potential, observed), (revised_potential, revised))
         loss = loss + gradient_penalty / 2 * sum(_squares(slopes(values, images)).mean() for values, images in both)
-    loss.backward(inputs=[parameter for group in optimiser.param_groups for parameter in group["params"]])
-    optimiser.step()
+    descend(optimiser, loss)
     return value.detach(), potential.detach().abs().mean()
 
 

@@ -22,7 +22,7 @@ from .algorithm_d import rms
 from .calibration import calibrate
 from .chunks import generate
 from .saving import load, nested
-from .updates import Update, average_towards, check_average, set_rate
+from .updates import Update, average_towards, check_average, descend, set_rate
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,6 @@ def reconstruction(
 
     Raises ``InputError`` where the generator makes images of another shape than ``target``.
     """
-    optimiser.zero_grad(set_to_none=True)
     made = generator(latents)
     if made.shape != target.shape:
         raise InputError(
@@ -123,8 +122,7 @@ def reconstruction(
         )
     residual = target - made
     loss = residual.flatten(1).square().sum(1).mean() / (2 * noise_std**2)
-    loss.backward()
-    optimiser.step()
+    descend(optimiser, loss)
     return loss.detach(), rms(residual.detach())
 
 

@@ -33,7 +33,7 @@ from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Lang
 from ..types import Batch, Images
 from .algorithm_d import check_step_size, rms
 from .negatives import Store, draw_negatives, draw_patches
-from .updates import Update, load_optimiser, set_rate
+from .updates import Update, descend, load_optimiser, set_rate
 
 Rule: TypeAlias = ProbabilityRule | CrossEntropyRule | EnoughSteps
 Objective = Literal["logit", "log-probability"]
@@ -272,7 +272,6 @@ def classification_step(
     Positives ``[n, C, *patch]`` and negatives ``[m, C, *patch]``, of logits ``[n]`` and ``[m]``, go through the
     classifier together, so batch norm sees them as one batch. Raises ``InputError`` for logits of another shape.
     """
-    optimiser.zero_grad(set_to_none=True)
     logits = classifier(torch.cat([positives, negatives]))
     if logits.shape != (len(positives) + len(negatives),):
         raise InputError(
@@ -280,8 +279,7 @@ def classification_step(
             f"one logit for each, [{len(positives) + len(negatives)}]: let it end with flatten(0), or a sum"
         )
     of_positives, of_negatives = logits[: len(positives)], logits[len(positives) :]
-    cross_entropy(of_positives, of_negatives).backward()
-    optimiser.step()
+    descend(optimiser, cross_entropy(of_positives, of_negatives))
     return of_positives.detach(), of_negatives.detach()
 
 
@@ -354,9 +352,8 @@ class Igm:
         lr = set_rate(state.optimiser, plan.update.rate(state.iteration, plan.iterations))
         count = plan.patches or len(observed)
         positives = observed if plan.patches is None else draw_patches(observed, count, self.patch, rng)
-        negatives = draw_negatives(
-            self.store, state.round + 1, plan.negatives_per_round, count, self.patch, plan.recency, rng
-        )
+        noise, given = plan.negatives_per_round, 0 if self.initial is None else len(self.initial)
+        negatives = draw_negatives(self.store, state.round + 1, noise, given, count, self.patch, plan.recency, rng)
         of_positives, of_negatives = classification_step(state.classifier, state.optimiser, positives, negatives)
 
         loss = cross_entropy(of_positives, of_negatives)

@@ -78,22 +78,33 @@ def recency_weights(rounds: int, recency: float) -> Tensor:
 
 
 def draw_negatives(
-    store: Store, rounds: int, noise: int, count: int, patch: Sequence[int], recency: float, rng: torch.Generator
+    store: Store,
+    rounds: int,
+    noise: int,
+    given: int,
+    count: int,
+    patch: Sequence[int],
+    recency: float,
+    rng: torch.Generator,
 ) -> Images:
     """``count`` patches of pseudo-negatives of rounds 0 … ``rounds`` − 1: float32 ``[count, C, *patch]``, where rng is.
 
     Rounds with the weights of `recency_weights`; images and places uniformly; all with replacement (authors' code; §4.1
-    takes the patches of one pass from 50 images). The first ``noise`` images of round 0 are draws from p_0. Any beyond
-    them were given by a person: they are no round's, and keep the share they have of round 0, however many rounds come.
+    takes the patches of one pass from 50 images). Round 0 holds ``noise`` draws from p_0, and after them ``given``
+    images of a person's: they are no round's, and keep the share they have of round 0, however many rounds come.
     """
-    beginning = store.negatives(0)
-    weights, given = recency_weights(rounds, recency), beginning[noise:]
-    if len(given):
-        share = len(given) / len(beginning)
+    weights = recency_weights(rounds, recency)
+    if given:
+        share = given / (noise + given)
         weights = torch.cat([weights * (1 - share), weights.new_tensor([share])])
+
+    def kept_of(source: int) -> np.ndarray:
+        if source == rounds:  # what was given
+            return store.negatives(0)[noise:]
+        return store.negatives(source) if source else store.negatives(0)[:noise]
+
     chosen = torch.multinomial(weights.to(rng.device), count, replacement=True, generator=rng).tolist()
-    known = {0: beginning[:noise], rounds: given}
-    kept = {number: known[number] if number in known else store.negatives(number) for number in set(chosen)}
+    kept = {source: kept_of(source) for source in set(chosen)}
     counts = torch.tensor([len(kept[number]) for number in chosen], device=rng.device)
     places = _places(counts, count, kept[chosen[0]].shape[2:], patch, rng)
     images, rows, columns = (part.tolist() for part in places)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..checks import InputError, check_counts
 from ..types import Batch, Images
 from .saving import load, nested
-from .updates import Update, set_rate
+from .updates import Update, descend, set_rate
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,9 @@ class Supervised:
         plan = self.plan
         classes = self.labels[batch.indices.to(self.labels.device)].to(batch.images.device, torch.long)
         lr = set_rate(state.optimiser, plan.update.rate(state.iteration, plan.iterations))
-        state.optimiser.zero_grad(set_to_none=True)
         logits = state.recogniser(batch.images)
         loss = nn.functional.cross_entropy(logits, classes)
-        loss.backward()
-        state.optimiser.step()
+        descend(state.optimiser, loss)
         right = logits.detach().argmax(1) == classes
         record = Record(loss.detach(), right.double().mean(), lr, batch.images, right)
         return State(state.iteration + 1, state.recogniser, state.optimiser), record

@@ -204,6 +204,16 @@ def load_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> N
                 moments[name] = torch.empty_like(parameter, dtype=moment.dtype).copy_(moment).detach()
 
 
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of ``optimiser`` down the gradient of ``loss`` (0-dim), taken for its own parameters and no others.
+
+    What else the loss runs through, a generator's the discriminator for instance, neither needs nor gets a gradient.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward(inputs=[parameter for group in optimiser.param_groups for parameter in group["params"]])
+    optimiser.step()
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> float:
     """Give every parameter group the learning rate ``rate``, and return it."""
     for group in optimiser.param_groups:
