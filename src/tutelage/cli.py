@@ -890,7 +890,7 @@ def _device(name: str) -> torch.device:
                 f"device {name!r} has no memory left; wait for what runs there, or give another with --device"
             ) from None
         raise InputError(
-            f"device {name!r} cannot be used here; give --device cpu, or a GPU this machine has that computes in float64"
+            f"device {name!r} cannot be used here; give --device cpu, or a GPU of this machine that computes in float64"
         ) from None
     return device
 
