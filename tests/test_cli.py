@@ -615,7 +615,7 @@ def test_a_device_without_float64_is_refused(
     monkeypatch.setattr(torch, "zeros", single)
     said = tutelage("sample", world.coopnets, "-n", 2, "--out", tmp_path / "x.png")
     refused(
-        said, "device 'cpu' cannot be used here; give --device cpu, or a GPU this machine has that computes in float64"
+        said, "device 'cpu' cannot be used here; give --device cpu, or a GPU of this machine that computes in float64"
     )
 
 
