@@ -14,6 +14,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 import pytest
 import torch
 
+from commands import Command, call
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="where tests compute, e.g. cuda (default: cpu)")
@@ -38,6 +40,12 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 @pytest.fixture(scope="session")
 def dtype(request: pytest.FixtureRequest) -> torch.dtype:
     return getattr(torch, request.config.getoption("--dtype"))
+
+
+@pytest.fixture
+def tutelage(capsys: pytest.CaptureFixture[str]) -> Command:
+    """A command, run in this process: ``tutelage("list")``."""
+    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture

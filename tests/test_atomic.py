@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import child_environment
 from tutelage import atomic
 
 
@@ -86,8 +87,7 @@ def test_a_kill_in_the_middle_of_a_write_keeps_the_old_file(tmp_path: Path) -> N
         "    temporary.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    killed = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, check=False)
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], env=child_environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
     (leftover,) = (entry for entry in tmp_path.iterdir() if entry != path)

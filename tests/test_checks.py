@@ -35,6 +35,7 @@ def test_good_potentials_pass():
         (lambda images: images.flatten(1), r"gave \[3, 36\]"),
         (lambda images: None, "gave NoneType"),
         (lambda images: images.flatten(1).sum(1).long(), "gave torch.int64"),
+        (lambda images: images.flatten(1).sum(1).to("meta"), "on meta; .* on cpu: move the network there"),
         (lambda images: images.flatten(1).log().sum(1), "not finite"),
         (lambda images: images.detach().flatten(1).sum(1), "no gradient"),
         (lambda images: torch.zeros(len(images), requires_grad=True), "does not depend on the images"),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,51 +20,15 @@ import pytest
 import torch
 from PIL import Image
 
+from commands import RESULT, Command, Said, child_environment, exit_code, refused, settings
 from idx_files import write_mnist
-from tiny_recipes import SETTINGS, contents, numbers, same, saved_state, tiny
+from tiny_recipes import contents, numbers, same, saved_state, tiny
 from tiny_weights import write_network
 from tutelage import __version__, cli
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.recipes import COOPNETS_MNIST, RECIPES
 
 pytestmark = pytest.mark.usefixtures("surroundings")
-
-RESULT = {
-    *("name", "value", "stderr", "n", "seed", "command", "wall_seconds", "threads", "device", "data_sha256", "version")
-}
-
-
-class Said(NamedTuple):
-    """What a command left: its exit code, and the two streams."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
-def settings(recipe: str, **changes: str) -> list[str]:
-    """Arguments that make a recipe tiny. A field is written with __ for its dot."""
-    fields = {**SETTINGS[recipe], **{name.replace("__", "."): text for name, text in changes.items()}}
-    return ["--set", *(f"{field}={text}" for field, text in fields.items())]
-
-
-def call(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> Said:
-    """Run a command in this process."""
-    capsys.readouterr()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
-        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments)])
-        cli.main()
-    said = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return Said(exit.value.code, said.out, said.err)
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]) -> Command:
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 class World(NamedTuple):
@@ -89,15 +53,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     names = ("coopnets", "descriptor", "generator")
     for name in names:
         arguments = ["train", f"{name}/mnist", "--data", root / "mnist", "--out", root / name]
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
-            patch.setattr(
-                sys, "argv", ["tutelage", *map(str, arguments), *settings(f"{name}/mnist", data__kind="mnist")]
-            )
-            cli.main()
+        assert exit_code(*arguments, *settings(f"{name}/mnist", data__kind="mnist")) == 0
     arguments = ["train", "generator/mnist", "--data", root / "images.npy", "--out", root / "on_array"]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit, match="0"):
-        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments), *settings("generator/mnist")])
-        cli.main()
+    assert exit_code(*arguments, *settings("generator/mnist")) == 0
     return World(root, root / "mnist", root / "images.npy", *(root / name for name in (*names, "on_array")))
 
 
@@ -155,9 +113,9 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
     assert shown["plan.reference_std"].split()[:2] == ["none", "given"]
     assert shown["descriptor.convs"].startswith("64/4/2, 128/4/2, 256/4/2")
     assert shown["plan.descriptor_update"].startswith("updates.Adam ")
-    sources = {key: text for key, text in COOPNETS_MNIST.sources.items() if key not in said.out.partition("given")[0]}
-    for text in (*sources.values(), *COOPNETS_MNIST.deviations):
-        assert text in tutelage("show", "coopnets/mnist").out
+    whole = tutelage("show", "coopnets/mnist").out
+    for text in (*COOPNETS_MNIST.sources.values(), *COOPNETS_MNIST.deviations):
+        assert text in whole
 
 
 def test_a_dry_run_says_how_long_all_iterations_take(
@@ -188,7 +146,7 @@ def test_a_dry_run_tells_and_makes_nothing(tutelage: Command, tmp_path: Path) ->
     assert min(seconds) > 0  # how they compare is a matter of what else the machine does
 
 
-def test_training_says_where_to_look(world: World) -> None:
+def test_a_training_leaves_its_command_its_numbers_and_a_report(world: World) -> None:
     command = json.loads((world.coopnets / "run.json").read_text())["command"]
     assert command.startswith("tutelage train coopnets/mnist --data ")
     assert len(numbers(world.coopnets)) == 6
@@ -349,13 +307,6 @@ def test_evaluating_the_history(tutelage: Command, world: World, tmp_path: Path)
 
 
 # --- what it refuses
-
-
-def refused(said: Said, words: str) -> None:
-    """One clear sentence, and exit code 2."""
-    assert said.code == 2 and said.out == ""
-    (line,) = said.err.splitlines()
-    assert line.startswith("tutelage: ") and re.search(words, line), line
 
 
 TRAIN = ["train", "coopnets/mnist", "--out", "{root}/new"]
@@ -664,7 +615,7 @@ def test_usage_errors(
     assert contents(mishaps) == before
 
 
-def test_an_array_in_a_file_and_a_command_of_ones_own_seed(tutelage: Command, world: World, tmp_path: Path) -> None:
+def test_an_array_in_a_file_named_by_the_environment(tutelage: Command, world: World, tmp_path: Path) -> None:
     """Data named by ``TUTELAGE_DATA``, and remembered by path where ``--data`` named them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUTELAGE_DATA", str(world.array))
@@ -673,7 +624,8 @@ def test_an_array_in_a_file_and_a_command_of_ones_own_seed(tutelage: Command, wo
     assert same(saved_state(tmp_path / "run"), saved_state(world.on_array))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["data"] == str(world.array)
     assert tutelage("resume", tmp_path / "run", "--data", world.array).code == 0
-    assert tutelage("resume", world.on_array).code == 0
+    named = shutil.copytree(world.on_array, tmp_path / "named")
+    assert tutelage("resume", named).code == 0
 
 
 def test_data_that_have_moved_are_looked_for_anew(
@@ -812,10 +764,6 @@ def test_what_comes_from_outside_is_said_in_one_line(
 # --- in a process of its own
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
-
-
 def test_a_demo_replaces_the_one_before(tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "DEMO", replace(tiny("coopnets/mnist", {"data.kind": "digits"}), name="demo"))
     for _ in range(2):
@@ -866,7 +814,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tutelage: Command, world: World, tmp
     with (tmp_path / "out").open("w+") as stdout, (tmp_path / "err").open("w+") as stderr:
         child = subprocess.Popen(
             [sys.executable, "-m", "tutelage", *train],
-            env=environment() | {"OMP_NUM_THREADS": str(threads)},
+            env=child_environment(PYTHONUNBUFFERED="1", OMP_NUM_THREADS=str(threads)),
             stdout=stdout,
             stderr=stderr,
         )
@@ -902,7 +850,13 @@ def test_a_training_that_nobody_hears_ends_as_any_other(world: World, tmp_path: 
     out = tmp_path / "run"
     train = ["train", "coopnets/mnist", "--data", str(world.mnist), "--out", str(out), *tiny]
     command = f"{shlex.join([sys.executable, '-m', 'tutelage', *train])} {ending}"
-    child = subprocess.run(["sh", "-c", command], env=environment(), stdout=subprocess.PIPE, text=True, check=False)
+    child = subprocess.run(
+        ["sh", "-c", command],
+        env=child_environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     assert (child.returncode, child.stdout) == (0, f"Done. Look at {out / 'report.html'}\n")
     assert saved_state(out)["learner"]["iteration"] == 3 and len(numbers(out)) == 3
 
@@ -914,7 +868,7 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     command = [sys.executable, "-m", "tutelage", "show", "coopnets/mnist"]
     child = subprocess.run(
         command,
-        env=environment() | {"PYTHONUNBUFFERED": ""},
+        env=child_environment(PYTHONUNBUFFERED=""),
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,

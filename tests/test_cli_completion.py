@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from test_cli import RESULT, Said, call, refused
+from commands import RESULT, Said, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
 from tutelage.apps import completion
 from tutelage.apps.masks import squares
@@ -24,11 +24,6 @@ from tutelage.run import projecting, train
 pytestmark = pytest.mark.usefixtures("surroundings")
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_cli import Said, call, refused, settings
+from commands import Said, refused, settings
 from tiny_recipes import tiny_texture
 
 pytestmark = pytest.mark.usefixtures("surroundings")
@@ -21,11 +21,6 @@ TINY = settings(
     classifier__shape="[3, 8, 8]",
     plan__rounds="2",
 )
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="module")

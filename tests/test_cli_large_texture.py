@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from test_cli import call, refused
+from commands import refused
 from tiny_recipes import tiny, tiny_images, tiny_texture
 from tutelage.apps import any_size
 from tutelage.rng import stream
@@ -19,11 +19,6 @@ from tutelage.run.synthesising import by_model
 
 CPU = torch.device("cpu")
 MAPS = {"generator.base": None, "generator.latent_size": [2, 2]}
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +67,8 @@ def test_what_has_no_potential_of_the_size_makes_drafts(tutelage, root: Path, tm
     [
         ("texture", ["--size", "7x30"], "a size of 7x30 is smaller than the images of 8x8"),
         ("texture", ["--size", "30x0"], "--size is '30x0'"),
+        ("texture", [], "makes pictures; give --size, and no --frames"),
+        ("texture", ["--size", "9x9", "--frames", "3"], "makes pictures; give --size, and no --frames"),
         ("texture", ["--size", "9x9", "--revision-steps", "-1"], "--revision-steps is -1; it needs to be 0 or more"),
         ("vectors", ["--size", "16x16"], "starts from latent vectors and makes images of 8x8 only"),
         ("connected", ["--size", "16x16"], r"ends in a fully connected layer.*descriptor\.outputs=none"),

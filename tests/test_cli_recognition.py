@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import pytest
-
-from tiny_recipes import SETTINGS
-from tutelage import cli
+from commands import Command, settings
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
-        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments)])
-        cli.main()
-    said = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, said.out, said.err
+def tiny(recipe: str) -> list[str]:
+    return settings(recipe, data__kind="digits", data__size="[8, 8]")
 
 
-def settings(recipe: str) -> list[str]:
-    fields = {**SETTINGS[recipe], "data.kind": "digits", "data.size": "[8, 8]"}
-    return ["--set", *(f"{name}={text}" for name, text in fields.items())]
-
-
-def test_from_training_to_measuring_by_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_from_training_to_measuring_by_it(tutelage: Command, tmp_path: Path) -> None:
     judge, model = tmp_path / "judge", tmp_path / "model"
-    code, out, _ = call(capsys, "train", "classifier/mnist", "--dry-run", "--out", judge, *settings("classifier/mnist"))
+    code, out, _ = tutelage("train", "classifier/mnist", "--dry-run", "--out", judge, *tiny("classifier/mnist"))
     assert code == 0 and "recogniser: " in out and "estimated time" in out
-    assert call(capsys, "train", "classifier/mnist", "--out", judge, *settings("classifier/mnist"))[0] == 0
-    assert call(capsys, "resume", judge)[0] == 0
-    code, out, err = call(capsys, "evaluate", judge, "--metric", "accuracy")
+    assert tutelage("train", "classifier/mnist", "--out", judge, *tiny("classifier/mnist"))[0] == 0
+    assert tutelage("resume", judge)[0] == 0
+    code, out, err = tutelage("evaluate", judge, "--metric", "accuracy")
     assert (code, err) == (0, "") and out.startswith("Supervised accuracy at iteration 6: 0.")
     assert "Supervised accuracy" in (judge / "report.html").read_text()
 
-    assert call(capsys, "train", "generator/mnist", "--out", model, *settings("generator/mnist"))[0] == 0
-    code, out, _ = call(capsys, "evaluate", model, "--metric", "fd", "--extractor", judge, "--samples", 12)
+    assert tutelage("train", "generator/mnist", "--out", model, *tiny("generator/mnist"))[0] == 0
+    code, out, _ = tutelage("evaluate", model, "--metric", "fd", "--extractor", judge, "--samples", 12)
     assert code == 0 and "Algorithm G FD-classifier-mnist at iteration 6: " in out
     for arguments, says in (
         (("evaluate", model, "--metric", "accuracy"), "learned no classes"),
@@ -45,5 +31,5 @@ def test_from_training_to_measuring_by_it(capsys: pytest.CaptureFixture[str], tm
         (("evaluate", model, "--metric", "fd", "--extractor", model), "learned no classes"),
         (("evaluate", model, "--metric", "fd", "--extractor", "no.pth"), "there is no file no.pth"),
     ):
-        code, _, err = call(capsys, *arguments)
+        code, _, err = tutelage(*arguments)
         assert code == 2 and says in err and len(err.splitlines()) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from unittest.mock import create_autospec
 import pytest
 import torch
 
+from commands import Command
 from tiny_weights import write_network
-from tutelage import cli
 from tutelage.reproduce import (
     faces,
     fig7,
@@ -28,15 +27,6 @@ from tutelage.reproduce import (
 )
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.contest import Contender
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
-        patch.setattr(sys, "argv", ["tutelage", "reproduce", *map(str, arguments)])
-        cli.main()
-    said = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, said.out, said.err
 
 
 @pytest.fixture
@@ -65,9 +55,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
-    code, out, _ = call(
-        capsys, "table2", "--budget", 1.5, "--out", tmp_path, "--seed", 7, "--only", "vae/mnist", "dcgan/mnist"
+def test_a_table_is_handed_its_terms(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
+    code, out, _ = tutelage(
+        "reproduce", "table2", "--budget", 1.5, "--out", tmp_path, "--seed", 7, "--only", "vae/mnist", "dcgan/mnist"
     )
     assert code == 0
     assert out.splitlines() == ["Ours parzen: 12.35", "Theirs parzen: failed", f"Look at {tmp_path / 'table2.md'}"]
@@ -77,10 +67,8 @@ def test_a_table_is_handed_its_terms(capsys: pytest.CaptureFixture[str], given: 
     assert data is None and more == {"only": ["vae/mnist", "dcgan/mnist"]}
 
 
-def test_dynamic_textures_are_handed_their_clips(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
-) -> None:
-    assert call(capsys, "table6", "--budget", 1, "--out", tmp_path, "--data", tmp_path / "clips")[0] == 0
+def test_dynamic_textures_are_handed_their_clips(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
+    assert tutelage("reproduce", "table6", "--budget", 1, "--out", tmp_path, "--data", tmp_path / "clips")[0] == 0
     (_, place), more = given[0]
     assert place == tmp_path / "clips" and more == {"only": [], "contenders": [*table6.CONTENDERS]}
 
@@ -90,11 +78,13 @@ def test_dynamic_textures_are_handed_their_clips(
     [("table5", table5.CONTENDERS), ("fig8", faces.CONTENDERS), ("igm-textures", textures.CONTENDERS)],
 )
 def test_tables_of_ones_own_pictures_are_handed_their_terms(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, name: str, usual: tuple[Contender, ...]
+    tutelage: Command, given: list[Any], tmp_path: Path, name: str, usual: tuple[Contender, ...]
 ) -> None:
     terms = ("--budget", 1, "--out", tmp_path, "--data", tmp_path / "mine", "--only", "x")
     more = ("--extractor", write_network(tmp_path / "weights.npz")) if name == "fig8" else ()
-    assert call(capsys, name, *terms, *more)[0] == call(capsys, name, *terms, *more, "--convert")[0] == 0
+    assert (
+        tutelage("reproduce", name, *terms, *more)[0] == tutelage("reproduce", name, *terms, *more, "--convert")[0] == 0
+    )
     (plain, as_given), (_, converted) = given
     own = {"n": 100} if name == "table5" else {}
     if name == "igm-textures":
@@ -103,44 +93,43 @@ def test_tables_of_ones_own_pictures_are_handed_their_terms(
     assert all(contender.recipe.data.convert for contender in converted["contenders"])
 
 
-def test_gram_matrices_are_of_the_network_that_is_named(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
-) -> None:
+def test_gram_matrices_are_of_the_network_that_is_named(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, tmp_path / "v.pth")
     terms = ("--budget", 1, "--out", tmp_path / "out")
-    assert call(capsys, "igm-textures", *terms, "--data", "pictures", "--vgg", tmp_path / "v.pth")[0] == 0
+    assert tutelage("reproduce", "igm-textures", *terms, "--data", "pictures", "--vgg", tmp_path / "v.pth")[0] == 0
     assert {name for name in given[0][1]["methods"] if "VGG" in name} == {"Gram matrices, VGG-19"}
     for name, file, says in (
         ("table5", "v.pth", "table5 takes no --vgg, which is for igm-textures; leave it out"),
         ("igm-textures", "w.pth", "w.pth"),
     ):
-        code, _, said = call(capsys, name, *terms, "--vgg", tmp_path / file)
+        code, _, said = tutelage("reproduce", name, *terms, "--vgg", tmp_path / file)
         assert code == 2 and says in said
 
 
-def test_faces_are_as_many_as_asked(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
-    assert call(capsys, "table5", "--budget", 1, "--out", tmp_path, "--held-out", 2000, "--completed", 1000)[0] == 0
+def test_faces_are_as_many_as_asked(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
+    assert (
+        tutelage("reproduce", "table5", "--budget", 1, "--out", tmp_path, "--held-out", 2000, "--completed", 1000)[0]
+        == 0
+    )
     assert given[0][1]["n"] == 1000
     assert {contender.recipe.data.held_out for contender in given[0][1]["contenders"]} == {2000}
 
 
-def test_outliers_and_features_are_handed_their_terms(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path
-) -> None:
+def test_outliers_and_features_are_handed_their_terms(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
     terms = ("--budget", 1, "--out", tmp_path, "--data", "digits")
-    assert call(capsys, "igm-outliers", *terms, "--outliers", "a", "b")[0] == 0
+    assert tutelage("reproduce", "igm-outliers", *terms, "--outliers", "a", "b")[0] == 0
     assert given[0][0][1:] == ([Path("a"), Path("b")], Path("digits")) and given[0][1] == {}
-    assert call(capsys, "igm-semisupervised", *terms, "--only", "x")[0] == 0
+    assert tutelage("reproduce", "igm-semisupervised", *terms, "--only", "x")[0] == 0
     assert given[1][0][1:] == (Path("digits"),) and given[1][1] == {"only": ["x"]}
 
 
 @pytest.mark.parametrize(("flag", "field"), [("--convert", "convert"), ("--skip-bad", "skip_bad")])
 def test_pictures_that_do_not_fit_are_converted_or_left_out_for_all_models(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, flag: str, field: str
+    tutelage: Command, given: list[Any], tmp_path: Path, flag: str, field: str
 ) -> None:
     terms = ("--budget", 1, "--out", tmp_path, "--extractor", write_network(tmp_path / "weights.npz"), flag)
     for number, (name, usual) in enumerate((("table1", table1.CONTENDERS), ("fig7", fig7.CONTENDERS))):
-        assert call(capsys, name, *terms)[0] == 0
+        assert tutelage("reproduce", name, *terms)[0] == 0
         contenders = given[number][1]["contenders"]
         for contender, before in zip(contenders, usual, strict=True):
             assert getattr(contender.recipe.data, field) and not getattr(before.recipe.data, field)
@@ -148,23 +137,21 @@ def test_pictures_that_do_not_fit_are_converted_or_left_out_for_all_models(
             assert (contender.recipe.plan, contender.called) == (before.recipe.plan, before.called)
 
 
-def test_distances_need_an_extractor(capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path) -> None:
+def test_distances_need_an_extractor(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
     weights = write_network(tmp_path / "weights.npz")
     for number, name in enumerate(("table3", "fig9")):
-        code, _, _ = call(capsys, name, "--budget", 1, "--out", tmp_path, "--extractor", weights)
+        code, _, _ = tutelage("reproduce", name, "--budget", 1, "--out", tmp_path, "--extractor", weights)
         assert code == 0 and given[number][0][1].name == "mobilenetv2-128" and given[number][1] == {"only": []}
 
 
 @pytest.mark.parametrize("name", ["table1", "fig7"])
-def test_few_images_have_their_categories(
-    capsys: pytest.CaptureFixture[str], given: list[Any], tmp_path: Path, name: str
-) -> None:
+def test_few_images_have_their_categories(tutelage: Command, given: list[Any], tmp_path: Path, name: str) -> None:
     terms = (name, "--budget", 1, "--out", tmp_path, "--extractor", write_network(tmp_path / "weights.npz"))
-    code, out, _ = call(capsys, *terms)
+    code, out, _ = tutelage("reproduce", *terms)
     assert code == 0 and out.endswith(f"Look at {tmp_path / name}.md\n")
     photos = tmp_path / "photos"
     more = ("--categories", "lemon=3", "alp", "--training-images", 5, "--only", "vae/scene64", "--data", photos)
-    assert call(capsys, *terms, *more)[0] == 0
+    assert tutelage("reproduce", *terms, *more)[0] == 0
     usual = [*(table1 if name == "table1" else fig7).CONTENDERS]
     assert given[0][0][2:] == (None, []) and given[0][1] == {"only": [], "sizes": [50, 500], "contenders": usual}
     (_, extractor, data, categories), named = given[1]
@@ -180,7 +167,7 @@ def test_few_images_have_their_categories(
             for minutes in ("0", "nan", "inf")
         ),
         (("table3", "--budget", 1), "table3 needs --extractor, which measures by its features; name a file"),
-        (("table2", "--budget", 1, "--data", "nowhere"), "nowhere"),
+        (("table2", "--budget", 1, "--data", "nowhere"), "MNIST was not found (looked in: nowhere"),
         *(
             ((name, "--budget", 1, "--data", "."), "lies in ., where the data are, and its pictures would be taken")
             for name in ("table5", "table6", "igm-textures")
@@ -195,14 +182,14 @@ def test_few_images_have_their_categories(
     ],
 )
 def test_what_is_refused(
-    capsys: pytest.CaptureFixture[str],
+    tutelage: Command,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     arguments: tuple[object, ...],
     says: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = call(capsys, *arguments, "--out", tmp_path / "out")
+    code, _, err = tutelage("reproduce", *arguments, "--out", tmp_path / "out")
     assert code == 2 and says in err and len(err.splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
@@ -223,7 +210,7 @@ def test_what_is_refused(
     ],
 )
 def test_what_a_table_does_not_take_is_refused(
-    given: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], words: str
+    given: list[Any], tutelage: Command, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    code, out, said = call(capsys, *arguments, "--budget", 1, "--out", tmp_path / "out")
+    code, out, said = tutelage("reproduce", *arguments, "--budget", 1, "--out", tmp_path / "out")
     assert code == 2 and not out and words in said and not given

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from test_cli import RESULT, call, refused
+from commands import RESULT, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
 from tutelage.apps import density_ratio, descriptor_density
 from tutelage.energy import Gaussian
@@ -21,11 +21,6 @@ from tutelage.run.load import load
 pytestmark = pytest.mark.usefixtures("surroundings")
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_cli import Said, call, refused, settings
+from commands import Said, refused, settings
 from tiny_recipes import tiny_clip
 from tutelage.data import video
 from video_files import animated, contained, noise
@@ -17,11 +17,6 @@ from video_files import animated, contained, noise
 pytestmark = pytest.mark.usefixtures("surroundings")
 
 TINY = settings("video/quick")
-
-
-@pytest.fixture
-def tutelage(capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: call(list(arguments), capsys)
 
 
 @pytest.fixture(scope="module")

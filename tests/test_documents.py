@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tutelage.recipes
-from test_cli import call
+from commands import call
 from tiny_recipes import tiny, tiny_images
 from tutelage import data
 from tutelage.run.train import train

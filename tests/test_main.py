@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from commands import child_environment
+
 INTERRUPTED = """
 import sys
 import tutelage.__main__
@@ -22,8 +24,7 @@ tutelage.__main__.main()
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    path = os.pathsep.join(filter(None, sys.path))
-    return subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    return subprocess.run(words, env=child_environment(), capture_output=True, text=True, check=False)
 
 
 def test_ctrl_c_while_torch_is_imported_is_one_line() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import child_environment
 from tutelage.terminal import Unheard, heard_or_not
 
 
@@ -73,9 +74,6 @@ def test_a_letter_that_the_output_lacks_is_an_escape(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("closed", [1, 2])
 def test_an_output_may_be_closed(closed: int) -> None:
     command = f"{sys.executable} -m tutelage list {closed}>&-"
-    path = os.pathsep.join(filter(None, sys.path))
-    said = subprocess.run(
-        ["sh", "-c", command], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
-    )
+    said = subprocess.run(["sh", "-c", command], env=child_environment(), capture_output=True, text=True, check=False)
     assert said.returncode == 0 and "Traceback" not in said.stderr
     assert ("coopnets/mnist" in said.stdout) == (closed == 2)

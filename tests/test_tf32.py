@@ -10,6 +10,7 @@ import torch
 
 from tutelage.checks import InputError
 from tutelage.metrics.efficientnet_lite import efficientnet_lite0
+from tutelage.metrics.extractors import mobilenet_v2
 from tutelage.metrics.inception import inception_2015
 from tutelage.metrics.vgg import load_vgg19, vgg16
 from tutelage.tf32 import no_tf32
@@ -22,7 +23,7 @@ def test_only_a_gpu_needs_it(device: torch.device | str, left: bool, monkeypatch
     assert torch.backends.cudnn.allow_tf32 is left
 
 
-@pytest.mark.parametrize("make", [inception_2015, efficientnet_lite0, vgg16, load_vgg19])
+@pytest.mark.parametrize("make", [inception_2015, efficientnet_lite0, mobilenet_v2, vgg16, load_vgg19])
 def test_an_extractor_does_not_depend_on_what_was_built_before(
     make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

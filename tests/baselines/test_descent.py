@@ -61,7 +61,11 @@ def test_an_energy_that_is_not_finite_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [({"steps": 0}, "steps is 0"), ({"history": 0}, "history is 0"), ({"start_std": 0}, "start_std")],
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"history": 0}, "history is 0"),
+        ({"start_std": 0}, "start_std is 0; it needs to be above 0"),
+    ],
 )
 def test_plans_that_cannot_work_are_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -86,7 +86,11 @@ def test_the_autoencoder_judges_by_the_length_of_its_error() -> None:
     torch.testing.assert_close(network(IMAGES), expected)
     torch.testing.assert_close(network.energy(IMAGES, codes), expected)
     assert torch.equal(network.features(IMAGES)[0], IMAGES)
-    assert network.weight.std().item() == pytest.approx(0.5, rel=0.5)
+
+
+def test_the_weights_to_the_codes_begin_by_their_inputs() -> None:
+    drawn = torch.randn(3, 4, generator=stream(0))
+    assert torch.equal(autoencoder().weight, (drawn / 2).double())
 
 
 def test_latent_maps_are_codes_too() -> None:

@@ -62,21 +62,6 @@ def test_finishing_fixes_the_statistics_of_the_average_alone() -> None:
     assert [name for name in before if not same(before[name], after[name])] == ["average"]
 
 
-def test_half_and_half_is_the_whole() -> None:
-    net, rng = learner(), stream(0, "learn")
-    state = net.init(rng)
-    for _ in range(3):
-        state, _ = net.step(state, BATCH, rng)
-    saved, words = copy.deepcopy(net.state_dict(state)), rng.get_state()
-    for _ in range(3):
-        state, _ = net.step(state, BATCH, rng)
-    fresh, rng = net.load_state_dict(net.init(stream(9)), saved), stream(9)
-    rng.set_state(words)
-    for _ in range(3):
-        fresh, _ = net.step(fresh, BATCH, rng)
-    assert same(net.state_dict(fresh), net.state_dict(state))
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

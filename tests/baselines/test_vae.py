@@ -189,24 +189,6 @@ def test_pictures_change_nothing_and_show_pairs():
     assert same(before, algorithm.state_dict(state))
 
 
-def test_half_and_half_is_the_whole():
-    algorithm = learner(update=Adam(lr=0.01, lr_final=0.001))
-
-    def on(state, rng, first, last):
-        for k in range(first, last):
-            state, _ = algorithm.step(state, batch(k), rng)
-        return state
-
-    rng = stream(0, "learn")
-    state = on(algorithm.init(rng), rng, 0, 3)
-    saved, words = copy.deepcopy(algorithm.state_dict(state)), rng.get_state()
-    whole = algorithm.state_dict(on(state, rng, 3, 6))
-    rng = stream(1, "other")
-    fresh = algorithm.load_state_dict(algorithm.init(rng), saved)
-    rng.set_state(words)
-    assert same(algorithm.state_dict(on(fresh, rng, 3, 6)), whole) and not same(saved, whole)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -72,7 +72,7 @@ def test_nothing_is_fetched_unless_asked(tmp_path, monkeypatch):
         return tmp_path / "fetched"
 
     monkeypatch.setattr("tutelage.data.named.fetch_mnist", fetch)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="MNIST was not found"):
         find("mnist", cache=tmp_path)
     assert fetched == []
     assert find("mnist", cache=tmp_path, download=True) == tmp_path / "fetched"

@@ -452,7 +452,7 @@ def test_samples_are_bytes_and_as_many_as_asked_for():
         ({"classified": 0.65, "indistinguishable": 0.6}, "0 <= classified < indistinguishable <= ln 2"),
         ({"synthesis_steps": 0}, "synthesis_steps is 0; it needs to be a whole number of 1 or more"),
         ({"reference_std": 0.0}, "standard deviation above 0"),
-        ({"kernel": Langevin(0.1, metropolis=True)}, "clip"),
+        ({"kernel": Langevin(0.1, metropolis=True)}, "give Langevin with metropolis=False, or do not clip"),
         ({"kernel": Langevin(0.1, metropolis=True), "clip": False}, "needs one energy, and that of patches is drawn"),
         (
             {"exact": True, "objective": "logit", "kernel": Ascent(lr=0.1, average_overlaps=True)},

@@ -108,6 +108,19 @@ def test_sets_that_cannot_be_compared_are_refused(place: int, bad: Tensor, messa
         parzen(*sets)
 
 
+@pytest.mark.parametrize(
+    ("count", "widths", "message"),
+    [
+        (1, (0.2,), r"1 test images and widths \[0\.2\] were given; .* needs 2 images or more"),
+        (3, (), r"3 test images and widths \[\] were given"),
+        (3, (0.2, 0.0), r"widths \[0\.2, 0\.0\] were given; .* and widths above 0"),
+    ],
+)
+def test_too_little_for_a_score_is_refused(count: int, widths: tuple[float, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parzen(GOOD, GOOD, torch.full((count, 1, 2, 2), 0.5), widths)
+
+
 @pytest.mark.parametrize("place", [1, 2], ids=["validation", "test"])
 def test_other_shapes_are_refused(place: int) -> None:
     sets = [GOOD, GOOD, GOOD]

@@ -244,8 +244,8 @@ def test_the_last_three_layers_make_the_features_of_section_4_5(spec: Classifier
     assert torch.cat([one.flatten(1) for one in maps[-3:]], 1).shape == (2, count // 32)
 
 
-def test_the_quick_classifier() -> None:
-    assert ClassifierSpec((3, 64, 64), (64, 128, 256, 512)) == IGM_CLASSIFIER_64, "the defaults are the paper's"
+def test_the_defaults_are_the_papers() -> None:
+    assert ClassifierSpec((3, 64, 64), (64, 128, 256, 512)) == IGM_CLASSIFIER_64
 
 
 # --- what is refused

@@ -85,7 +85,7 @@ def test_other_noise_is_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"scales": 0}, "scales"),
+        ({"scales": 0}, "scales of a multi-scale generator is 0; it needs"),
         ({"slope": 2.0}, "slope of a multi-scale generator is 2"),
         ({"shape": (3, 10, 16)}, "of 3 scales makes sides that are multiples of 4, not 10x16; change the size"),
     ],

@@ -218,6 +218,6 @@ def test_a_change_that_cannot_be_is_refused(recipe: Recipe, dotted: str, text: s
 
 def test_the_edge_of_the_step_size() -> None:
     assert from_texts(COOPNETS_MNIST, {"plan.step_size": "0.0319"}).plan != COOPNETS_MNIST.plan
-    with pytest.raises(InputError, match="step_size"):
+    with pytest.raises(InputError, match=r"step_size 0\.032 with reference_std 0\.016"):
         from_texts(COOPNETS_MNIST, {"plan.step_size": "0.032"})
     from_texts(COOPNETS_MNIST, {"plan.step_size": "0.05", "plan.reference_std": "none"})

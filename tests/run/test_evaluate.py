@@ -168,7 +168,7 @@ def measured(run: RunFolder, metric: Any, **more: Any) -> list[str]:
     return names(evaluate.measure_run(run, SPLITS, measures, 0, "", CPU))
 
 
-def test_the_three_metrics_of_a_run(run: RunFolder) -> None:
+def test_a_run_is_measured_beside_real_images(run: RunFolder) -> None:
     parzen = measured(run, "parzen")
     assert parzen == ["CoopNets generator parzen", "CoopNets descriptor parzen", "real images parzen"]
     frechet = measured(run, "fd", extractor=EXTRACTOR)

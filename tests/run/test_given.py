@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_cli import call, settings
+from commands import call, settings
 from tiny_recipes import from_texts, tiny
 from tutelage import cli
 from tutelage.checks import InputError

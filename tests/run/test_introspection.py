@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from commands import child_environment
 from tiny_recipes import numbers, same, saved_state, tiny, tiny_texture
 from tutelage.checks import InputError
 from tutelage.learn import igm
@@ -145,9 +146,8 @@ def test_negatives_that_were_not_kept_yet_are_asked_for_again(tmp_path: Path, mo
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_at_any_moment_leads_to_the_same_cascade(tmp_path: Path, whole: Path, moment: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", CHILD, moment, str(tmp_path / "run"), str(torch.get_num_threads())]
-    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    child = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
     assert child.returncode == -signal.SIGKILL, child.stderr
     run = RunFolder(tmp_path / "run")
     assert not (run.path / "report.html").exists()

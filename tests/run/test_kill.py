@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from commands import child_environment
 from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 from tutelage.recipes import Recipe
 from tutelage.run import checkpoint, train
@@ -98,9 +99,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_while_a_checkpoint_is_written(tmp_path: Path, whole: Path, moment: str) -> None:
     newest, torn = MOMENTS[moment]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", CHILD, moment, str(tmp_path / "run"), str(torch.get_num_threads())]
-    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    child = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
     assert child.returncode == -signal.SIGKILL, child.stderr
 
     run = RunFolder(tmp_path / "run")

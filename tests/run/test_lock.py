@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import child_environment
 from tutelage.checks import InputError
 from tutelage.run import lock
 from tutelage.run.lock import in_use
@@ -68,9 +69,8 @@ def test_a_kill_frees_it(tmp_path: Path) -> None:
         "    print('held', flush=True)\n"
         "    time.sleep(600)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(tmp_path)], env=child_environment(), stdout=subprocess.PIPE, text=True
     )
     with child:
         assert child.stdout is not None and child.stdout.readline() == "held\n"

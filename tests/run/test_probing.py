@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from commands import Command, refused
 from tiny_recipes import from_texts, tiny, tiny_texture
-from tutelage import cli, data
+from tutelage import data
 from tutelage.apps.features import raw_pixels
 from tutelage.checks import InputError
 from tutelage.data import DataSpec, Labels, class_labels
@@ -163,24 +163,18 @@ def test_images_without_labels_are_not_drawn_from(monkeypatch: pytest.MonkeyPatc
     assert all(torch.equal(a, b) for a, b in zip(seen[:4], seen[4:], strict=True))
 
 
-def test_the_command_hands_on_its_terms(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_hands_on_its_terms(tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"data.kind": "digits", "classifier.channels": [4, 6, 8], "plan.iterations": 1}
     run = run_of(tiny("dcgan/mnist", changes), data.load(SPEC).train, tmp_path / "run")
     terms = ["--labelled", "60", "--repeats", "2", "--seed", "3"]
-    monkeypatch.setattr(sys, "argv", ["tutelage", "probe", str(run.path), *terms])
     edges, choose = [True, False, True], probing.choose_c
     left = iter(edges)
     monkeypatch.setattr(probing, "choose_c", lambda *terms: choose(*terms)._replace(at_edge=next(left)))
-    with pytest.raises(SystemExit, match="0"):
-        cli.main()
+    said = tutelage("probe", run.path, *terms)
+    assert said.code == 0
     entries = json.loads(run.results.read_text())
-    told = capsys.readouterr().out.splitlines()
+    told = said.out.splitlines()
     assert len(entries) == len(told) == 3
     assert [entry["at_edge"] for entry in entries] == ["at the edge of its grid" in line for line in told] == edges
     assert {(entry["labelled"], entry["repeats"], entry["seed"]) for entry in entries} == {(60, 2, 3)}
-    monkeypatch.setattr(sys, "argv", ["tutelage", "probe", str(run.path), "--repeats", "1"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "--repeats is 1; the spread of the error rate needs 2 or more" in capsys.readouterr().err
+    refused(tutelage("probe", run.path, "--repeats", 1), "--repeats is 1; the spread of the error rate needs 2 or more")

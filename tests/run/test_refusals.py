@@ -8,42 +8,23 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tiny_recipes import SETTINGS, contents, numbers, same, saved_state, tiny
-from tutelage import cli, data
+from commands import Command, refused, settings
+from tiny_recipes import contents, numbers, same, saved_state, tiny
+from tutelage import data
 from tutelage.recipes import Recipe
 from tutelage.run import journal, pictures, train
 from tutelage.run.lock import in_use
 
 CPU = torch.device("cpu")
 Damage = Callable[[Path], Any]
-
-
-class Said(NamedTuple):
-    """What a command left: its exit code, and the lines it wrote."""
-
-    code: int
-    out: list[str]
-    err: list[str]
-
-
-def tutelage(capsys: pytest.CaptureFixture[str], *arguments: object) -> Said:
-    """Run a command in this process."""
-    capsys.readouterr()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit:
-        patch.setattr(sys, "argv", ["tutelage", *map(str, arguments)])
-        cli.main()
-    out, err = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return Said(exit.value.code, out.splitlines(), err.split("\n")[:-1])
 
 
 @contextlib.contextmanager
@@ -230,63 +211,52 @@ ELSEWHERE = {"a checkpoint of other chains": "chains"}
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_wrong_costs_one_sentence(
-    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
-) -> None:
+def test_what_is_wrong_costs_one_sentence(world: Path, tmp_path: Path, tutelage: Command, case: str) -> None:
     damage, arguments, words = REFUSED[case]
     if "/proc" in str(arguments) and not Path("/proc/self").exists():
         pytest.skip("no place here that even an administrator cannot write to")
     run = shutil.copytree(world / ELSEWHERE.get(case, "run"), world / f"copy of {tmp_path.name}" / "run")
     damage(run)
     before = contents(world)
-    refused(tutelage(capsys, *filled(arguments, run, world)), words)
+    refused(tutelage(*filled(arguments, run, world)), words)
     assert contents(world) == before
     shutil.rmtree(run.parent)
 
 
-def filled(arguments: list[str], run: Path, root: Path, **changes: str) -> list[str]:
+def filled(arguments: list[str], run: Path, root: Path) -> list[str]:
     """Arguments with their places; those of a training make it tiny."""
     for name, place in {"{run}": run, "{root}": root, "{out}": root / "new"}.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
     if arguments[0] == "train":
-        settings = {**SETTINGS["coopnets/mnist"], **{name.replace("__", "."): text for name, text in changes.items()}}
-        arguments += ["--set", *(f"{field}={text}" for field, text in settings.items())]
+        arguments += settings("coopnets/mnist")
     return arguments
-
-
-def refused(said: Said, words: str) -> None:
-    assert said.code == 2 and said.out == [] and len(said.err) == 1, said
-    assert said.err[0].startswith("tutelage: ") and re.search(words, said.err[0]), said.err[0]
-    assert "Traceback" not in said.err[0]
 
 
 # --- a run that somebody else writes to
 
 
 @pytest.mark.parametrize("arguments", [RESUME, RECOVER], ids=" ".join)
-def test_a_run_in_use_is_left_alone(world: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_a_run_in_use_is_left_alone(world: Path, tutelage: Command, arguments: list[str]) -> None:
     run = world / "run"
     with in_use(run):
         before = contents(world)
         words = rf"run .*run is in use by process {os.getpid()}; wait until that ends, or stop it"
-        refused(tutelage(capsys, *filled(arguments, run, world)), words)
+        refused(tutelage(*filled(arguments, run, world)), words)
         assert contents(world) == before
 
 
-def test_a_place_in_use_is_left_alone(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_place_in_use_is_left_alone(world: Path, tmp_path: Path, tutelage: Command) -> None:
     """Two trainings that start in the same place: the second finds nothing but the lock of the first."""
     arguments = [*TRAIN[:-1], str(tmp_path)]
     with in_use(tmp_path):
-        refused(tutelage(capsys, *filled(arguments, tmp_path, world)), f"is in use by process {os.getpid()}")
+        refused(tutelage(*filled(arguments, tmp_path, world)), f"is in use by process {os.getpid()}")
         assert set(contents(tmp_path)) == {".lock"}
 
 
-def test_samples_can_be_drawn_from_a_run_in_use(
-    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_samples_can_be_drawn_from_a_run_in_use(world: Path, tmp_path: Path, tutelage: Command) -> None:
     with in_use(world / "run"):
         before = contents(world / "run")
-        said = tutelage(capsys, "sample", world / "run", "-n", 2, "--out", tmp_path / "x.npy")
+        said = tutelage("sample", world / "run", "-n", 2, "--out", tmp_path / "x.npy")
         assert said.code == 0 and contents(world / "run") == before
     assert not (world / "run" / ".lock").exists()
 
@@ -308,13 +278,13 @@ FULL = r"cannot be written: the disk is full \(File too large\); free some space
     ids=str,
 )
 def test_a_disk_that_is_full_from_the_start_changes_nothing(
-    world: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], space: int | str, named: str
+    world: Path, tutelage: Command, arguments: list[str], space: int | str, named: str
 ) -> None:
     run = world / "run"
     size = space if isinstance(space, int) else (run / space).stat().st_size - 1
     before = contents(world)
     with disk_of(size):
-        said = tutelage(capsys, *filled(arguments, run, world))
+        said = tutelage(*filled(arguments, run, world))
     refused(said, f"{named} {FULL}")
     assert contents(world) == before
 
@@ -334,7 +304,7 @@ FILLED: dict[str, tuple[dict[str, Any], Callable[[Path], int], str]] = {
 
 @pytest.mark.parametrize("case", FILLED)
 def test_a_disk_that_fills_up_costs_what_was_not_written(
-    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+    world: Path, tmp_path: Path, tutelage: Command, case: str
 ) -> None:
     """The checkpoint before is whole, nothing half written is left, and the run goes on when there is space."""
     changes, size, named = FILLED[case]
@@ -347,13 +317,13 @@ def test_a_disk_that_fills_up_costs_what_was_not_written(
     with disk_of(size(world)), pytest.MonkeyPatch.context() as patch:
         if case == "picture":  # those of so few small images would fit
             patch.setattr(pictures, "png_bytes", lambda image: bytes(20_000))
-        said = tutelage(capsys, "resume", run)
-    (line,) = [line for line in said.err if "\r" not in line]
-    assert said.code == 2 and said.out == []
+        said = tutelage("resume", run)
+    (line,) = [line for line in said.err.split("\n")[:-1] if "\r" not in line]
+    assert said.code == 2 and said.out == ""
     assert re.fullmatch(rf"tutelage: .*{named} {FULL}.*", line), line
     assert [name for name in contents(run) if re.search(r"/\.|^\.|tmp", name)] == []
     assert all(json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines())
-    assert tutelage(capsys, "resume", run).code == 0
+    assert tutelage("resume", run).code == 0
     assert same(saved_state(run), saved_state(whole)) and numbers(run) == numbers(whole)
 
 

@@ -1,4 +1,4 @@
-"""What the Langevin kernel refuses, and how it prints."""
+"""What the Langevin kernel refuses."""
 
 from __future__ import annotations
 
