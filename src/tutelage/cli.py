@@ -380,7 +380,7 @@ def complete(
 
 def project(
     run: Run,
-    image: Annotated[Positional[Path], arg(metavar="IMAGE", help="a picture")],
+    image: Annotated[Positional[Path], arg(metavar="IMAGE", help="a picture, a folder of pictures or a .npy")],
     other: Annotated[Positional[Path | None], arg(metavar="IMAGE2", help="another, to walk to")] = None,
     *,
     out: Annotated[Path, arg(help="folder to make")],
