@@ -87,11 +87,14 @@ def test_a_single_classifier_has_all_its_steps(photo) -> None:
 
 def test_what_does_not_fit_is_refused(model, photo) -> None:
     learner, state = model
+    plan = replace(learner.plan, patches=None, patches_per_image=None)
+    whole = replace(learner, plan=plan, patch=learner.shape[1:])
     cases = (
         ((learner, state, photo.expand(3, -1, -1), 0.3), "the photograph has 3 channels and the style 1"),
         ((learner, state, photo[:, :7], 0.3), "a photograph of 7 x 18 is smaller than the patches of 8 x 8"),
         ((learner, state, photo, 1.5), r"content_weight is 1.5; it needs to lie in \[0, 1\]"),
-        ((learner, learner.init(stream(0, "x")), photo, 0.3), "needs a model of patches with one round or more"),
+        ((learner, learner.init(stream(0, "x")), photo, 0.3), "this run has finished no round yet"),
+        ((whole, state, photo, 0.3), "needs a model of patches, and this one knows whole images of 16 x 16"),
     )
     for arguments, words in cases:
         with pytest.raises(InputError, match=words):

@@ -169,17 +169,17 @@ REFUSED: dict[str, tuple[Damage, list[str], str]] = {
     "a recipe of wrong types": (
         edit("recipe.json", lambda recipe: recipe["plan"].update(chains="many")),
         RESUME,
-        r"recipe\.json cannot be used: recipe\.plan\.chains is 'many'; it needs to be a whole number; restore it",
+        r"recipe\.json cannot be used \(recipe\.plan\.chains is 'many'; it needs to be a whole number\); restore it",
     ),
     "a recipe with an unknown field": (
         edit("recipe.json", lambda recipe: recipe["plan"].update(chians=3)),
         SAMPLE,
-        r"recipe\.json cannot be used: recipe\.plan has an unknown field 'chians' \(did you mean 'chains'\?\)",
+        r"recipe\.json cannot be used \(recipe\.plan has an unknown field 'chians' \(did you mean 'chains'\?\)",
     ),
     "a recipe of values that cannot work": (
         edit("recipe.json", lambda recipe: recipe["plan"].update(step_size=0.032)),
         RESUME,
-        r"recipe\.json cannot be used: step_size 0\.032 .*; restore it from a copy, or train again",
+        r"recipe\.json cannot be used \(recipe\.plan: step_size 0\.032 .*\); restore it from a copy, or train again",
     ),
     "no facts": (lambda run: (run / "run.json").unlink(), RESUME, r"it has no run\.json"),
     "torn facts": (put("run.json", "{"), SAMPLE, r"run\.json is damaged; restore it from a copy"),

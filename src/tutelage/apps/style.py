@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from ..checks import InputError, by
 from ..data import from_uint8, to_uint8
 from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
-from ..learn.igm import Igm, State, initial_noise
+from ..learn.igm import Igm, State, check_learned, initial_noise
 from ..sample import Ascent, run
 from ..types import Images
 
@@ -61,14 +61,18 @@ def stylise(
     rule stops it.
 
     Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
-    outside [0, 1], or the model is one of whole images, or learned with Langevin dynamics or averaged overlaps.
+    outside [0, 1], or the model has finished no round, is one of whole images, or learned with Langevin dynamics or averaged overlaps.
     """
     if not 0 <= content_weight <= 1:
         raise InputError(
             f"content_weight is {content_weight}; it needs to lie in [0, 1]: 0 is the style alone, 1 the photograph"
         )
-    if learner.plan.patches is None or not state.round:
-        raise InputError("style needs a model of patches with one round or more; train igm/texture on a style image")
+    check_learned(state)
+    if learner.plan.patches is None:
+        raise InputError(
+            f"style needs a model of patches, and this one knows whole images of {by(learner.patch)}; train igm/texture "
+            "on a style image"
+        )
     if photo.shape[0] != learner.shape[0]:
         raise InputError(
             f"the photograph has {photo.shape[0]} channels and the style {learner.shape[0]}; convert one of them"

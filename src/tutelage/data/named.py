@@ -307,8 +307,12 @@ def find_each(kind: Literal["image", "video"], path: Path | str | None = None) -
     there = (p for p in root.iterdir() if not p.name.startswith(".") and (kind == "video" or p.is_file()))
     places = sorted(there)
     names, many = [p.stem for p in places], {"image": "pictures", "video": "clips"}[kind]
-    if not places or len(set(names)) < len(names):
-        raise InputError(f"{root} has {', '.join(names) or f'no {many}'}; give a folder of {many} of different names")
+    if not places:
+        raise InputError(f"{root} has no {many}; give a folder of {many}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        alike = ", ".join(place.name for place in places if place.stem == twice)
+        raise InputError(f"{root} has {many} of one name, {alike}; rename or move all of them but one")
     return dict(zip(names, places, strict=True))
 
 
@@ -365,5 +369,5 @@ def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> 
     looked = ", ".join(str(place) for place in places)
     raise InputError(
         f"MNIST was not found (looked in: {looked}); name its folder with --data FOLDER or TUTELAGE_DATA, "
-        "or fetch it with `tutelage train coopnets/mnist --download --out RUN`"
+        "or add --download to `tutelage train`, which fetches the files (with --minutes 0 it hardly learns)"
     )

@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..checks import InputError
@@ -94,7 +94,7 @@ def _replaced(value: Any, changes: Mapping[tuple[str, ...], Any], prefix: str) -
             dotted = ".".join((path, *next(iter(deeper))))
             raise InputError(f"{dotted!r}: {path} has no fields of its own; it is {item!r}")
         changed[name] = _replaced(item, deeper, f"{path}.") if deeper else item
-    return dataclasses.replace(value, **changed)
+    return _made(prefix.removesuffix("."), dataclasses.replace, value, **changed)
 
 
 def parse(text: str) -> Any:
@@ -130,7 +130,15 @@ def _decode_dataclass(wanted: Any, value: Any, path: str) -> Any:
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}")
     hints = typing.get_type_hints(wanted)
-    return wanted(**{key: decode(hints[key], item, f"{path}.{key}") for key, item in given.items()})
+    return _made(path, wanted, **{key: decode(hints[key], item, f"{path}.{key}") for key, item in given.items()})
+
+
+def _made(path: str, make: Callable[..., Any], *arguments: Any, **fields: Any) -> Any:
+    """What ``make`` makes of decoded fields; what it refuses about them is said with ``path``, the part they are of."""
+    try:
+        return make(*arguments, **fields)
+    except InputError as error:
+        raise InputError(f"{path}: {error}" if path else str(error)) from None
 
 
 def _decode_union(options: tuple[Any, ...], value: Any, path: str) -> Any:

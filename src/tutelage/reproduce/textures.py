@@ -150,8 +150,8 @@ def _whole(spec: DataSpec, place: Path) -> Splits:
         )
     try:
         principal_axes(splits.train.batch(slice(None)))
-    except InputError as error:
-        raise InputError(f"{place} has no colours to compare ({error}); give a texture in colours") from None
+    except InputError:
+        raise InputError(f"{place} has no colours to compare: they do not vary; give a texture in colours") from None
     return splits
 
 

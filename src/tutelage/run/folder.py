@@ -154,7 +154,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         return codec.decode(Recipe, content)
     except InputError as error:
-        raise InputError(f"{path} cannot be used: {error}; {_mend(path)}") from None
+        raise InputError(f"{path} cannot be used ({error}); {_mend(path)}") from None
 
 
 def _mend(path: Path) -> str:
