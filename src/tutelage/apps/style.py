@@ -61,7 +61,8 @@ def stylise(
     rule stops it.
 
     Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
-    outside [0, 1], or the model has finished no round, is one of whole images, or learned with Langevin dynamics or averaged overlaps.
+    outside [0, 1], or the model has finished no round, is one of whole images, or learned with Langevin dynamics or
+    averaged overlaps.
     """
     if not 0 <= content_weight <= 1:
         raise InputError(
@@ -70,8 +71,8 @@ def stylise(
     check_learned(state)
     if learner.plan.patches is None:
         raise InputError(
-            f"style needs a model of patches, and this one knows whole images of {by(learner.patch)}; train igm/texture "
-            "on a style image"
+            f"style needs a model of patches, and this one knows whole images of {by(learner.patch)}; train "
+            "igm/texture on a style image"
         )
     if photo.shape[0] != learner.shape[0]:
         raise InputError(
