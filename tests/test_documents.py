@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-import tutelage.recipes
+import tutelage.recipes.custom
 from commands import call
 from tiny_recipes import tiny, tiny_images
 from tutelage import data
@@ -77,6 +78,15 @@ def commands(page: Path) -> list[list[str]]:
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     shown = re.findall(r"^tutelage ([^\n#&|]+)", blocks, re.MULTILINE)
     return [line.split() for line in shown + re.findall(r"(?:^    |`|&& )tutelage ([^\n`#&|]+)", text, re.MULTILINE)]
+
+
+def test_every_recipe_shown_in_the_pages_can_be_read(tmp_path):
+    shown = [text for page in PAGES for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)]
+    assert len(shown) == 5
+    for text in shown:
+        (tmp_path / "shown.toml").write_text(text)
+        recipe, table = tutelage.recipes.custom.from_toml(tmp_path / "shown.toml"), tomllib.loads(text)
+        assert recipe.name == table["name"] and recipe != tutelage.recipes.by_name(table["base"])
 
 
 def test_every_command_shown_in_the_pages_takes_its_options(capsys):

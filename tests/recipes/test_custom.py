@@ -54,6 +54,29 @@ def test_a_part_of_several_kinds_is_changed_whole(tmp_path: Path) -> None:
     assert recipe.plan.stop == EnoughSteps(7) and recipe.sources["plan.stop"] == "mine.toml"
 
 
+def test_a_part_that_is_changed_whole_keeps_no_source_of_what_was_in_it(tmp_path: Path) -> None:
+    base, plan = by_name("coopnets/scene-quick"), "plan.inference_steps"
+    text = """
+        base = "coopnets/scene-quick"
+        descriptor = "none"
+        data.flip = false
+        [plan]
+        kind = "algorithm_g.Plan"
+        iterations = 5
+        batch_size = 2
+        inference_steps = 3
+        latent_step_size = 0.1
+        noise_std = 0.3
+        [plan.update]
+        kind = "updates.Sgd"
+        lr = 0.1
+    """
+    recipe = from_toml(write(tmp_path, text))
+    assert recipe.plan.inference_steps == 3 and recipe.descriptor is None
+    assert plan in base.sources and plan not in recipe.sources and recipe.sources["plan"] == "mine.toml"
+    assert recipe.sources["generator"] == base.sources["generator"]
+
+
 def test_a_file_that_changes_nothing_is_its_base(tmp_path: Path) -> None:
     assert from_toml(write(tmp_path, 'base = "coopnets/scene64"')) == by_name("coopnets/scene64")
     assert customised(COOPNETS_MNIST, {}, "nowhere") is COOPNETS_MNIST

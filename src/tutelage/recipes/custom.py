@@ -35,13 +35,16 @@ def resolve(name: str) -> Recipe:
 def customised(recipe: Recipe, changes: Mapping[str, Any], source: str) -> Recipe:
     """``recipe`` with fields (``plan.chains``) changed, each marked as coming from ``source``.
 
+    A part that is changed whole (``plan.stop``) keeps no source of what was in it.
+
     Raises ``InputError`` for a field that does not exist (with the nearest that does), a wrong type, or parts that
     do not fit each other.
     """
     if not changes:
         return recipe
-    changed = replace_fields(recipe, changes)
-    return replace(changed, sources={**changed.sources, **dict.fromkeys(changes, source)})
+    changed, whole = replace_fields(recipe, changes), tuple(f"{name}." for name in changes)
+    kept = {name: text for name, text in changed.sources.items() if not name.startswith(whole)}
+    return replace(changed, sources={**kept, **dict.fromkeys(changes, source)})
 
 
 def from_toml(path: Path) -> Recipe:
