@@ -9,7 +9,7 @@ import torch
 
 from tutelage.gradient import prepared
 from tutelage.nets import Descriptor, DescriptorSpec, Generator, GeneratorSpec, presets
-from tutelage.nets.presets import MNIST_DESCRIPTOR, MNIST_DESCRIPTOR_PAPER, MNIST_GENERATOR, MNIST_GENERATOR_PAPER
+from tutelage.nets.presets import MNIST_DESCRIPTOR, MNIST_GENERATOR
 from tutelage.rng import stream
 
 # filters · (channels below · taps) + biases, layer by layer; then outputs · (channels · height · width) + biases
@@ -18,17 +18,14 @@ QUICK_CONVS = (64 * 3 * 16 + 64) + (128 * 64 * 16 + 128) + (256 * 128 * 16 + 256
 SCENE_CONVS = (64 * 3 * 25 + 64) + (128 * 64 * 9 + 128) + (256 * 128 * 9 + 256)
 DESCRIPTORS = {
     "MNIST_DESCRIPTOR": (MNIST_D, (256, 4, 4)),
-    "MNIST_DESCRIPTOR_PAPER": (MNIST_D, (256, 4, 4)),
     "QUICK_MNIST_DESCRIPTOR": ((32 * 9 + 32) + (64 * 32 * 9 + 64) + (128 * 64 * 9 + 128) + 128 * 16 + 1, (128, 4, 4)),
     "TEXTURE_DESCRIPTOR": ((100 * 3 * 225 + 100) + (70 * 100 * 81 + 70) + (30 * 70 * 49 + 30), (30, 75, 75)),
     "SCENE_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 16 * 16 + 100, (256, 16, 16)),
     "QUICK_SCENE_DESCRIPTOR": (QUICK_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
     "QUICK_SMALL_OBJECT_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
     "SMALL_OBJECT_DESCRIPTOR": ((64 * 3 * 16 + 64) + (128 * 64 * 4 + 128) + 2 * 128 * 32 * 32 + 2, (128, 32, 32)),
-    "SMALL_OBJECT_DESCRIPTOR_PAPER": ((100 * 48 + 100) + (64 * 100 * 4 + 64) + 64 * 32 * 32 + 1, (64, 32, 32)),
     "CIFAR10_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 8 * 8 + 100, (256, 8, 8)),
     "QUICK_CIFAR10_DESCRIPTOR": (QUICK_CONVS + 256 * 4 * 4 + 1, (256, 4, 4)),
-    "CIFAR10_DESCRIPTOR_PAPER": (SCENE_CONVS + 100 * 256 * 4 * 4 + 100, (256, 4, 4)),
     "CELEBA_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 32 * 32 + 100, (256, 32, 32)),
     "LSUN_DESCRIPTOR": (
         (64 * 3 * 25 + 64)
@@ -50,7 +47,6 @@ DCGAN_DECONVS = (512 * 256 * 25 + 256) + (256 * 128 * 25 + 128) + (128 * 64 * 25
 DCGAN = (100 * 512 * 4 * 4 + 512) + DCGAN_DECONVS
 GENERATORS = {
     "MNIST_GENERATOR": (MNIST_G, (100,), (1, 28, 28)),
-    "MNIST_GENERATOR_PAPER": (MNIST_G, (100,), (1, 28, 28)),
     "QUICK_MNIST_GENERATOR": (
         (100 * 256 * 16 + 256) + (256 * 128 * 9 + 128) + (128 * 64 * 9 + 64) + (64 * 32 * 9 + 32) + (32 * 9 + 1),
         (100,),
@@ -141,16 +137,6 @@ def test_generators(name: str) -> None:
 
 def test_the_counts_are_those_of_the_authors() -> None:
     assert (MNIST_D, MNIST_G) == (1_066_532, 3_443_585)
-
-
-@pytest.mark.parametrize(
-    ("code", "paper", "std"),
-    [(MNIST_DESCRIPTOR, MNIST_DESCRIPTOR_PAPER, 0.01), (MNIST_GENERATOR, MNIST_GENERATOR_PAPER, 0.005)],
-    ids=["descriptor", "generator"],
-)
-def test_code_and_paper_differ_in_slope_and_initial_weights(code, paper, std: float) -> None:
-    assert (code.slope, code.init_std) == (0.2, std)
-    assert (paper.slope, paper.init_std) == (0.0, 0.001)
 
 
 @pytest.mark.parametrize("spec", [MNIST_DESCRIPTOR, MNIST_GENERATOR], ids=["descriptor", "generator"])

@@ -33,6 +33,11 @@ def compute_dtype(precision: Precision) -> torch.dtype:
     return known[precision]
 
 
+def frozen_dtype(of_convs: torch.dtype, weight: Tensor) -> torch.dtype:
+    """What a snapshot's weights are cast to: the dtype that layers compute in, and for float32 the ``weight``'s own."""
+    return of_convs if of_convs != torch.float32 else weight.dtype
+
+
 def arithmetic(precision: Precision, device: torch.device | str) -> Precision:
     """What layers best compute in on ``device`` where ``precision`` is wished for.
 

@@ -23,6 +23,7 @@ from .blocks import (
     check_shape,
     compute_dtype,
     computing_in,
+    frozen_dtype,
     same_conv,
     space_to_depth_conv,
     space_to_depth_weight,
@@ -141,7 +142,7 @@ class Classifier(nn.Module):
         folded into the convolutions, weights cast once, the first layer's stride turned into channels. Answers
         with the same values and gradients as ``forward`` in evaluation mode, up to rounding."""
         spec = self.spec
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        dtype = frozen_dtype(self.dtype_of_convs, self.weights[0])
         folded = [self._folded(i) for i in range(len(self.weights))]
         weights = [weight.to(dtype, memory_format=torch.channels_last, copy=True) for weight, _ in folded]
         biases = [bias.to(dtype, copy=True) for _, bias in folded]

@@ -22,6 +22,7 @@ from .blocks import (
     check_shape,
     compute_dtype,
     computing_in,
+    frozen_dtype,
     initial_std,
     same_conv,
     smeared,
@@ -182,7 +183,7 @@ class Descriptor(nn.Module):
     def frozen(self) -> tuple[list[Tensor], list[Tensor]]:
         """Copies of the convolutions' weights and biases, cast once to the precision of the layers' arithmetic; the
         first weight is folded by `space_to_depth_weight`, its layer's stride turned into channels."""
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        dtype = frozen_dtype(self.dtype_of_convs, self.weights[0])
         weights = [weight.detach().to(dtype, memory_format=torch.channels_last, copy=True) for weight in self.kernels()]
         biases = [bias.detach().to(dtype, copy=True) for bias in self.biases]
         first = space_to_depth_weight(weights[0], self.spec.convs[0].stride)

@@ -23,6 +23,7 @@ from .blocks import (
     check_layers,
     compute_dtype,
     computing_in,
+    frozen_dtype,
     same_conv_transpose,
     shifted_norm,
     smeared,
@@ -243,7 +244,7 @@ class Generator(nn.Module):
         for their gradients, and has them cast to the precision of the convolutions once and for all."""
         frozen = frozen_copy(self)
         frozen.spec = self.spec.smeared
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        dtype = frozen_dtype(self.dtype_of_convs, self.weights[0])
         if frozen.first is not None:
             frozen.first.data = frozen.first.data.to(dtype)
         for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):

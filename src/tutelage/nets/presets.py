@@ -16,8 +16,6 @@ MNIST_DESCRIPTOR = DescriptorSpec(
     slope=0.2,
     init_std=0.01,
 )
-# CoopNets §4: "initialized from a zero-centered Normal distribution with standard deviation 0.001", ReLU
-MNIST_DESCRIPTOR_PAPER = replace(MNIST_DESCRIPTOR, slope=0.0, init_std=0.001)
 
 # CoopNets §4.4: 4x4 kernels, up-sampling 1, 2, 2, 2, channels 512, 256, 128 and (printed: 3) 1; 100 latents
 MNIST_GENERATOR = GeneratorSpec(
@@ -28,7 +26,6 @@ MNIST_GENERATOR = GeneratorSpec(
     batch_norm=True,
     init_std=0.005,
 )
-MNIST_GENERATOR_PAPER = replace(MNIST_GENERATOR, slope=0.0, init_std=0.001)
 
 # Ours, for a quarter of an hour: half the filters, averages and repeated pixels, one output, and one more layer of
 # 28x28 (as QUICK_SMALL_OBJECT below)
@@ -127,17 +124,13 @@ QUICK_FACES_GENERATOR = replace(
     ),
 )
 
-# §4.2, about ten aligned images. Code: 64 of 4x4, 128 of 2x2, 2 outputs, ReLU
+# §4.2, about ten aligned images. Code: 64 of 4x4, 128 of 2x2, 2 outputs, ReLU (printed: 100 of 4x4, 64 of 2x2, one)
 SMALL_OBJECT_DESCRIPTOR = DescriptorSpec(
     shape=(3, 64, 64),
     convs=(Conv(64, 4, 2), Conv(128, 2, 1)),
     outputs=2,
     slope=0.0,
     init_std=0.01,
-)
-# printed: 100 of 4x4, 64 of 2x2, one output
-SMALL_OBJECT_DESCRIPTOR_PAPER = replace(
-    SMALL_OBJECT_DESCRIPTOR, convs=(Conv(100, 4, 2), Conv(64, 2, 1)), outputs=1, init_std=0.001
 )
 # code: two latents, so that all images made lie on one surface
 SMALL_OBJECT_GENERATOR = replace(SCENE_GENERATOR, latent_dim=2)
@@ -146,9 +139,6 @@ SMALL_OBJECT_GENERATOR = replace(SCENE_GENERATOR, latent_dim=2)
 
 # CIFAR-10; sub-sampling 2, 2, 2 is printed, 2, 2, 1 is run
 CIFAR10_DESCRIPTOR = replace(SCENE_DESCRIPTOR, shape=(3, 32, 32))
-CIFAR10_DESCRIPTOR_PAPER = replace(
-    CIFAR10_DESCRIPTOR, convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 2)), slope=0.0, init_std=0.001
-)
 # channels 256, 128, 64, 3, kernels 4, 5, 5, 5, up-sampling 1, 2, 2, 2
 CIFAR10_GENERATOR = GeneratorSpec(
     latent_dim=100,

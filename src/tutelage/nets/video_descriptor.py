@@ -23,6 +23,7 @@ from .blocks import (
     check_layers,
     compute_dtype,
     computing_in,
+    frozen_dtype,
     same_conv,
     smeared_in_space,
     space_to_depth_conv,
@@ -171,7 +172,7 @@ class VideoDescriptor(nn.Module):
         """A frozen snapshot: weights cast and laid out once, the last layer's filters summed to one, the first
         layer's stride turned into channels. Answers with the same values and gradients as ``forward``, up to
         rounding."""
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        dtype = frozen_dtype(self.dtype_of_convs, self.weights[0])
         last = len(self.weights) - 1
         layers: list[tuple[VideoConv, Tensor, Tensor]] = []
         for i, (conv, live, live_bias) in enumerate(zip(self.spec.applied, self.kernels(), self.biases, strict=True)):

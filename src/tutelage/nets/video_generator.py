@@ -29,6 +29,7 @@ from .blocks import (
     check_layers,
     compute_dtype,
     computing_in,
+    frozen_dtype,
     same_conv_transpose,
     shifted_norm,
     smeared_in_space,
@@ -265,7 +266,7 @@ class VideoGenerator(nn.Module):
         """A frozen copy in evaluation mode, its weights cast to the precision of the layers once and for all."""
         frozen = frozen_copy(self)
         frozen.spec = self.spec.smeared
-        dtype = self.dtype_of_convs if self.dtype_of_convs != torch.float32 else self.weights[0].dtype
+        dtype = frozen_dtype(self.dtype_of_convs, self.weights[0])
         for weight, kernel in zip(frozen.weights, self.kernels(), strict=True):
             weight.data = kernel.detach().to(dtype, copy=True)
         return frozen

@@ -158,7 +158,6 @@ def measure_run(
     command: str,
     device: torch.device,
     history: bool = False,
-    algorithm: str | None = None,
     draw: Draw | None = None,
 ) -> Iterator[tuple[Entry, Any]]:
     """Take ``measures`` of a run's newest checkpoint (with ``history``, of every one that was kept), and of the rest.
@@ -166,12 +165,11 @@ def measure_run(
     Samples are drawn once for all measures: as many as the one that needs most, of which each takes its first. Yields
     each entry as it is written to ``results.json`` (with ``history`` also to ``history.json``) and, for a
     model, to the journal. ``wall_seconds``, ``threads`` and ``device`` of a model's entry are those of its training.
-    ``algorithm`` names the models, where it is not what `algorithm_of` says; ``draw`` makes the samples, where it is
-    not what the learner does.
+    ``draw`` makes the samples, where it is not what the learner does.
 
     Raises ``InputError`` where the run has no checkpoint.
     """
-    yield from measure_models(run, splits, measures, seed, command, device, history, algorithm, draw)
+    yield from measure_models(run, splits, measures, seed, command, device, history, draw=draw)
     for measure in measures:
         for entry, score in measure_beside(measure, splits, seed, command, device):
             write_results(run.results, [entry])
