@@ -136,3 +136,15 @@ def test_pictures_to_be_told_apart_from_are_cut_too_and_have_no_extra_ones(tmp_p
         negatives = cli._negatives(recipe, tmp_path / "in")
         expected = load(replace(recipe.data, kind="folder", extra=False), tmp_path / "in").train.pixels
         assert np.array_equal(negatives.numpy(), expected)
+
+
+@pytest.mark.parametrize("convert", [False, True])
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, convert: bool) -> None:
+    folder = photographs(tmp_path / "in", 1, (8, 8))
+
+    def forbidden(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(InputError, match=r"0\.png cannot be read \(Permission denied\); name a picture file"):
+        read_images([folder / "0.png"], DataSpec("folder", (8, 8), 1), convert=convert)

@@ -103,7 +103,10 @@ class DataSpec:
         if self.crops < 0:
             raise InputError(f"the number of crops is {self.crops}; give 0 for the whole picture, or how many to cut")
         if self.crops and self.kind != "image":
-            raise InputError(f"{self.crops} crops were asked of data of kind {self.kind}; only kind image is cropped")
+            raise InputError(
+                f"{self.crops} crops were asked of data of kind {self.kind}; only kind image is cropped: leave out "
+                "data.crops"
+            )
         if self.shorter is not None and (self.shorter < 1 or not self.crops):
             raise InputError(
                 f"a shorter side of {self.shorter} pixels was asked for, with {self.crops} crops; it needs to be at "
@@ -111,7 +114,8 @@ class DataSpec:
             )
         if self.subset is not None and self.kind not in ("folder", "zip"):
             raise InputError(
-                f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders"
+                f"the subset {self.subset!r} was asked of data of kind {self.kind}; only folder and zip have folders: "
+                "leave out data.subset"
             )
         if self.each is not None and (self.each < 1 or self.kind not in ("folder", "zip")):
             raise InputError(

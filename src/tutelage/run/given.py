@@ -16,6 +16,7 @@ from torch import Tensor
 from ..apps.masks import squares
 from ..checks import InputError, by
 from ..data import DataSpec, Fit, ImageSet, from_array, from_npy, read_picture, stretched
+from ..data.files import why
 from ..data.folder import picture_files
 from ..data.picture import Refused, brought, fitted, opened
 from ..rng import stream
@@ -139,6 +140,8 @@ def _picture(path: Path, spec: DataSpec, convert: bool) -> np.ndarray:
             picture = opened(path.read_bytes(), fit)
             is_cut = (picture.height, picture.width) == tuple(spec.size)
             return brought(picture, replace(fit, centre=None) if is_cut else fit)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({why(error)}); name a picture file") from error
         except Refused as error:
             raise error.error(str(path)) from error
     pixels = read_picture(path, spec.channels)
