@@ -67,7 +67,7 @@ def test_noise_ends_at_the_same_part_of_the_iterations(
     clock = iter(range(10_000))
     monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
     recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
-    plan = within(1000.0, recipe, IMAGES, CPU).plan
+    plan = within(100.0, recipe, IMAGES, CPU).plan
     assert plan.noise_until == (None if part is None else round(part * plan.iterations))
 
 
