@@ -70,6 +70,20 @@ def test_time_grows_with_the_number_of_images(monkeypatch, chains: int, batch: i
     assert estimated_seconds(recipe) == pytest.approx(expected)
 
 
+def test_a_warm_up_is_left_out_and_the_faster_of_two_steps_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, costs = Slow(), iter([100, 3, 1, 100, 1, 3])  # of some images, and of others
+    monkeypatch.setattr("tutelage.run.estimate.time", clock)
+    recipe = tiny("coopnets/mnist", {"plan.chains": 40, "plan.batch_size": 40})
+    step = type(build(recipe, 3)).step
+
+    def timed(self, state, batch, rng):
+        clock.now += next(costs)
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(type(build(recipe, 3)), "step", timed)
+    assert estimated_seconds(recipe) == pytest.approx(1) and next(costs, None) is None
+
+
 def test_the_moves_of_the_generator_count_where_they_are_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Slow()
     monkeypatch.setattr("tutelage.run.estimate.time", clock)
