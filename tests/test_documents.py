@@ -59,6 +59,13 @@ def test_examples_run_and_are_short(path, capsys):
     assert len(path.read_text().splitlines()) <= 100
     answer, said = load(path).main(), capsys.readouterr().out
     assert said and "nan" not in said
+    if path.stem == "teaching":
+        ends = {name: [curve[-1] for curve in curves] for name, curves in answer.items()}
+        assert ends["any generator, 1 step"] == pytest.approx([0, 0, 0], abs=1e-3)
+        (data, q, revised), steps_1 = ends["a coarse one, 100 steps"], ends["a coarse one, 1 step"]
+        assert data < 0.01 and revised < 0.01 < 0.1 < q and steps_1[0] > 10 * answer["a coarse one, 1 step"][0][0]
+        for _, of_q, of_revised in answer.values():  # eq. (20)
+            assert all(after <= before + 1e-12 for before, after in zip(of_q, of_revised, strict=True))
     if path.stem == "own_potential":
         assert answer < 0.1  # the pixel means are learned
     if path.stem == "own_parts":
