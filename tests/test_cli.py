@@ -551,6 +551,31 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
     refused(tutelage(*command, tmp_path / "x.png"), "x.png cannot be written .* is not writable")
 
 
+BELOW_A_FILE = {
+    "train": (["coopnets/mnist", "--data", "{root}/images.npy", *TINY], r"cannot be made \(Not a directory\); name an"),
+    "complete": (
+        ["{root}/coopnets", "{root}/absent", "--mask", "square:3"],
+        r"cannot be made \(Not a directory\); name",
+    ),
+    "project": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
+    "score": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
+    "reproduce": (["table2", "--budget", "1"], r"cannot be written \(.*images\.npy is a file\); name another"),
+    "demo": ([], r"cannot be made \(Not a directory\); name another --out"),
+}
+
+
+@pytest.mark.parametrize("command", BELOW_A_FILE)
+def test_a_place_below_a_file_is_refused_before_anything_is_read(
+    tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for module, name in ((cli, "load"), (cli.data, "load"), (cli.folder, "open_run"), (cli, "Bench")):
+        monkeypatch.setattr(module, name, None)
+    arguments, words = BELOW_A_FILE[command]
+    place = world.array / "x"
+    said = tutelage(command, *(word.replace("{root}", str(world.root)) for word in arguments), "--out", place)
+    refused(said, rf"{place} {words}")
+
+
 def test_a_device_without_float64_is_refused(
     tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

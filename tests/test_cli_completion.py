@@ -310,7 +310,7 @@ REFUSED = {
     "no window": ([*COMPLETE, "square:3", "--settle", "0"], "a window of 1 step or more, not 0"),
     "a folder in use": (
         ["complete", "{root}/coopnets", "{root}/in", "--mask", "square:3", "--out", "{root}/in"],
-        "in is there already; name another --out",
+        "in is there already: name another --out",
     ),
     "no picture to project": (
         ["project", "{root}/coopnets", "{root}/absent.png", "--out", "{root}/new"],

@@ -45,6 +45,7 @@ from .run import (
     journal,
     page,
     pictures,
+    places,
     probing,
     projecting,
     recognition,
@@ -306,7 +307,7 @@ def interpolate(
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
     if out is not None:
-        pictures.check_free(out)
+        places.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
@@ -349,7 +350,7 @@ def complete(
     """
     if n is not None:
         _check_count("n", n)
-    completing.check_new(out)
+    places.check_new(out)
     opened, where = folder.open_run(run), _device(device)
     _check_pictures(opened)
     recipe = opened.recipe()
@@ -373,7 +374,7 @@ def complete(
         stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
         print(f"{stopped}Look at {out / 'completion.png'}")
 
-    with completing.place_for(out):
+    with places.place_for(out):
         rng = stream(seed, "complete", device=where)
         write(completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng, write))
 
@@ -400,7 +401,7 @@ def project(
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
-    completing.check_new(out)
+    places.check_new(out)
     if other is None and (frames, path, revision_steps) != (None, None, None):
         raise InputError(
             "--frames, --path and --revision-steps are of a walk, and there is none without IMAGE2; name it, or leave "
@@ -417,7 +418,7 @@ def project(
             f"{image} and {other} hold {len(found.images)} pictures; a walk needs one at either end: name two files"
         )
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
-    with completing.place_for(out):
+    with places.place_for(out):
         walk = None if other is None else (10 if frames is None else frames)
         way, steps = _WALKS[path or "linear"], revision_steps or 0
         done = projecting.project_images(learner, state, found.images, plan, rng, walk, way, steps)
@@ -446,7 +447,7 @@ def score(
     A descriptor's f or the sum of a cascade's logits, plus ln p0, is ln p up to a constant that is unknown: the numbers
     of one model compare pictures, not models.
     """
-    completing.check_new(out)
+    places.check_new(out)
     if not images:
         raise InputError("no IMAGES were given; name pictures, folders of pictures, or .npy files after RUN")
     opened, where = folder.open_run(run), _device(device)
@@ -455,7 +456,7 @@ def score(
     learner, state = load(run, where, precision="float32")  # which compares numbers
     judge = scoring.judge_of(run, learner, state)
     found = given.read_images(images, recipe.data, convert)
-    with completing.place_for(out):
+    with places.place_for(out):
         done = scoring.score_images(judge, found, where)
         facts = {"seed": recipe.seed, "command": _command(), "iteration": state.iteration}
         scoring.write_scores(out, found, done, recipe, facts, where)
@@ -645,6 +646,7 @@ def reproduce(
         _check_count("completed", completed)
     if name in _OF_PICTURES:
         check_apart(out, data)
+    places.check_writable(out)
     bench = Bench(out, budget, seed, _device(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
@@ -996,6 +998,7 @@ def _estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: 
 
 def _clear_earlier_demo(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        folder.check_new(out)
         return
     try:
         earlier = folder.open_run(out).recipe().name == DEMO.name

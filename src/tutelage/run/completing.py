@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from ..types import Images, Scores
 from . import pictures
 from .evaluate import algorithm_of
 from .given import Given
+from .places import new_folder
 from .results import Entry, result, write_results
 
 Found = TypeVar("Found", Inferred, completion.Completion)
@@ -218,29 +218,6 @@ def check_inferable(learner: Any, state: Any) -> None:
             "latents are inferred along a gradient, and InfoGAN's categories have none; give a run of another "
             "generator, such as coopnets/ or dcgan/"
         )
-
-
-def check_new(out: Path) -> None:
-    """Raises ``InputError`` where something is at ``out`` already."""
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} is there already; name another --out")
-
-
-def new_folder(out: Path) -> None:
-    """Make the folder ``out``. Raises ``InputError`` as `check_new` does."""
-    check_new(out)
-    out.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def place_for(out: Path) -> Iterator[None]:
-    """`new_folder` before anything is computed, so that it is known to be writable; removed if it stays empty."""
-    new_folder(out)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # it holds something
-            out.rmdir()
 
 
 def save_panels(panels: dict[str, Images], path: Path) -> None:
