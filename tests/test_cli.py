@@ -766,8 +766,17 @@ def test_training_that_recovers(
     ("error", "code", "line"),
     [
         (KeyboardInterrupt(), 130, "tutelage: interrupted"),
-        (OSError(28, "No space left on device", "/runs/x"), 2, "tutelage: /runs/x: No space left on device"),
-        (OSError("odd"), 2, "tutelage: a file: odd"),
+        (
+            OSError(28, "No space left on device", "/runs/x"),
+            2,
+            "tutelage: /runs/x: No space left on device; free some space there, or name another",
+        ),
+        (
+            PermissionError(13, "Permission denied", "/runs/x"),
+            2,
+            "tutelage: /runs/x: Permission denied; make it readable or writable, or name another",
+        ),
+        (OSError("odd"), 2, "tutelage: a file: odd; make it readable or writable, or name another"),
     ],
 )
 def test_what_comes_from_outside_is_said_in_one_line(

@@ -26,6 +26,7 @@ from tyro.conf import Positional, arg
 
 from . import __version__, data
 from .apps import any_size, dynamics, inference, interpolation, style
+from .atomic import FULL
 from .checks import MANY, DivergenceError, InputError
 from .data import check_apart, class_labels, from_uint8, to_uint8
 from .learn import igm
@@ -753,7 +754,9 @@ def _exit_code() -> int:
         into_nothing(1)  # whoever read the output has read enough
         return 0
     except OSError as error:
-        print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        remedy = "free some space there" if error.errno in FULL else "make it readable or writable"
+        print(f"tutelage: {what}; {remedy}, or name another", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
         if not _memory_ran_out(error):
