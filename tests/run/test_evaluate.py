@@ -19,7 +19,7 @@ from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.sliced import SlicedDistance, patch_sliced_wasserstein
 from tutelage.recipes import by_name
 from tutelage.rng import stream
-from tutelage.run import checkpoint, evaluate, journal, measures, train
+from tutelage.run import checkpoint, evaluate, journal, measures, restore, train
 from tutelage.run.build import build
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
@@ -108,7 +108,7 @@ def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
         list(evaluate.measure_run(run, SPLITS, [brightness(taken)], seed, "", CPU))
     recipe = run.recipe()
     learner = build(recipe, len(SPLITS.train), CPU)
-    state, _ = train.trained(run.latest(), recipe, learner, CPU)
+    state, _ = restore.trained(run.latest(), recipe, learner, CPU)
     drawn = learner.sample(state, 7, stream(5, "brightness"))
     assert torch.equal(taken[0], drawn["generator"]) and torch.equal(taken[1], drawn["descriptor"])
     assert torch.equal(taken[2], taken[0]) and not torch.equal(taken[4], taken[0])

@@ -32,9 +32,9 @@ from .measures import (
     statistics_measure,
     texture_measure,
 )
+from .restore import epochs, trained
 from .results import Entry, learned_on, result, write_results
 from .synthesising import by_model
-from .train import epochs, trained
 
 Metric: TypeAlias = Literal["parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics"]
 _COMPARED = 64  # of the images that were learned from, to which larger ones are compared

@@ -19,8 +19,8 @@ from ..rng import stream
 from .build import build
 from .evaluate import algorithm_of
 from .folder import RunFolder
+from .restore import trained
 from .results import Entry, learned_on, result, write_results
-from .train import trained
 
 _HELD_OUT = 10_000
 _NORMALISED_BY = 10_000

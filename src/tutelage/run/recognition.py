@@ -21,8 +21,8 @@ from . import checkpoint
 from .build import build
 from .evaluate import algorithm_of, keep
 from .folder import RunFolder, open_run
+from .restore import trained
 from .results import Entry, learned_on, result
-from .train import trained
 
 
 def accuracy_of_run(
