@@ -43,6 +43,7 @@ from .run import (
     evaluate,
     folder,
     given,
+    inferring,
     journal,
     page,
     pictures,
@@ -356,7 +357,7 @@ def complete(
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps or None)
-    completing.check_inferable(learner, state)
+    inferring.check_inferable(learner, state)
     if damaged and mask.startswith("square:"):
         raise InputError(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
@@ -412,7 +413,7 @@ def project(
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps)
-    completing.check_inferable(learner, state)
+    inferring.check_inferable(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     if other is not None and len(found.images) != 2:
         raise InputError(
@@ -963,7 +964,7 @@ def _interpolation(
     targets: list[Path],
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    completing.check_generator(learner, state)
+    inferring.check_generator(learner, state)
     revise = None
     if steps and hasattr(learner, "revise"):
         revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731

@@ -20,9 +20,10 @@ from ..data import ImageSet
 from ..recipes import Recipe
 from ..types import Images, Latents
 from . import pictures
-from .completing import inferred, inferred_by, save_panels
+from .completing import save_panels
 from .evaluate import algorithm_of
 from .given import Given
+from .inferring import inferred, inferred_by
 from .places import new_folder
 from .results import Entry, result, write_results
 
