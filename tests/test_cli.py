@@ -121,7 +121,7 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
 def test_a_dry_run_says_how_long_all_iterations_take(
     tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutelage.cli.estimated_seconds", lambda *_: 2.0)
+    monkeypatch.setattr("tutelage.run.estimate.estimated_seconds", lambda *_: 2.0)
     said = tutelage("train", "generator/mnist", "--out", tmp_path / "run", "--dry-run", *settings("generator/mnist"))
     assert "estimated time: 2 s an iteration, 12 s in all" in said.out
 

@@ -45,7 +45,6 @@ from .run import (
     given,
     inferring,
     journal,
-    page,
     pictures,
     places,
     probing,
@@ -53,18 +52,17 @@ from .run import (
     recognition,
     report,
     scoring,
+    source,
 )
 from .run import synthesising as of_latents
 from .run import train as training
-from .run.build import parameter_counts
-from .run.estimate import estimated_bytes, estimated_seconds
+from .run.device import memory_ran_out, usable, where_it_learned
+from .run.estimate import estimate
 from .run.extraction import extractor_of
 from .run.load import load
 from .run.lock import in_use
-from .run.results import last_device
 from .sample import Settled
 from .terminal import heard_or_not, into_nothing
-from .tf32 import no_tf32
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
 Name = Annotated[Positional[str], arg(metavar="RECIPE", help="one of `tutelage list`, or a TOML file with a base")]
@@ -144,12 +142,12 @@ def train(
     _check_minutes(minutes)
     initial = None if negatives is None else _negatives(chosen, negatives)
     if dry_run:
-        _estimate(chosen, data, _device(device), minutes)
+        print(estimate(chosen, data, usable(device), minutes))
         return 0
     splits = _load(chosen, data, download)
-    found = _found(chosen, splits, data)
+    found = source.found(chosen, splits, data)
     facts, labels = {"data": found, "command": _command()}, recognition.labels_of(chosen, found)
-    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial, labels)
+    ending = training.train(chosen, splits.train, out, usable(device), facts, minutes, recover, initial, labels)
     return _say_trained(out, ending)
 
 
@@ -165,9 +163,9 @@ def resume(
     """Go on with an interrupted run from its newest checkpoint."""
     _check_minutes(minutes)
     opened = folder.open_run(run)
-    recipe, place = opened.recipe(), _data_of(opened, data)
+    recipe, place = opened.recipe(), source.data_of(opened, data)
     splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
-    ending = training.resume(opened, splits.train, _where_it_learned(opened, device), minutes, recover, labels)
+    ending = training.resume(opened, splits.train, where_it_learned(opened, device), minutes, recover, labels)
     return _say_trained(run, ending)
 
 
@@ -193,7 +191,7 @@ def sample(
     opened = folder.open_run(run)
     moving = opened.recipe().data.frames is not None
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = load(run, _device(device), revision_steps)
+    learner, state = load(run, usable(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
@@ -228,7 +226,7 @@ def synthesise(
     if not moving and (size is None or frames is not None):
         raise InputError(f"run {run} makes pictures; give --size, and no --frames")
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = load(run, _device(device))
+    learner, state = load(run, usable(device))
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
     if frames is not None:
@@ -279,7 +277,7 @@ def stylise(
         _check_count("steps", steps)
     if shorter is not None:
         _check_count("shorter", shorter)
-    where = _device(device)
+    where = usable(device)
     learner, state = load(run, where)
     if not isinstance(learner, igm.Igm):
         raise InputError(f"run {run} has no classifiers to stylise by; give a run of an igm/ recipe")
@@ -315,7 +313,7 @@ def interpolate(
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     if out is not None and out.suffix not in (".png", ".gif"):
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
-    learner, state = load(run, _device(device), revision_steps)
+    learner, state = load(run, usable(device), revision_steps)
     steps = 10 if revision_steps is None else revision_steps
     rng = stream(seed, "interpolate", device=device)
     with contextlib.nullcontext() if out else in_use(run):
@@ -353,7 +351,7 @@ def complete(
     if n is not None:
         _check_count("n", n)
     places.check_new(out)
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps or None)
@@ -409,7 +407,7 @@ def project(
             "--frames, --path and --revision-steps are of a walk, and there is none without IMAGE2; name it, or leave "
             "them out"
         )
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps)
@@ -452,7 +450,7 @@ def score(
     places.check_new(out)
     if not images:
         raise InputError("no IMAGES were given; name pictures, folders of pictures, or .npy files after RUN")
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, precision="float32")  # which compares numbers
@@ -511,11 +509,11 @@ def evaluate_run(
     asked = {"extractor": extractor, "samples": samples, "size": size, "class_index": class_index is not None}
     _check_taken(metric, asked, _METRIC_TAKES)
     whole = None if size is None else _size(size)
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
-    place, command = _data_of(opened, data), _command()
+    place, command = source.data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
-    _warn_of_other(opened, splits)
+    source.warn_of_other(opened, splits)
     if metric == "accuracy":
         classes = class_labels(opened.recipe().data, place)
         scores = recognition.accuracy_of_run(opened, splits, classes, seed, command, where, history)
@@ -558,11 +556,11 @@ def probe(
     _check_count("labelled", labelled)
     if repeats < 2:
         raise InputError(f"--repeats is {repeats}; the spread of the error rate needs 2 or more")
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
-    recipe, place = opened.recipe(), _data_of(opened, data)
+    recipe, place = opened.recipe(), source.data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
-    _warn_of_other(opened, splits)
+    source.warn_of_other(opened, splits)
     with in_use(run):
         for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
             edge = ", at the edge of its grid" if entry["at_edge"] else ""
@@ -649,7 +647,7 @@ def reproduce(
     if name in _OF_PICTURES:
         check_apart(out, data)
     places.check_writable(out)
-    bench = Bench(out, budget, seed, _device(device), _command())
+    bench = Bench(out, budget, seed, usable(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
     if changes and name not in _OF_PICTURES:
@@ -760,7 +758,7 @@ def _exit_code() -> int:
         print(f"tutelage: {what}; {remedy}, or name another", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if not _memory_ran_out(error):
+        if not memory_ran_out(error):
             raise
         tried = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
         what = f"the memory does not hold what was asked for{f' ({tried[1]} at once)' if tried else ''}"
@@ -771,13 +769,6 @@ def _exit_code() -> int:
     except KeyboardInterrupt:
         print("tutelage: interrupted", file=sys.stderr)
         return 130
-
-
-def _memory_ran_out(error: Exception) -> bool:
-    """Whether an allocation failed; torch says so in words only, and differently for each device."""
-    words = ("can't allocate memory", "Storage size calculation overflowed", "out of memory", "ALLOC_FAILED")
-    words += ("unable to find an engine to execute", "CUBLAS_STATUS_NOT_INITIALIZED")  # of a full GPU, most often
-    return isinstance(error, MemoryError) or any(some in str(error) for some in words)
 
 
 def _run() -> int | None:
@@ -841,75 +832,6 @@ def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
         raise InputError(f"--negatives: {words}") from None
     chunks = (slice(start, start + 1_000) for start in range(0, len(images), 1_000))
     return torch.cat([to_uint8(images.batch(chunk)) for chunk in chunks])  # stretched as the recipe says
-
-
-def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
-    """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed.
-
-    Links are not followed, since what they lead to may be of another name, and among other files.
-    """
-    if recipe.data.kind == "digits":
-        return None
-    if recipe.data.kind == "mnist":
-        return str(Path(splits.train.source).absolute().parent)
-    return str(data.find(recipe.data.kind, given).absolute())
-
-
-def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
-    """Where the data of a run are: as given, or where they were; None, to look for them anew, where they have moved."""
-    recorded, spec = run.facts().get("data"), run.recipe().data
-    if given is not None or recorded is None:
-        return given
-    named = os.environ.get("TUTELAGE_DATA")
-    moved = not _is_there(spec, Path(recorded)) and (named or _is_there(spec, None))
-    return None if moved else Path(recorded)
-
-
-def _is_there(spec: data.DataSpec, path: Path | None) -> bool:
-    """Whether data of this kind are at ``path``; for None, where an earlier download would be."""
-    try:
-        data.find(spec.kind, path)
-    except InputError:
-        return False
-    return True
-
-
-def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
-    """Say where the data are not those that a run learned from: it may have learned from what is held out of them."""
-    if run.facts().get("data_sha256") not in (None, splits.train.sha256):
-        warnings.warn(
-            f"{splits.train.source} has other training images than {run.path} learned from; what is held out of them "
-            "may be among those",
-            stacklevel=2,
-        )
-
-
-def _device(name: str) -> torch.device:
-    no_tf32()  # of every command from its start, so that no number depends on the order
-    try:
-        device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)
-        torch.Generator(device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        if _memory_ran_out(error):
-            raise InputError(
-                f"device {name!r} has no memory left; wait for what runs there, or give another with --device"
-            ) from None
-        raise InputError(
-            f"device {name!r} cannot be used here; give --device cpu, or a GPU of this machine that computes in float64"
-        ) from None
-    return device
-
-
-def _where_it_learned(run: folder.RunFolder, device: str | None) -> torch.device:
-    """The device asked for, or the kind that the run learned on last."""
-    if device is not None:
-        return _device(device)
-    kind = last_device(run)
-    try:
-        return _device(kind)
-    except InputError as error:
-        raise InputError(f"the run learned on {kind} last, so it would go on there; {error}") from None
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -976,28 +898,6 @@ def _interpolation(
             pictures.save_animation([pictures.grid(moment, columns=4, scale=2) for moment in moments], target)
         else:
             pictures.save(pictures.grid(images, columns=frames), target)
-
-
-def _estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: float | None) -> None:
-    """What a dry run says. Data that are named and cannot be learned from are refused, as in training."""
-    observed, note = None, ""
-    try:
-        observed = _load(recipe, path).train
-    except InputError as error:
-        if path is not None:
-            raise
-        note = f" (not counting the data: {error})"
-    print(describe(recipe))
-    for name, count in parameter_counts(recipe).items():
-        print(f"{name}: {count:,} parameters")
-    if observed is not None:
-        print(f"learns from {len(observed):,} image(s): {observed.source}")
-    needed = estimated_bytes(recipe, 0 if observed is None else len(observed), device) / 1e6
-    print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
-    seconds = estimated_seconds(recipe, device)
-    whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
-    limit = "" if minutes is None else f"; --minutes ends it after {minutes:g}"
-    print(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all{limit}")
 
 
 def _clear_earlier_demo(out: Path) -> None:
