@@ -31,6 +31,7 @@ from .checks import MANY, DivergenceError, InputError
 from .data import check_apart, class_labels, from_uint8, to_uint8
 from .learn import igm
 from .recipes import RECIPES, Recipe, codec, custom
+from .recipes.algorithm import algorithm_of
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5, table6, textures
@@ -92,7 +93,7 @@ def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
         size = "x".join(map(str, recipe.data.shape[1:]))
-        algorithm = evaluate.algorithm_of(recipe.plan)
+        algorithm = algorithm_of(recipe.plan)
         rounds = getattr(recipe.plan, "rounds", None)
         length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
         print(f"{recipe.name:25} {algorithm:12} {recipe.data.kind} {size}, {length}")

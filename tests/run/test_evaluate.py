@@ -17,7 +17,6 @@ from tutelage.learn.coopnets import CoopNets
 from tutelage.metrics.average import average
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.sliced import SlicedDistance, patch_sliced_wasserstein
-from tutelage.recipes import by_name
 from tutelage.rng import stream
 from tutelage.run import checkpoint, evaluate, journal, measures, restore, train
 from tutelage.run.build import build
@@ -30,23 +29,6 @@ CPU = torch.device("cpu")
 IMAGES = tiny_images(30)
 SPLITS = Splits(IMAGES.subset(0, 10, "train"), IMAGES.subset(10, 20, "validation"), IMAGES.subset(20, 30, "test"))
 EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1), head=lambda x: x)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "called"),
-    [
-        ("coopnets/mnist", "CoopNets"),
-        ("pcd/mnist", "Algorithm D"),
-        ("generator/mnist", "Algorithm G"),
-        ("igm/mnist28", "IGM"),
-        ("igm/mnist28-single", "IGM-single"),
-        ("vae/mnist", "VAE"),
-        ("flow-matching/mnist", "Flow matching"),
-        ("deep-directed/mnist", "Deep directed"),
-    ],
-)
-def test_what_an_algorithm_is_called(recipe: str, called: str) -> None:
-    assert evaluate.algorithm_of(by_name(recipe).plan) == called
 
 
 @pytest.fixture(scope="module")

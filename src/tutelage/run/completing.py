@@ -21,9 +21,9 @@ from ..learn.algorithm_d import learned_kernel, reference_energy
 from ..metrics.average import average
 from ..metrics.pixel import recovery
 from ..recipes import Recipe
+from ..recipes.algorithm import algorithm_of
 from ..types import Images, Scores
 from . import pictures
-from .evaluate import algorithm_of
 from .given import Given
 from .inferring import inferred, inferred_by
 from .places import new_folder
