@@ -121,7 +121,7 @@ def test_show_prints_every_field_with_its_source(tutelage: Command) -> None:
 def test_a_dry_run_says_how_long_all_iterations_take(
     tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutelage.cli.estimated_seconds", lambda *_: 2.0)
+    monkeypatch.setattr("tutelage.run.estimate.estimated_seconds", lambda *_: 2.0)
     said = tutelage("train", "generator/mnist", "--out", tmp_path / "run", "--dry-run", *settings("generator/mnist"))
     assert "estimated time: 2 s an iteration, 12 s in all" in said.out
 
@@ -551,6 +551,31 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
     refused(tutelage(*command, tmp_path / "x.png"), "x.png cannot be written .* is not writable")
 
 
+BELOW_A_FILE = {
+    "train": (["coopnets/mnist", "--data", "{root}/images.npy", *TINY], r"cannot be made \(Not a directory\); name an"),
+    "complete": (
+        ["{root}/coopnets", "{root}/absent", "--mask", "square:3"],
+        r"cannot be made \(Not a directory\); name",
+    ),
+    "project": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
+    "score": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
+    "reproduce": (["table2", "--budget", "1"], r"cannot be written \(.*images\.npy is a file\); name another"),
+    "demo": ([], r"cannot be made \(Not a directory\); name another --out"),
+}
+
+
+@pytest.mark.parametrize("command", BELOW_A_FILE)
+def test_a_place_below_a_file_is_refused_before_anything_is_read(
+    tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for module, name in ((cli, "load"), (cli.data, "load"), (cli.folder, "open_run"), (cli, "Bench")):
+        monkeypatch.setattr(module, name, None)
+    arguments, words = BELOW_A_FILE[command]
+    place = world.array / "x"
+    said = tutelage(command, *(word.replace("{root}", str(world.root)) for word in arguments), "--out", place)
+    refused(said, rf"{place} {words}")
+
+
 def test_a_device_without_float64_is_refused(
     tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -741,8 +766,17 @@ def test_training_that_recovers(
     ("error", "code", "line"),
     [
         (KeyboardInterrupt(), 130, "tutelage: interrupted"),
-        (OSError(28, "No space left on device", "/runs/x"), 2, "tutelage: /runs/x: No space left on device"),
-        (OSError("odd"), 2, "tutelage: a file: odd"),
+        (
+            OSError(28, "No space left on device", "/runs/x"),
+            2,
+            "tutelage: /runs/x: No space left on device; free some space there, or name another",
+        ),
+        (
+            PermissionError(13, "Permission denied", "/runs/x"),
+            2,
+            "tutelage: /runs/x: Permission denied; make it readable or writable, or name another",
+        ),
+        (OSError("odd"), 2, "tutelage: a file: odd; make it readable or writable, or name another"),
     ],
 )
 def test_what_comes_from_outside_is_said_in_one_line(

@@ -185,7 +185,7 @@ def test_one_picture_is_projected(tutelage, root: Path, tmp_path: Path) -> None:
 
 def test_a_folder_is_projected_a_few_at_a_time(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
     seen, project = [], projecting.project
-    monkeypatch.setattr("tutelage.run.completing.images_per_chunk", lambda *_: 4)
+    monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 4)
     monkeypatch.setattr(
         projecting, "project", lambda net, images, *rest: seen.append(len(images)) or project(net, images, *rest)
     )
@@ -312,7 +312,7 @@ REFUSED = {
     "no window": ([*COMPLETE, "square:3", "--settle", "0"], "a window of 1 step or more, not 0"),
     "a folder in use": (
         ["complete", "{root}/coopnets", "{root}/in", "--mask", "square:3", "--out", "{root}/in"],
-        "in is there already; name another --out",
+        "in is there already: name another --out",
     ),
     "no picture to project": (
         ["project", "{root}/coopnets", "{root}/absent.png", "--out", "{root}/new"],
@@ -470,7 +470,7 @@ def test_what_is_done_is_written_where_something_ends_the_rest(
         return complete(*arguments)
 
     monkeypatch.setattr(completion, "complete", ending)
-    monkeypatch.setattr("tutelage.run.completing.images_per_chunk", lambda *_: 1)
+    monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 1)
     out = tmp_path / "out"
     arguments = ["complete", root / "coopnets", root / "in", "--mask", "square:4", "--steps", 2, "--out", out]
     said = tutelage(*arguments)

@@ -129,7 +129,7 @@ REFUSED = {
     "a picture in colour": (["{root}/coopnets", "{root}/colour.png"], "in colour, but grey is needed; .*--convert"),
     "a picture of another size than a cascade's": (["{root}/igm", "{root}/in"], "png is 1 x 8 x 8 .* 1 x 16 x 16"),
     "no such device": (["{root}/coopnets", "{root}/in", "--device", "abacus"], "device 'abacus' cannot be used here"),
-    "a folder in use": (["{root}/coopnets", "{root}/in", "--out", "{root}/in"], "in is there already; name another"),
+    "a folder in use": (["{root}/coopnets", "{root}/in", "--out", "{root}/in"], "in is there already: name another"),
     "a file in the way": (["{root}/coopnets", "{root}/in", "--out", "{root}/in.npy"], "in.npy is there already"),
 }
 

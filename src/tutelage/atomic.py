@@ -16,7 +16,8 @@ from pathlib import Path
 
 from .checks import InputError
 
-_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+"""The numbers of errors that say that there is no room."""
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # of a folder, on some shared file systems
 
@@ -59,7 +60,7 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except Exception as error:
         number = _error_number(error)
-        if number in _FULL:
+        if number in FULL:
             raise InputError(
                 f"{path} cannot be written: the disk is full ({os.strerror(number)}); free some space there and try "
                 "again (a run goes on from its last checkpoint by `tutelage resume`)"

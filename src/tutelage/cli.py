@@ -26,10 +26,12 @@ from tyro.conf import Positional, arg
 
 from . import __version__, data
 from .apps import any_size, dynamics, inference, interpolation, style
+from .atomic import FULL
 from .checks import MANY, DivergenceError, InputError
 from .data import check_apart, class_labels, from_uint8, to_uint8
 from .learn import igm
 from .recipes import RECIPES, Recipe, codec, custom
+from .recipes.algorithm import algorithm_of
 from .recipes.demo import DEMO
 from .recipes.describe import describe
 from .reproduce import faces, house_numbers, semisupervised, table1, table2, table3, table5, table6, textures
@@ -42,26 +44,26 @@ from .run import (
     evaluate,
     folder,
     given,
+    inferring,
     journal,
-    page,
     pictures,
+    places,
     probing,
     projecting,
     recognition,
     report,
     scoring,
+    source,
 )
 from .run import synthesising as of_latents
 from .run import train as training
-from .run.build import parameter_counts
-from .run.estimate import estimated_bytes, estimated_seconds
+from .run.device import memory_ran_out, usable, where_it_learned
+from .run.estimate import estimate
 from .run.extraction import extractor_of
 from .run.load import load
 from .run.lock import in_use
-from .run.results import last_device
 from .sample import Settled
 from .terminal import heard_or_not, into_nothing
-from .tf32 import no_tf32
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="run folder, the --out of `train`")]
 Name = Annotated[Positional[str], arg(metavar="RECIPE", help="one of `tutelage list`, or a TOML file with a base")]
@@ -91,7 +93,7 @@ def list_recipes() -> None:
     """Show the recipes, one line each."""
     for recipe in RECIPES:
         size = "x".join(map(str, recipe.data.shape[1:]))
-        algorithm = evaluate.algorithm_of(recipe.plan)
+        algorithm = algorithm_of(recipe.plan)
         rounds = getattr(recipe.plan, "rounds", None)
         length = f"{recipe.plan.iterations} iterations" if rounds is None else f"{rounds} rounds"
         print(f"{recipe.name:25} {algorithm:12} {recipe.data.kind} {size}, {length}")
@@ -141,12 +143,12 @@ def train(
     _check_minutes(minutes)
     initial = None if negatives is None else _negatives(chosen, negatives)
     if dry_run:
-        _estimate(chosen, data, _device(device), minutes)
+        print(estimate(chosen, data, usable(device), minutes))
         return 0
     splits = _load(chosen, data, download)
-    found = _found(chosen, splits, data)
+    found = source.found(chosen, splits, data)
     facts, labels = {"data": found, "command": _command()}, recognition.labels_of(chosen, found)
-    ending = training.train(chosen, splits.train, out, _device(device), facts, minutes, recover, initial, labels)
+    ending = training.train(chosen, splits.train, out, usable(device), facts, minutes, recover, initial, labels)
     return _say_trained(out, ending)
 
 
@@ -162,9 +164,9 @@ def resume(
     """Go on with an interrupted run from its newest checkpoint."""
     _check_minutes(minutes)
     opened = folder.open_run(run)
-    recipe, place = opened.recipe(), _data_of(opened, data)
+    recipe, place = opened.recipe(), source.data_of(opened, data)
     splits, labels = _load(recipe, place), recognition.labels_of(recipe, place)
-    ending = training.resume(opened, splits.train, _where_it_learned(opened, device), minutes, recover, labels)
+    ending = training.resume(opened, splits.train, where_it_learned(opened, device), minutes, recover, labels)
     return _say_trained(run, ending)
 
 
@@ -190,7 +192,7 @@ def sample(
     opened = folder.open_run(run)
     moving = opened.recipe().data.frames is not None
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = load(run, _device(device), revision_steps)
+    learner, state = load(run, usable(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
     if which not in drawn:
@@ -225,7 +227,7 @@ def synthesise(
     if not moving and (size is None or frames is not None):
         raise InputError(f"run {run} makes pictures; give --size, and no --frames")
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
-    learner, state = load(run, _device(device))
+    learner, state = load(run, usable(device))
     rng = stream(seed, "synthesise", device=device)
     began = time.perf_counter()
     if frames is not None:
@@ -276,7 +278,7 @@ def stylise(
         _check_count("steps", steps)
     if shorter is not None:
         _check_count("shorter", shorter)
-    where = _device(device)
+    where = usable(device)
     learner, state = load(run, where)
     if not isinstance(learner, igm.Igm):
         raise InputError(f"run {run} has no classifiers to stylise by; give a run of an igm/ recipe")
@@ -306,13 +308,13 @@ def interpolate(
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
     if out is not None:
-        pictures.check_free(out)
+        places.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
     if out is not None and out.suffix not in (".png", ".gif"):
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
-    learner, state = load(run, _device(device), revision_steps)
+    learner, state = load(run, usable(device), revision_steps)
     steps = 10 if revision_steps is None else revision_steps
     rng = stream(seed, "interpolate", device=device)
     with contextlib.nullcontext() if out else in_use(run):
@@ -349,12 +351,12 @@ def complete(
     """
     if n is not None:
         _check_count("n", n)
-    completing.check_new(out)
-    opened, where = folder.open_run(run), _device(device)
+    places.check_new(out)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps or None)
-    completing.check_inferable(learner, state)
+    inferring.check_inferable(learner, state)
     if damaged and mask.startswith("square:"):
         raise InputError(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
@@ -373,7 +375,7 @@ def complete(
         stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
         print(f"{stopped}Look at {out / 'completion.png'}")
 
-    with completing.place_for(out):
+    with places.place_for(out):
         rng = stream(seed, "complete", device=where)
         write(completing.complete(learner, state, found.images, hidden, plan, revision_steps, rng, write))
 
@@ -400,24 +402,24 @@ def project(
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
-    completing.check_new(out)
+    places.check_new(out)
     if other is None and (frames, path, revision_steps) != (None, None, None):
         raise InputError(
             "--frames, --path and --revision-steps are of a walk, and there is none without IMAGE2; name it, or leave "
             "them out"
         )
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps)
-    completing.check_inferable(learner, state)
+    inferring.check_inferable(learner, state)
     found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
     if other is not None and len(found.images) != 2:
         raise InputError(
             f"{image} and {other} hold {len(found.images)} pictures; a walk needs one at either end: name two files"
         )
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
-    with completing.place_for(out):
+    with places.place_for(out):
         walk = None if other is None else (10 if frames is None else frames)
         way, steps = _WALKS[path or "linear"], revision_steps or 0
         done = projecting.project_images(learner, state, found.images, plan, rng, walk, way, steps)
@@ -446,16 +448,16 @@ def score(
     A descriptor's f or the sum of a cascade's logits, plus ln p0, is ln p up to a constant that is unknown: the numbers
     of one model compare pictures, not models.
     """
-    completing.check_new(out)
+    places.check_new(out)
     if not images:
         raise InputError("no IMAGES were given; name pictures, folders of pictures, or .npy files after RUN")
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
     recipe = opened.recipe()
     learner, state = load(run, where, precision="float32")  # which compares numbers
     judge = scoring.judge_of(run, learner, state)
     found = given.read_images(images, recipe.data, convert)
-    with completing.place_for(out):
+    with places.place_for(out):
         done = scoring.score_images(judge, found, where)
         facts = {"seed": recipe.seed, "command": _command(), "iteration": state.iteration}
         scoring.write_scores(out, found, done, recipe, facts, where)
@@ -508,11 +510,11 @@ def evaluate_run(
     asked = {"extractor": extractor, "samples": samples, "size": size, "class_index": class_index is not None}
     _check_taken(metric, asked, _METRIC_TAKES)
     whole = None if size is None else _size(size)
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
-    place, command = _data_of(opened, data), _command()
+    place, command = source.data_of(opened, data), _command()
     splits = _load(opened.recipe(), place)
-    _warn_of_other(opened, splits)
+    source.warn_of_other(opened, splits)
     if metric == "accuracy":
         classes = class_labels(opened.recipe().data, place)
         scores = recognition.accuracy_of_run(opened, splits, classes, seed, command, where, history)
@@ -555,11 +557,11 @@ def probe(
     _check_count("labelled", labelled)
     if repeats < 2:
         raise InputError(f"--repeats is {repeats}; the spread of the error rate needs 2 or more")
-    opened, where = folder.open_run(run), _device(device)
+    opened, where = folder.open_run(run), usable(device)
     _check_pictures(opened)
-    recipe, place = opened.recipe(), _data_of(opened, data)
+    recipe, place = opened.recipe(), source.data_of(opened, data)
     splits, classes = _load(recipe, place), class_labels(recipe.data, place)
-    _warn_of_other(opened, splits)
+    source.warn_of_other(opened, splits)
     with in_use(run):
         for entry, score in probing.probe_of_run(opened, splits, classes, labelled, repeats, seed, _command(), where):
             edge = ", at the edge of its grid" if entry["at_edge"] else ""
@@ -645,7 +647,8 @@ def reproduce(
         _check_count("completed", completed)
     if name in _OF_PICTURES:
         check_apart(out, data)
-    bench = Bench(out, budget, seed, _device(device), _command())
+    places.check_writable(out)
+    bench = Bench(out, budget, seed, usable(device), _command())
     changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
     changes |= {"data.held_out": held_out} if held_out else {}
     if changes and name not in _OF_PICTURES:
@@ -751,10 +754,12 @@ def _exit_code() -> int:
         into_nothing(1)  # whoever read the output has read enough
         return 0
     except OSError as error:
-        print(f"tutelage: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        remedy = "free some space there" if error.errno in FULL else "make it readable or writable"
+        print(f"tutelage: {what}; {remedy}, or name another", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if not _memory_ran_out(error):
+        if not memory_ran_out(error):
             raise
         tried = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
         what = f"the memory does not hold what was asked for{f' ({tried[1]} at once)' if tried else ''}"
@@ -765,13 +770,6 @@ def _exit_code() -> int:
     except KeyboardInterrupt:
         print("tutelage: interrupted", file=sys.stderr)
         return 130
-
-
-def _memory_ran_out(error: Exception) -> bool:
-    """Whether an allocation failed; torch says so in words only, and differently for each device."""
-    words = ("can't allocate memory", "Storage size calculation overflowed", "out of memory", "ALLOC_FAILED")
-    words += ("unable to find an engine to execute", "CUBLAS_STATUS_NOT_INITIALIZED")  # of a full GPU, most often
-    return isinstance(error, MemoryError) or any(some in str(error) for some in words)
 
 
 def _run() -> int | None:
@@ -837,75 +835,6 @@ def _negatives(recipe: Recipe, path: Path) -> torch.Tensor:
     return torch.cat([to_uint8(images.batch(chunk)) for chunk in chunks])  # stretched as the recipe says
 
 
-def _found(recipe: Recipe, splits: data.Splits, given: Path | None) -> str | None:
-    """Where the data were, for `resume` and `evaluate`: downloaded files are not where the user pointed.
-
-    Links are not followed, since what they lead to may be of another name, and among other files.
-    """
-    if recipe.data.kind == "digits":
-        return None
-    if recipe.data.kind == "mnist":
-        return str(Path(splits.train.source).absolute().parent)
-    return str(data.find(recipe.data.kind, given).absolute())
-
-
-def _data_of(run: folder.RunFolder, given: Path | None) -> Path | None:
-    """Where the data of a run are: as given, or where they were; None, to look for them anew, where they have moved."""
-    recorded, spec = run.facts().get("data"), run.recipe().data
-    if given is not None or recorded is None:
-        return given
-    named = os.environ.get("TUTELAGE_DATA")
-    moved = not _is_there(spec, Path(recorded)) and (named or _is_there(spec, None))
-    return None if moved else Path(recorded)
-
-
-def _is_there(spec: data.DataSpec, path: Path | None) -> bool:
-    """Whether data of this kind are at ``path``; for None, where an earlier download would be."""
-    try:
-        data.find(spec.kind, path)
-    except InputError:
-        return False
-    return True
-
-
-def _warn_of_other(run: folder.RunFolder, splits: data.Splits) -> None:
-    """Say where the data are not those that a run learned from: it may have learned from what is held out of them."""
-    if run.facts().get("data_sha256") not in (None, splits.train.sha256):
-        warnings.warn(
-            f"{splits.train.source} has other training images than {run.path} learned from; what is held out of them "
-            "may be among those",
-            stacklevel=2,
-        )
-
-
-def _device(name: str) -> torch.device:
-    no_tf32()  # of every command from its start, so that no number depends on the order
-    try:
-        device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)
-        torch.Generator(device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        if _memory_ran_out(error):
-            raise InputError(
-                f"device {name!r} has no memory left; wait for what runs there, or give another with --device"
-            ) from None
-        raise InputError(
-            f"device {name!r} cannot be used here; give --device cpu, or a GPU of this machine that computes in float64"
-        ) from None
-    return device
-
-
-def _where_it_learned(run: folder.RunFolder, device: str | None) -> torch.device:
-    """The device asked for, or the kind that the run learned on last."""
-    if device is not None:
-        return _device(device)
-    kind = last_device(run)
-    try:
-        return _device(kind)
-    except InputError as error:
-        raise InputError(f"the run learned on {kind} last, so it would go on there; {error}") from None
-
-
 def _size(text: str) -> tuple[int, int]:
     height, times, width = text.lower().partition("x")
     if not (times and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
@@ -958,7 +887,7 @@ def _interpolation(
     targets: list[Path],
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    completing.check_generator(learner, state)
+    inferring.check_generator(learner, state)
     revise = None
     if steps and hasattr(learner, "revise"):
         revise = lambda images: learner.revise(state, images, steps, rng)  # noqa: E731
@@ -972,30 +901,9 @@ def _interpolation(
             pictures.save(pictures.grid(images, columns=frames), target)
 
 
-def _estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: float | None) -> None:
-    """What a dry run says. Data that are named and cannot be learned from are refused, as in training."""
-    observed, note = None, ""
-    try:
-        observed = _load(recipe, path).train
-    except InputError as error:
-        if path is not None:
-            raise
-        note = f" (not counting the data: {error})"
-    print(describe(recipe))
-    for name, count in parameter_counts(recipe).items():
-        print(f"{name}: {count:,} parameters")
-    if observed is not None:
-        print(f"learns from {len(observed):,} image(s): {observed.source}")
-    needed = estimated_bytes(recipe, 0 if observed is None else len(observed), device) / 1e6
-    print(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
-    seconds = estimated_seconds(recipe, device)
-    whole, most = page.duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
-    limit = "" if minutes is None else f"; --minutes ends it after {minutes:g}"
-    print(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all{limit}")
-
-
 def _clear_earlier_demo(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        folder.check_new(out)
         return
     try:
         earlier = folder.open_run(out).recipe().name == DEMO.name

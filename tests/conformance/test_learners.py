@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from tiny_recipes import same, tiny, tiny_clip, tiny_images, tiny_texture
 from tutelage.data import Batches, ImageSet, Splits
+from tutelage.recipes.algorithm import algorithm_of
 from tutelage.rng import stream
 from tutelage.run import checkpoint, gallery, train
 from tutelage.run.build import build
 from tutelage.run.divergence import learning_rates
-from tutelage.run.evaluate import algorithm_of, measure_run
+from tutelage.run.evaluate import measure_run
 from tutelage.run.folder import open_run
 from tutelage.run.loop import scalars
 from tutelage.run.measures import Measure

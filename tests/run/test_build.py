@@ -21,10 +21,10 @@ from tutelage.learn.algorithm_g import AlgorithmG
 from tutelage.learn.coopnets import CoopNets
 from tutelage.nets import Classifier, Descriptor
 from tutelage.recipes import Recipe, codec
+from tutelage.recipes.algorithm import algorithm_of
 from tutelage.rng import stream
 from tutelage.run.build import build, parameter_counts
 from tutelage.run.estimate import estimated_bytes
-from tutelage.run.evaluate import algorithm_of
 
 LEARNERS = {
     "coopnets/mnist": CoopNets,

@@ -17,9 +17,8 @@ from tutelage.learn.coopnets import CoopNets
 from tutelage.metrics.average import average
 from tutelage.metrics.extractors import Extractor
 from tutelage.metrics.sliced import SlicedDistance, patch_sliced_wasserstein
-from tutelage.recipes import by_name
 from tutelage.rng import stream
-from tutelage.run import checkpoint, evaluate, journal, measures, train
+from tutelage.run import checkpoint, evaluate, journal, measures, restore, train
 from tutelage.run.build import build
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
@@ -30,23 +29,6 @@ CPU = torch.device("cpu")
 IMAGES = tiny_images(30)
 SPLITS = Splits(IMAGES.subset(0, 10, "train"), IMAGES.subset(10, 20, "validation"), IMAGES.subset(20, 30, "test"))
 EXTRACTOR = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1), head=lambda x: x)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "called"),
-    [
-        ("coopnets/mnist", "CoopNets"),
-        ("pcd/mnist", "Algorithm D"),
-        ("generator/mnist", "Algorithm G"),
-        ("igm/mnist28", "IGM"),
-        ("igm/mnist28-single", "IGM-single"),
-        ("vae/mnist", "VAE"),
-        ("flow-matching/mnist", "Flow matching"),
-        ("deep-directed/mnist", "Deep directed"),
-    ],
-)
-def test_what_an_algorithm_is_called(recipe: str, called: str) -> None:
-    assert evaluate.algorithm_of(by_name(recipe).plan) == called
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +90,7 @@ def test_samples_are_the_learners_drawn_from_the_seed(run: RunFolder) -> None:
         list(evaluate.measure_run(run, SPLITS, [brightness(taken)], seed, "", CPU))
     recipe = run.recipe()
     learner = build(recipe, len(SPLITS.train), CPU)
-    state, _ = train.trained(run.latest(), recipe, learner, CPU)
+    state, _ = restore.trained(run.latest(), recipe, learner, CPU)
     drawn = learner.sample(state, 7, stream(5, "brightness"))
     assert torch.equal(taken[0], drawn["generator"]) and torch.equal(taken[1], drawn["descriptor"])
     assert torch.equal(taken[2], taken[0]) and not torch.equal(taken[4], taken[0])

@@ -17,6 +17,7 @@ from tutelage.learn.coopnets import CoopNets
 from tutelage.rng import stream
 from tutelage.run import checkpoint, journal, recover, train
 from tutelage.run.folder import RunFolder
+from tutelage.run.restore import restore
 
 CPU, OBSERVED = torch.device("cpu"), tiny_images()
 CHANGES = {"checkpoint_every": 2, "plan.step_size": 0.012}
@@ -134,7 +135,7 @@ def test_a_recovered_run_that_is_stopped_equals_one_that_is_not(
 def test_the_random_numbers_after_a_recovery_are_others(tmp_path: Path, touchy: Any) -> None:
     touchy(5)
     run = diverged(tmp_path)
-    _, old, _ = train.restore(run.latest(), train.build(run.recipe(), 10), CPU)
+    _, old, _ = restore(run.latest(), train.build(run.recipe(), 10), CPU)
     recover.recover(run)
     new = train._begin(run, OBSERVED, CPU, None).rng
     assert torch.equal(new.get_state(), stream(0, "learn", "recovery", 1).get_state())

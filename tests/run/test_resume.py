@@ -18,6 +18,7 @@ from tutelage.rng import stream
 from tutelage.run import checkpoint, journal, looks, train
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
+from tutelage.run.restore import restore
 from tutelage.run.results import last_device, learned_on
 
 CPU = torch.device("cpu")
@@ -323,7 +324,7 @@ def test_a_generator_of_another_device_gives_way_to_a_fresh_stream(stopped: RunF
     for words in (torch.arange(16, dtype=torch.uint8), torch.arange(1, 17, dtype=torch.uint8)):
         checkpoint.save(stopped.checkpoints, 3, {**state, "rng": words}, facts)
         learner = train.build(stopped.recipe(), 10)
-        one, two = (train.restore(path, learner, CPU)[1] for _ in range(2))  # to sample: there is nothing to say
+        one, two = (restore(path, learner, CPU)[1] for _ in range(2))  # to sample: there is nothing to say
         drawn = torch.randn(4, generator=one)
         assert torch.equal(drawn, torch.randn(4, generator=two))
         if words[0] == 0:

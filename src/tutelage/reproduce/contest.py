@@ -11,7 +11,8 @@ from ..checks import InputError
 from ..data import Splits
 from ..learn import coopnets
 from ..recipes import Recipe, by_name
-from ..run.evaluate import algorithm_of, measure_beside, measure_models
+from ..recipes.algorithm import algorithm_of
+from ..run.evaluate import measure_beside, measure_models
 from ..run.measures import Measure
 from ..run.results import Entry
 from .bench import Bench, about, digest, run_name, trained

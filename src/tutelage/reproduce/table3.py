@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..recipes import CIFAR10, CIFAR10_QUICK, by_name
-from ..run.evaluate import algorithm_of
+from ..recipes.algorithm import algorithm_of
 from .contest import Contender
 from .distances import distances
 from .page import Quoted

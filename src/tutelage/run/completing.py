@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from ..apps import completion
-from ..apps.inference import Inferred, Plan
+from ..apps.inference import Plan
 from ..atomic import atomic_write
-from ..baselines.information import Coded
-from ..checks import DivergenceError, InputError
+from ..checks import DivergenceError
 from ..data import ImageSet
 from ..energy import Tilt
 from ..learn.algorithm_d import learned_kernel, reference_energy
-from ..learn.chunks import images_per_chunk
 from ..metrics.average import average
 from ..metrics.pixel import recovery
 from ..recipes import Recipe
+from ..recipes.algorithm import algorithm_of
 from ..types import Images, Scores
 from . import pictures
-from .evaluate import algorithm_of
 from .given import Given
+from .inferring import inferred, inferred_by
+from .places import new_folder
 from .results import Entry, result, write_results
 
-Found = TypeVar("Found", Inferred, completion.Completion)
 _SHOWN = 16  # rows of the contact sheet
 _MOST_DECIBELS = 100.0
 """What an exact recovery counts as, so that means stay finite."""
@@ -107,28 +104,6 @@ def _parts(
         yield [part.cpu() for part in tensors]
 
 
-def inferred(
-    images: ImageSet,
-    plan: Plan,
-    device: torch.device,
-    what: str,
-    infer: Callable[[slice, Images], Iterator[Found]],
-) -> Iterator[tuple[slice, Images, Found]]:
-    """What ``infer`` finds for a few images at a time, with a progress bar: which, the images, and its last word."""
-    size = max(1, images_per_chunk(images.shape, device) // plan.chains)
-    with tqdm(total=len(images) * plan.steps, desc=what, unit="step", dynamic_ncols=True) as bar:
-        for start in range(0, len(images), size):
-            rows, last, before = slice(start, start + size), None, 0
-            some = images.batch(rows, device)
-            for last in infer(rows, some):
-                bar.update(len(some) * (last.steps - before))
-                bar.set_postfix(residual=f"{last.residual.mean():.3f}")
-                before = last.steps
-            assert last is not None
-            bar.update(len(some) * (plan.steps - before))  # those that were not needed
-            yield rows, some, last
-
-
 def write_completion(
     out: Path,
     given: Given,
@@ -194,53 +169,6 @@ def recovered(images: Images, originals: Images, mask: Tensor) -> dict[str, Scor
     """
     error, psnr = recovery(images.clamp(-1, 1), originals, mask)
     return {"error": error, "PSNR": psnr.clamp(max=_MOST_DECIBELS)}
-
-
-def inferred_by(plan: Plan) -> dict[str, Any]:
-    """What results say of how latents were inferred, but for the steps that were made."""
-    settle = {} if plan.stop is None else {"settle": plan.stop.window}
-    return {"chains": plan.chains, "step_size": plan.step_size, "noise_std": plan.noise_std, **settle}
-
-
-def check_generator(learner: Any, state: Any) -> None:
-    """Raises ``InputError`` where a run has no generator of latents that could be walked between."""
-    if not (hasattr(state, "average") and hasattr(learner, "latent_shape")):
-        raise InputError(
-            "this run has no generator, so there are no latents; give one that has, such as coopnets/ runs"
-        )
-
-
-def check_inferable(learner: Any, state: Any) -> None:
-    """Raises ``InputError`` where a run has no generator whose latents can be inferred."""
-    check_generator(learner, state)
-    if isinstance(state.average, Coded):
-        raise InputError(
-            "latents are inferred along a gradient, and InfoGAN's categories have none; give a run of another "
-            "generator, such as coopnets/ or dcgan/"
-        )
-
-
-def check_new(out: Path) -> None:
-    """Raises ``InputError`` where something is at ``out`` already."""
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} is there already; name another --out")
-
-
-def new_folder(out: Path) -> None:
-    """Make the folder ``out``. Raises ``InputError`` as `check_new` does."""
-    check_new(out)
-    out.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def place_for(out: Path) -> Iterator[None]:
-    """`new_folder` before anything is computed, so that it is known to be writable; removed if it stays empty."""
-    new_folder(out)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # it holds something
-            out.rmdir()
 
 
 def save_panels(panels: dict[str, Images], path: Path) -> None:

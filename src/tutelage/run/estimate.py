@@ -5,18 +5,49 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..checks import InputError
+from ..data import load
 from ..energy.patches import CHUNK
 from ..gradient import slopes
 from ..learn import coopnets, igm
 from ..nets import arithmetic
 from ..recipes import Recipe
+from ..recipes.describe import describe
 from ..rng import stream
 from ..types import Batch
-from .build import build
+from .build import build, parameter_counts
+from .page import duration
+
+
+def estimate(recipe: Recipe, path: Path | None, device: torch.device, minutes: float | None = None) -> str:
+    """What a dry run says, line by line: the recipe, its parameters, its data, and the memory and time that it takes.
+
+    Data that are not named and not found are not counted; those at ``path`` that cannot be learned from are refused, as
+    in training. Raises ``InputError``.
+    """
+    observed, note = None, ""
+    try:
+        observed = load(recipe.data, path).train
+    except InputError as error:
+        if path is not None:
+            raise
+        note = f" (not counting the data: {error})"
+    lines = [describe(recipe)]
+    lines += [f"{name}: {count:,} parameters" for name, count in parameter_counts(recipe).items()]
+    if observed is not None:
+        lines.append(f"learns from {len(observed):,} image(s): {observed.source}")
+    needed = estimated_bytes(recipe, 0 if observed is None else len(observed), device) / 1e6
+    lines.append(f"estimated memory: {needed:,.0f} MB, on top of about 300 MB for Python and torch{note}")
+    seconds = estimated_seconds(recipe, device)
+    whole, most = duration(seconds * recipe.plan.iterations), hasattr(recipe.plan, "rounds")
+    limit = "" if minutes is None else f"; --minutes ends it after {minutes:g}"
+    lines.append(f"estimated time: {seconds:.3g} s an iteration, {'at most ' if most else ''}{whole} in all{limit}")
+    return "\n".join(lines)
 
 
 def estimated_bytes(recipe: Recipe, observations: int, device: torch.device | str = "cpu") -> int:

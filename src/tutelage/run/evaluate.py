@@ -11,13 +11,11 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from ..baselines import adversarial, deep_directed, flow_matching, texture_nets, vae
 from ..checks import InputError, UnfinishedError, by
 from ..data import Splits
-from ..learn import algorithm_d, algorithm_g, coopnets, igm, supervised
 from ..metrics.extractors import Extractor
 from ..metrics.sliced import SlicedDistance
-from ..recipes.recipe import Plan
+from ..recipes.algorithm import algorithm_of
 from ..rng import stream
 from ..types import Images
 from . import checkpoint, journal
@@ -32,51 +30,14 @@ from .measures import (
     statistics_measure,
     texture_measure,
 )
+from .restore import epochs, trained
 from .results import Entry, learned_on, result, write_results
 from .synthesising import by_model
-from .train import epochs, trained
 
 Metric: TypeAlias = Literal["parzen", "fd", "kd", "precision", "inception", "class", "ssim", "texture", "statistics"]
 _COMPARED = 64  # of the images that were learned from, to which larger ones are compared
 Draw: TypeAlias = Callable[[Any, Any, int, torch.Generator], dict[str, Images]]
 """``(learner, state, n, rng)`` -> n images of each model, by its name."""
-
-
-def algorithm_of(plan: Plan) -> str:
-    """How the algorithm of ``plan`` is called in results."""
-    match plan:
-        case coopnets.Plan():
-            return "CoopNets"
-        case algorithm_d.Plan():
-            return "Algorithm D"
-        case algorithm_g.Plan():
-            return "Algorithm G"
-        case igm.Plan():
-            return "IGM-single" if plan.single else "IGM"
-        case supervised.Plan():
-            return "Supervised"
-        case vae.Plan():
-            return "VAE"
-        case flow_matching.Plan():
-            return "Flow matching"
-        case deep_directed.Plan():
-            return "Deep directed"
-        case texture_nets.Plan():
-            return "Texture net"
-        case adversarial.Plan():
-            return _game(plan.objective)
-
-
-def _game(objective: adversarial.Objective) -> str:
-    match objective:
-        case adversarial.NonSaturating():
-            return "DCGAN"
-        case adversarial.Wasserstein():
-            return "WGAN" if objective.gradient_penalty is None else "WGAN-GP"
-        case adversarial.EnergyBased():
-            return "EBGAN-PT" if objective.pulling_away else "EBGAN"
-        case adversarial.Information():
-            return "InfoGAN"
 
 
 def measures_of(

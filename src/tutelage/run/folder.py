@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import shlex
 import shutil
@@ -25,7 +26,7 @@ from .. import __version__
 from ..atomic import atomic_write
 from ..checks import InputError
 from ..recipes import Recipe, codec
-from . import checkpoint, lock
+from . import checkpoint, lock, places
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,18 @@ def claimed(path: Path) -> Iterator[Callable[[], None]]:
 
 
 def check_new(path: Path) -> None:
-    """Raises ``InputError`` where something is at ``path`` already that a new run would be mixed with."""
-    if path.exists() and (not path.is_dir() or any(entry.name != lock.NAME for entry in path.iterdir())):
-        going_on = f", or go on with it by `{resume_command(path)}`" if (path / "recipe.json").is_file() else ""
-        raise InputError(f"{path} is there already: name another --out{going_on}")
+    """Raises ``InputError`` where something is at ``path`` that a new run would be mixed with, or none can be made."""
+    places.check_new(path, lock.NAME, _going_on(path))
 
 
 def _make(path: Path) -> None:
-    """An empty folder, but for its lock. Raises ``InputError`` where something is there already."""
-    check_new(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path} cannot be made ({error.strerror}); name another --out") from None
+    """An empty folder, but for its lock. Raises ``InputError`` as `check_new` does."""
+    places.new_folder(path, lock.NAME, _going_on(path))
+
+
+def _going_on(path: Path) -> str:
+    """What else can be done where a run is there already."""
+    return f", or go on with it by `{resume_command(path)}`" if os.path.isfile(path / "recipe.json") else ""
 
 
 def _empty(path: Path) -> None:

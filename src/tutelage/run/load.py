@@ -16,7 +16,7 @@ from ..nets.blocks import Precision
 from ..recipes.codec import replace_fields
 from .build import build
 from .folder import open_run
-from .train import trained
+from .restore import trained
 
 
 def load(

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import to_uint8, video
+from . import places
 
 BACKGROUND = 128  # mid-grey: neither the black of digits nor the white of paper
 _GAP = 16  # pixels around labelled panels
@@ -130,22 +131,6 @@ def save_animation(frames: Sequence[Image.Image], path: str | os.PathLike[str]) 
 _MOVING = (".gif", ".webp", ".mp4")
 
 
-def check_free(out: Path) -> None:
-    """Raises `InputError` where something is at ``out`` already, or nothing can be written there."""
-    if out.exists():
-        raise InputError(f"--out {out} is there already; name another, or remove it")
-    _check_place(out)
-
-
-def _check_place(out: Path) -> None:
-    """Raises `InputError` where ``out``, or the folder that it is to be made in, is no folder or not writable."""
-    place = next(folder for folder in (out, *out.parents) if folder.exists())
-    if not place.is_dir():
-        raise InputError(f"--out {out} cannot be written ({place} is a file); name another")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"--out {out} cannot be written ({place} is not writable); make it so, or name another")
-
-
 def check_target(out: Path, moving: bool = False, fps: float | None = None) -> None:
     """Refuse what is there already, a place that cannot be written to, and a file that `write_images` has no form for,
     of videos where they are `moving`.
@@ -156,11 +141,11 @@ def check_target(out: Path, moving: bool = False, fps: float | None = None) -> N
     if out.suffix not in ("", *forms):
         raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
     if out.suffix or not out.is_dir():
-        check_free(out)
+        places.check_free(out)
     elif any(out.iterdir()):
         raise InputError(f"--out {out} is a folder that holds something already; name another")
     else:
-        _check_place(out)
+        places.check_writable(out)
     if fps is not None and out.suffix in _MOVING:
         video.check_writable(out, fps)
 

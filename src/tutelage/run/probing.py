@@ -15,12 +15,12 @@ from ..data import ImageSet, Labels, Splits
 from ..learn import igm
 from ..learn.calibration import recalibrate
 from ..metrics.probe import Choice, ProbeScore, check_labelled, choose_c, probe
+from ..recipes.algorithm import algorithm_of
 from ..rng import stream
 from .build import build
-from .evaluate import algorithm_of
 from .folder import RunFolder
+from .restore import trained
 from .results import Entry, learned_on, result, write_results
-from .train import trained
 
 _HELD_OUT = 10_000
 _NORMALISED_BY = 10_000

@@ -18,11 +18,13 @@ from ..atomic import atomic_write
 from ..checks import InputError
 from ..data import ImageSet
 from ..recipes import Recipe
+from ..recipes.algorithm import algorithm_of
 from ..types import Images, Latents
 from . import pictures
-from .completing import inferred, inferred_by, new_folder, save_panels
-from .evaluate import algorithm_of
+from .completing import save_panels
 from .given import Given
+from .inferring import inferred, inferred_by
+from .places import new_folder
 from .results import Entry, result, write_results
 
 

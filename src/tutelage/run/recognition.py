@@ -17,12 +17,13 @@ from ..metrics.accuracy import AccuracyScore, accuracy
 from ..metrics.extractors import Extractor
 from ..nets import Recogniser
 from ..recipes import Recipe
+from ..recipes.algorithm import algorithm_of
 from . import checkpoint
 from .build import build
-from .evaluate import algorithm_of, keep
+from .evaluate import keep
 from .folder import RunFolder, open_run
+from .restore import trained
 from .results import Entry, learned_on, result
-from .train import trained
 
 
 def accuracy_of_run(

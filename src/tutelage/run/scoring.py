@@ -26,13 +26,13 @@ from ..learn import algorithm_d, coopnets, igm, supervised
 from ..learn.chunks import images_per_chunk
 from ..metrics.average import average
 from ..recipes import Recipe
+from ..recipes.algorithm import algorithm_of
 from ..recipes.recipe import Plan
 from ..types import Images, Scores
 from . import pictures
-from .completing import new_folder
-from .evaluate import algorithm_of
 from .given import Given
 from .looks import most_shown
+from .places import new_folder
 from .results import Entry, result, write_results
 
 Judge: TypeAlias = Callable[[Images], DensityTerms | PotentialTerms]

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import math
-import os
-import signal
 import sys
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ..checks import DivergenceError, InputError
-from ..data import Batches, ImageSet
+from ..data import ImageSet
 from ..nets import arithmetic
 from ..recipes import Recipe
 from ..rng import stream
@@ -28,10 +22,12 @@ from .boards import board
 from .build import build, give_mean_frame, parameter_counts
 from .divergence import check_state
 from .folder import RunFolder, claimed, create, machine, resume_command
+from .interruption import interruptible
 from .lock import in_use
 from .loop import measured, over
 from .recover import MOST, Changes, divergence, recoveries
 from .recover import recover as make_smaller
+from .restore import epochs, restore
 from .rounds import OnDisk
 
 Ending = Literal["done", "time", "interrupt"]
@@ -128,54 +124,6 @@ def resume(
         if ended is not None:
             _say_recovered(run, make_smaller(run))
         return _sit(run, _begin(run, observed, device, labels), observed, device, minutes, recover, labels)
-
-
-def epochs(recipe: Recipe, observations: int, iteration: int) -> dict[str, float]:
-    """``{"epoch": how many times each image was learned from}``, empty where iterations are not all of learning."""
-    if hasattr(recipe.plan, "rounds"):
-        return {}
-    return {"epoch": Batches(observations, recipe.plan.batch_size, recipe.seed).epoch(iteration)}
-
-
-def restore(
-    path: Path, learner: Any, device: torch.device, to_learn: bool = False
-) -> tuple[Any, torch.Generator, dict[str, Any]]:
-    """State, random generator and facts of the checkpoint ``path``.
-
-    ``to_learn`` asks that chains and latents are those of the recipe too, which drawing samples does not need.
-
-    On another kind of device than the checkpoint's, whose generators have no common state, the random numbers go on
-    in a stream of their own. Raises ``InputError`` where the checkpoint is damaged or belongs to other networks.
-    """
-    saved, facts = checkpoint.load(path, device)
-    state = learner.init(stream(0, "restored", device=device))
-    with checkpoint.mismatch_explained(path):
-        if to_learn:
-            checkpoint.check_shapes(learner.state_dict(state), saved["learner"])
-        state = learner.load_state_dict(state, saved["learner"])
-        words = saved["rng"].cpu()
-        digest = hashlib.sha256(words.numpy().tobytes()).hexdigest()
-    rng = stream(0, "moved", digest, device=device)
-    try:
-        rng.set_state(words)
-    except RuntimeError:  # generators of two kinds of device have no common state
-        if to_learn:
-            warnings.warn(
-                f"{path} was written on another kind of device than {device}; from here its random numbers are others",
-                stacklevel=2,
-            )
-    return state, rng, facts
-
-
-def trained(path: Path, recipe: Recipe, learner: Any, device: torch.device) -> tuple[Any, dict[str, Any]]:
-    """The state of the checkpoint ``path``, ready to be sampled from, and the checkpoint's facts.
-
-    A state whose learning was not finished is finished here, for this use. Raises as ``restore`` does.
-    """
-    state, _, facts = restore(path, learner, device)
-    if state.iteration < recipe.plan.iterations:
-        state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
-    return state, facts
 
 
 def _sit(
@@ -280,7 +228,7 @@ def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | N
     done = over(state, plan.iterations)
     at = state.iteration + 1  # the iteration that a divergence would be in
     with journal.Journal(run.journal) as log, board(run.path / "tensorboard", state.iteration) as show:
-        with _interruptible() as interrupted, _progress(recipe, state, len(observed)) as bar:
+        with interruptible() as interrupted, _progress(recipe, state, len(observed)) as bar:
             try:
                 if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
                     state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
@@ -386,36 +334,3 @@ def _short(numbers: dict[str, float]) -> dict[str, str]:
     )
     shown = (*cooperative, "running_loss", "probability", "generator_loss", *others)
     return {name: f"{numbers[name]:.3g}" for name in shown if math.isfinite(numbers.get(name, math.nan))}
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Any]:
-    """Turn the first Ctrl-C (or a polite kill, or a terminal that closes) into a wish to stop after this iteration; the
-    second is abrupt. What the program was told to ignore, as by nohup, it ignores."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            _say(b"\nStopped at once; `tutelage resume` goes on from the last checkpoint.\n")
-            raise KeyboardInterrupt
-        asked = True
-        _say(b"\nStopping after this iteration, then saving. Once more stops at once, without saving.\n")
-
-    signals = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-    heeded = [number for number in signals if number and signal.getsignal(number) != signal.SIG_IGN]
-    try:
-        before = {number: signal.signal(number, ask) for number in heeded}
-    except ValueError:  # not in the main thread: nothing to catch
-        before = {}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _say(words: bytes) -> None:
-    """From within a signal, and whether anybody hears it or not."""
-    with contextlib.suppress(OSError):
-        os.write(2, words)
