@@ -189,8 +189,8 @@ def test_a_small_picture_is_enlarged_if_all_models_enlarge_it(bench: Bench, fold
     enlarged = [replace(one, recipe=codec.replace_fields(one.recipe, {"data.enlarge": True})) for one in models()]
     with pytest.raises(InputError, match=r"is 48 x 96 .* smaller than the size asked for, 64 x 128"):
         igm_textures(bench, place, [enlarged[0], models()[1]], methods={}, n=1)
-    entries = list(igm_textures(bench, place, enlarged, methods={}, n=1))
-    assert {"IGM patch-SWD of bark", "Texture net patch-SWD of bark"} < {entry["name"] for entry in entries}
+    first = next(igm_textures(bench, place, enlarged, methods={}, n=1))
+    assert first["name"] == "real against real patch-SWD of bark"
 
 
 def test_numbers_of_another_picture_of_that_name_are_refused(bench: Bench, folder: Path) -> None:

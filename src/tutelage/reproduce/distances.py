@@ -11,7 +11,7 @@ from ..run.feature_measures import frechet_measure, kernel_measure, manifold_mea
 from ..run.results import Entry
 from .bench import Bench
 from .cells import tabulate
-from .contest import Contender, chosen, contest
+from .contest import Contender, chosen, contest, where_known
 from .page import Column, Quoted, Table
 
 _WORDS = """\
@@ -68,5 +68,6 @@ def distances(
     mirrored = [contender.algorithm for contender in contenders if contender.recipe.data.flip]
     words += f" {', '.join(mirrored)} saw mirrored images too." if 0 < len(mirrored) < len(contenders) else ""
     order = (frechet.name, "FID") if quoted else None
-    table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted, order=order)
+    beside, hidden = ("real against real", "noise"), where_known(contenders, running)
+    table = Table(title, words, rows, beside, tuple(columns), quoted, order=order, known=hidden)
     return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))
