@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from ..checks import InputError
@@ -71,10 +72,14 @@ def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Co
     return [replace(one, asked=one.recipe.name in names if names else one.asked) for one in contenders]
 
 
-def where_known(contenders: Sequence[Contender], running: Sequence[Contender]) -> tuple[str, ...]:
+def where_known(
+    contenders: Sequence[Contender],
+    running: Sequence[Contender],
+    rows: Callable[[Contender], Sequence[str]] = attrgetter("rows"),
+) -> tuple[str, ...]:
     """The rows of those of ``contenders`` that are asked for neither as a rule nor among ``running``."""
     pairs = zip(contenders, running, strict=True)
-    return tuple(row for usual, now in pairs if not (usual.asked or now.asked) for row in now.rows)
+    return tuple(row for usual, now in pairs if not (usual.asked or now.asked) for row in rows(now))
 
 
 def contest(
