@@ -106,12 +106,16 @@ def test_fig8(bench: Bench) -> None:
         "igm/faces64-quick-single",
         "dcgan/faces64-quick",
         "coopnets/faces64-quick",
+        "vae/faces64-quick",
     ]
+    with_generator = [of.recipe for of in FACES if of.asked and of.recipe.generator is not None]
+    assert len(with_generator) == 3 and len({recipe.generator for recipe in with_generator}) == 1
     assert {of.recipe.name: of.rows for of in FACES if not of.asked} == {
         "igm/faces64": ("Full-size IGM",),
         "igm/faces64-single": ("Full-size IGM-single",),
         "dcgan/faces64": ("Full-size DCGAN",),
         "coopnets/faces64": ("Full-size CoopNets generator", "Full-size CoopNets descriptor"),
+        "vae/faces64": ("Full-size VAE",),
     }
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
@@ -122,7 +126,10 @@ def test_fig8(bench: Bench) -> None:
     assert {"IGM FD-corner", "IGM-single FD-corner", "DCGAN FD-corner"} <= found
     numbers(fig8(bench, corner, contenders=models, only=["coopnets/mnist"], samples=20, near=10))
     page = (bench.out / "fig8.md").read_text()
-    assert "not run" not in page and "FID" not in page and "mirrored" not in page
+    assert "not run" not in page and "mirrored" not in page
+    assert "| | FD-corner | KD-corner | precision | recall | FID of 128x128 pixels |" in page
+    assert "| CoopNets descriptor (paper) |  |  |  |  | 16.65 |" in page and "the paper's Table 3, on CelebA's" in page
+    assert "Least FD-corner first: " in page
     seeing = replace(models[3], recipe=replace(models[3].recipe, data=replace(models[3].recipe.data, flip=True)))
     elsewhere = replace(bench, out=bench.out.with_name("mirrored"))
     models[3] = seeing
