@@ -62,7 +62,7 @@ def distances(
         Column(manifold[1].name, "recall"),
     ]
     here, elsewhere = {column.measure for column in columns}, [*dict.fromkeys(quote.measure for quote in quoted)]
-    columns += [Column(measure, measure, ".4g") for measure in elsewhere if measure not in here]
+    columns += [Column(measure, measure, ".4g", quoted=True) for measure in elsewhere if measure not in here]
     rows = tuple(row for contender in contenders for row in contender.rows)
     words = _WORDS.format(samples=frechet.samples, near=manifold[0].samples, minutes=bench.minutes)
     mirrored = [contender.algorithm for contender in contenders if contender.recipe.data.flip]

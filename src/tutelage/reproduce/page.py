@@ -18,11 +18,15 @@ MISSING = "not run"
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: the end of its entries' names, the head of the column, and the format of its numbers."""
+    """One measure: the end of its entries' names, the head of the column, and the format of its numbers.
+
+    One that is ``quoted`` alone, and of none of the table's own rows, is empty there.
+    """
 
     measure: str
     head: str
     digits: str = ".3g"
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str]
     lines = [f"# {table.title}", "", table.words, ""]
     lines += [f"| | {' | '.join(column.head for column in table.columns)} |", f"|---|{'---|' * len(table.columns)}"]
     for row, missing in [*((row, MISSING) for row in _shown(table, known)), *((row, "") for row in table.beside)]:
-        cells = (_cell(known.get(f"{row} {column.measure}"), column, missing) for column in table.columns)
+        found = ((known.get(f"{row} {column.measure}"), column) for column in table.columns)
+        cells = (_cell(entry, column, "" if column.quoted else missing) for entry, column in found)
         lines.append(f"| {row} | {' | '.join(cells)} |")
     for row in dict.fromkeys(quote.row for quote in table.quoted):
         of = {quote.measure: quote.entry() for quote in table.quoted if quote.row == row}

@@ -103,7 +103,8 @@ def table1(
     quoted = tuple(quote for quote in QUOTED if quote.measure in {f"IS n={n}" for n in sets})
     if not extractor.published:
         measures = dict.fromkeys(quote.measure for quote in quoted)
-        columns += [Column(measure, f"Inception Score, {measure[3:].replace('=', ' = ')}") for measure in measures]
+        heads = {measure: f"Inception Score, {measure[3:].replace('=', ' = ')}" for measure in measures}
+        columns += [Column(measure, head, quoted=True) for measure, head in heads.items()]
     words = _WORDS.format(
         minutes=bench.minutes,
         k=len(folders),
