@@ -16,7 +16,6 @@ from tutelage.baselines import descent, gram
 from tutelage.baselines.descent import Record
 from tutelage.baselines.texture_maps import RandomFilters
 from tutelage.checks import InputError
-from tutelage.recipes import codec
 from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import settings_of
@@ -180,17 +179,6 @@ def test_pictures_that_cannot_be_compared_are_refused_before_anything_learns(
     with pytest.raises(InputError, match=message):
         igm_textures(bench, place, models(), methods={}, n=1)
     assert not bench.out.exists()
-
-
-def test_a_small_picture_is_enlarged_if_all_models_enlarge_it(bench: Bench, folder: Path) -> None:
-    place = folder / "bark.png"
-    with Image.open(place) as picture:
-        picture.resize((96, 48)).save(place)
-    enlarged = [replace(one, recipe=codec.replace_fields(one.recipe, {"data.enlarge": True})) for one in models()]
-    with pytest.raises(InputError, match=r"is 48 x 96 .* smaller than the size asked for, 64 x 128"):
-        igm_textures(bench, place, [enlarged[0], models()[1]], methods={}, n=1)
-    first = next(igm_textures(bench, place, enlarged, methods={}, n=1))
-    assert first["name"] == "real against real patch-SWD of bark"
 
 
 def test_numbers_of_another_picture_of_that_name_are_refused(bench: Bench, folder: Path) -> None:
