@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import torch
 
 from commands import Command
 from tiny_weights import write_network
+from tutelage.recipes import CLASSIFIER_MNIST
 from tutelage.reproduce import (
     faces,
     fig7,
@@ -64,7 +67,11 @@ def test_a_table_is_handed_its_terms(tutelage: Command, given: list[Any], tmp_pa
     (bench, data), more = given[0]
     assert isinstance(bench, Bench) and (bench.out, bench.minutes, bench.seed) == (tmp_path, 1.5, 7)
     assert bench.command.startswith("tutelage reproduce table2 --budget 1.5")
-    assert data is None and more == {"only": ["vae/mnist", "dcgan/mnist"]}
+    assert data is None and more == {
+        "only": ["vae/mnist", "dcgan/mnist"],
+        "contenders": [*table2.CONTENDERS],
+        "judge": CLASSIFIER_MNIST,
+    }
 
 
 def test_dynamic_textures_are_handed_their_clips(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
@@ -118,9 +125,54 @@ def test_faces_are_as_many_as_asked(tutelage: Command, given: list[Any], tmp_pat
 def test_outliers_and_features_are_handed_their_terms(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
     terms = ("--budget", 1, "--out", tmp_path, "--data", "digits")
     assert tutelage("reproduce", "igm-outliers", *terms, "--outliers", "a", "b")[0] == 0
-    assert given[0][0][1:] == ([Path("a"), Path("b")], Path("digits")) and given[0][1] == {}
-    assert tutelage("reproduce", "igm-semisupervised", *terms, "--only", "x")[0] == 0
-    assert given[1][0][1:] == (Path("digits"),) and given[1][1] == {"only": ["x"]}
+    assert given[0][0][1:] == ([Path("a"), Path("b")], Path("digits")) and given[0][1] == {"model": outliers.MODEL}
+    name = "igm/svhn32-quick"
+    assert tutelage("reproduce", "igm-semisupervised", *terms, "--only", name)[0] == 0
+    assert given[1][0][1:] == (Path("digits"),)
+    sets = {of: [*models] for of, models in semisupervised.CONTENDERS.items()}
+    sets |= {of: semisupervised.CONTENDERS[of] for of in ("MNIST", "CIFAR-10")}
+    assert given[1][1] == {"only": [name], "contenders": sets}
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "field", "value"),
+    [
+        ("table1", table1.CONTENDERS, "centre", 108),
+        ("table2", table2.CONTENDERS, "scaling", "per-image"),
+        ("table3", table3.CONTENDERS, "scaling", "per-image"),
+        ("table5", table5.CONTENDERS, "centre", 108),
+        ("table6", table6.CONTENDERS, "enlarge", True),
+        ("fig7", fig7.CONTENDERS, "enlarge", True),
+        ("fig8", faces.CONTENDERS, "centre", 108),
+        ("fig9", house_numbers.CONTENDERS, "extra", True),
+        ("igm-textures", textures.CONTENDERS, "enlarge", True),
+        ("igm-outliers", [outliers.MODEL], "scaling", "per-image"),
+    ],
+)
+def test_all_models_read_the_data_as_they_are_asked_to(
+    tutelage: Command, given: list[Any], tmp_path: Path, name: str, usual: Sequence[Contender], field: str, value: Any
+) -> None:
+    terms = ["--budget", 1, "--out", tmp_path / "out", "--data", "mine", "--set", f"data.{field}={json.dumps(value)}"]
+    terms += ["--extractor", write_network(tmp_path / "weights.npz")] if name in ("table1", "table3") else []
+    terms += ["--extractor", write_network(tmp_path / "weights.npz")] if name.startswith("fig") else []
+    assert tutelage("reproduce", name, *terms)[0] == 0
+    more = given[0][1]
+    contenders = more["contenders"] if "contenders" in more else [more["model"]]
+    for contender, before in zip(contenders, usual, strict=True):
+        data = replace(before.recipe.data, **{field: value})
+        told = {**before.recipe.sources, f"data.{field}": "given on the command line"}
+        assert contender == replace(before, recipe=replace(before.recipe, data=data, sources=told))
+    if name == "table2":
+        assert more["judge"].data == replace(CLASSIFIER_MNIST.data, **{field: value})
+
+
+def test_sets_that_are_not_asked_for_stay_as_they_are(tutelage: Command, given: list[Any], tmp_path: Path) -> None:
+    terms = ("--budget", 1, "--out", tmp_path, "--only", "igm/svhn32-quick", "--set", "data.extra=true")
+    assert tutelage("reproduce", "igm-semisupervised", *terms)[0] == 0
+    sets = given[0][1]["contenders"]
+    assert all(contender.recipe.data.extra for contender in sets["SVHN"])
+    usual = semisupervised.CONTENDERS
+    assert {of: sets[of] for of in ("MNIST", "CIFAR-10")} == {of: usual[of] for of in ("MNIST", "CIFAR-10")}
 
 
 @pytest.mark.parametrize(("flag", "field"), [("--convert", "convert"), ("--skip-bad", "skip_bad")])
@@ -141,7 +193,7 @@ def test_distances_need_an_extractor(tutelage: Command, given: list[Any], tmp_pa
     weights = write_network(tmp_path / "weights.npz")
     for number, name in enumerate(("table3", "fig9")):
         code, _, _ = tutelage("reproduce", name, "--budget", 1, "--out", tmp_path, "--extractor", weights)
-        assert code == 0 and given[number][0][1].name == "mobilenetv2-128" and given[number][1] == {"only": []}
+        assert code == 0 and given[number][0][1].name == "mobilenetv2-128" and given[number][1]["only"] == []
 
 
 @pytest.mark.parametrize("name", ["table1", "fig7"])
@@ -179,6 +231,21 @@ def test_few_images_have_their_categories(tutelage: Command, given: list[Any], t
         ),
         (("table6", "--budget", 1, "--skip-bad"), "table6 has a part for each file that it is given; leave out --skip"),
         (("table2", "--budget", 1, "--convert"), "table2 is of data in files of their own; leave out --convert and"),
+        (
+            ("table2", "--budget", 1, "--set", "plan.chains=5"),
+            "--set plan.chains is not of the data, and table2 compares its recipes as they are; set fields of the data",
+        ),
+        (("table2", "--budget", 1, "--set", "data"), "--set 'data' has no '='; write FIELD=VALUE, for example data.ce"),
+        (
+            ("table2", "--budget", 1, "--set", "data.extra=true"),
+            "extra images were asked of data of kind mnist; only svhn has some: leave out data.extra",
+        ),
+        (("table2", "--budget", 1, "--set", "data.centr=9"), "no field 'data.centr' (did you mean 'centre'?)"),
+        (("table1", "--budget", 1, "--set", "data.each=9"), "table1 sets data.each itself; leave it out, and use --tr"),
+        (
+            ("fig7", "--budget", 1, "--set", "data.subset=alp"),
+            "fig7 sets data.subset itself; leave it out, and use --c",
+        ),
     ],
 )
 def test_what_is_refused(

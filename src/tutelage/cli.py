@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,7 +30,7 @@ from .atomic import FULL
 from .checks import MANY, DivergenceError, InputError
 from .data import check_apart, class_labels, from_uint8, to_uint8
 from .learn import igm
-from .recipes import RECIPES, Recipe, codec, custom
+from .recipes import CLASSIFIER_MNIST, RECIPES, Recipe, codec, custom
 from .recipes.algorithm import algorithm_of
 from .recipes.demo import DEMO
 from .recipes.describe import describe
@@ -38,6 +38,7 @@ from .reproduce import faces, house_numbers, semisupervised, table1, table2, tab
 from .reproduce import fig7 as objects
 from .reproduce import outliers as outliers_of
 from .reproduce.bench import Bench
+from .reproduce.contest import Contender, chosen
 from .rng import stream
 from .run import (
     completing,
@@ -632,11 +633,19 @@ def reproduce(
     ] = _FEW,
     skip_bad: Annotated[bool, arg(help="leave out pictures that cannot be used, and say which")] = False,
     convert: Annotated[bool, arg(help="convert pictures of other colours, with transparency or 16 bits")] = False,
+    overrides: Annotated[
+        list[str],
+        arg(
+            name="set",
+            metavar="data.FIELD=VALUE",
+            help="change fields of the data for all models, e.g. data.centre=108 (CelebA), data.extra=true (SVHN)",
+        ),
+    ] = [],  # noqa: B006
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Measure a table of the papers again: every model gets the same time (but for Table 5's 600 iterations). Stopped,
-    the same command goes on."""
+    """Measure a table of the papers again: every model gets the same time (but for Table 5's 600 iterations), and reads
+    the data alike. Stopped, the same command goes on."""
     if not 0 < budget < math.inf:
         raise InputError(f"--budget is {budget:g} minutes; it needs to be a number of minutes above 0")
     asked = {"extractor": extractor, "only": only, "outliers": outliers, "categories": categories}
@@ -649,19 +658,18 @@ def reproduce(
         check_apart(out, data)
     places.check_writable(out)
     bench = Bench(out, budget, seed, usable(device), _command())
-    changes = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
-    changes |= {"data.held_out": held_out} if held_out else {}
-    if changes and name not in _OF_PICTURES:
+    switched = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
+    switched |= {"data.held_out": held_out} if held_out else {}
+    if switched and name not in _OF_PICTURES:
         raise InputError(f"{name} is of data in files of their own; leave out --convert and --skip-bad")
     if skip_bad and name in ("table6", "igm-textures"):
         raise InputError(f"{name} has a part for each file that it is given; leave out --skip-bad, and the bad file")
-    contenders = [
-        dataclasses.replace(contender, recipe=codec.replace_fields(contender.recipe, changes))
-        for contender in _OF_PICTURES.get(name, ())
-    ]
+    changes = _of_the_data(name, overrides) | switched
+    contenders = _reading(_CONTENDERS.get(name, ()), changes)
     match name:
         case "table2":
-            entries = table2.table2(bench, data, only=only)
+            judge = custom.customised(CLASSIFIER_MNIST, changes, _GIVEN)  # it reads what the others learn from
+            entries = table2.table2(bench, data, contenders=contenders, only=only, judge=judge)
         case "table5":
             entries = table5.table5(bench, data, contenders=contenders, only=only, n=completed or 100)
         case "table6":
@@ -670,9 +678,10 @@ def reproduce(
             without = textures.methods_with(vgg)
             entries = textures.igm_textures(bench, data, contenders=contenders, only=only, methods=without)
         case "igm-outliers":
-            entries = outliers_of.igm_outliers(bench, outliers, data)
+            entries = outliers_of.igm_outliers(bench, outliers, data, model=contenders[0])
         case "igm-semisupervised":
-            entries = semisupervised.igm_semisupervised(bench, data, only=only)
+            sets = _reading_sets(semisupervised.CONTENDERS, only, changes)
+            entries = semisupervised.igm_semisupervised(bench, data, contenders=sets, only=only)
         case "table1" | "table3" | "fig7" | "fig8" | "fig9":
             if extractor is None:
                 raise InputError(
@@ -684,11 +693,9 @@ def reproduce(
                 against = table1.table1 if name == "table1" else objects.fig7
                 few = {"only": only, "sizes": training_images}
                 entries = against(bench, network, data, categories, contenders=contenders, **few)
-            elif name == "fig8":
-                entries = faces.fig8(bench, network, data, contenders=contenders, only=only)
             else:
-                compare = {"table3": table3.table3, "fig9": house_numbers.fig9}[name]
-                entries = compare(bench, network, data, only=only)
+                compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
+                entries = compare(bench, network, data, contenders=contenders, only=only)
     for entry in entries:
         value = "failed" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
@@ -706,14 +713,63 @@ _TAKES = {
     "completed": ("table5",),
     "vgg": ("igm-textures",),
 }
-_OF_PICTURES = {
+_CONTENDERS = {
     "table1": table1.CONTENDERS,
+    "table2": table2.CONTENDERS,
+    "table3": table3.CONTENDERS,
     "table5": table5.CONTENDERS,
     "table6": table6.CONTENDERS,
     "fig7": objects.CONTENDERS,
     "fig8": faces.CONTENDERS,
+    "fig9": house_numbers.CONTENDERS,
     "igm-textures": textures.CONTENDERS,
+    "igm-outliers": (outliers_of.MODEL,),
 }
+_OF_PICTURES = ("table1", "table5", "table6", "fig7", "fig8", "igm-textures")
+_OPTIONS = {
+    field: (option, _TAKES[option]) for field, option in (("each", "training_images"), ("subset", "categories"))
+}
+"""Fields of the data that a table sets itself, by an option of its own."""
+_GIVEN = "given on the command line"
+
+
+def _of_the_data(name: str, overrides: list[str]) -> dict[str, object]:
+    """What ``--set`` changes, by dotted names: fields of the data alone, since the rest is what is compared."""
+    changes: dict[str, object] = {}
+    for text in overrides:
+        dotted, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example data.centre=108")
+        if not dotted.startswith("data."):
+            raise InputError(
+                f"--set {dotted} is not of the data, and {name} compares its recipes as they are; set fields of the "
+                "data alone, or train a recipe of your own with `tutelage train`"
+            )
+        option, tables = _OPTIONS.get(dotted.removeprefix("data."), ("", ()))
+        if name in tables:
+            raise InputError(f"{name} sets {dotted} itself; leave it out, and use --{option.replace('_', '-')}")
+        changes[dotted] = codec.parse(value)
+    return changes
+
+
+def _reading(contenders: Sequence[Contender], changes: Mapping[str, object]) -> list[Contender]:
+    """``contenders`` with the data changed for all."""
+    return [
+        dataclasses.replace(contender, recipe=custom.customised(contender.recipe, changes, _GIVEN))
+        for contender in contenders
+    ]
+
+
+def _reading_sets(
+    sets: Mapping[str, Sequence[Contender]], only: Sequence[str], changes: Mapping[str, object]
+) -> dict[str, Sequence[Contender]]:
+    """The models of each set, with the data changed of those sets that are asked for: no other needs the fields."""
+    running = chosen([contender for models in sets.values() for contender in models], only)
+    asked = {contender.recipe.name for contender in running if contender.asked}
+    return {
+        of: _reading(models, changes) if any(model.recipe.name in asked for model in models) else models
+        for of, models in sets.items()
+    }
 
 
 def demo(out: Annotated[Path, arg(help="folder to make (replaced if an earlier demo)")] = Path("runs/demo")) -> int:

@@ -14,7 +14,7 @@ from tutelage.reproduce import contest as contests
 from tutelage.reproduce import faces, fig7, house_numbers, table1, table2, table3, table5
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import filled, tabulate
-from tutelage.reproduce.contest import Contender, chosen, contest
+from tutelage.reproduce.contest import Contender, chosen, contest, where_known
 from tutelage.reproduce.page import Column, Quoted, Table
 from tutelage.run.measures import Measure
 
@@ -182,6 +182,9 @@ def test_contenders_are_chosen_by_their_recipes() -> None:
     waiting = replace(VAE, asked=False)
     assert chosen([COOPNETS, waiting], []) == [COOPNETS, waiting]
     assert chosen([COOPNETS, waiting], ["vae/mnist"]) == [replace(COOPNETS, asked=False), VAE]
+    assert where_known([COOPNETS, waiting], chosen([COOPNETS, waiting], [])) == ("Autoencoder",)
+    for names in (["vae/mnist"], ["coopnets/mnist", "vae/mnist"]):
+        assert where_known([COOPNETS, waiting], chosen([COOPNETS, waiting], names)) == ()
     with pytest.raises(InputError, match="this table has no 'wgan'; it has coopnets/mnist, vae/mnist"):
         chosen([COOPNETS, VAE], ["wgan"])
 

@@ -1,5 +1,6 @@
 """Pages: cells, quoted numbers, how the time was spent, and the chart."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -63,6 +64,18 @@ def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> Non
     ):
         assert line in page.splitlines(), line
     assert QUOTED[0].entry() == {"name": "GAN parzen (quoted)", "value": 225, "stderr": 2.0, "source": "from a paper"}
+
+
+def test_a_measure_that_others_published_alone_is_empty_in_rows_of_ours(tmp_path: Path) -> None:
+    write(tmp_path / "numbers.md", replace(TABLE, columns=(COLUMNS[0], Column("FD-x", "FD-x", quoted=True))), [])
+    page = (tmp_path / "numbers.md").read_text()
+    assert "| Ours | not run |  |" in page and "| Ours (paper) | 228.0 | 3 |" in page
+
+
+def test_rows_that_are_shown_where_known_alone_are_left_out_without_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "numbers.md", replace(TABLE, known=("Theirs", "Third")), ENTRIES)
+    page = (tmp_path / "numbers.md").read_text()
+    assert "| Theirs | failed | not run |" in page and "Third" not in page
 
 
 def test_a_page_of_nothing_is_still_a_page(tmp_path: Path) -> None:

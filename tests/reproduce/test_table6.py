@@ -24,6 +24,8 @@ from tutelage.reproduce.table6 import CONTENDERS, FITS, QUOTED
 
 PLAN = lds.Plan(3)
 LDS = {"LDS": partial(lds.fit, plan=PLAN)}
+FULL = {"channels": 4, "frames": 5, "frame_stride": 2, "kernel": None, "size": [6, 6]}
+LOCAL = {"channels": 3, "frames": 2, "frame_stride": 2, "kernel": 5, "size": [12, 12]}
 
 
 @pytest.fixture
@@ -36,9 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def small() -> Contender:
-    full = {"channels": 4, "frames": 5, "frame_stride": 2, "kernel": None, "size": [6, 6]}
-    local = {"channels": 3, "frames": 2, "frame_stride": 2, "kernel": 5, "size": [12, 12]}
-    sizes = {"data.size": [12, 12], "descriptor.shape": [3, 20, 12, 12], "generator.deconvs": [full, local]}
+    sizes = {"data.size": [12, 12], "descriptor.shape": [3, 20, 12, 12], "generator.deconvs": [FULL, LOCAL]}
     return Contender(tiny("video/quick", sizes))
 
 
@@ -93,6 +93,27 @@ def test_what_was_not_asked_for_was_not_run(bench: Bench, folder: Path) -> None:
     assert "| another | not run |" in page and "| another drafts | not run |" in page and "1 clip(s) of 20" in page
 
 
+def test_clips_are_read_as_the_model_that_is_asked_for_learns_them(bench: Bench, folder: Path) -> None:
+    sizes = {"data.size": [12, 12], "data.frames": 16, "descriptor.shape": [3, 16, 12, 12]}
+    sizes |= {"generator.latent_size": [2, 1, 1], "generator.deconvs": [FULL, LOCAL]}
+    models = [small(), Contender(tiny("video/dynamic-texture", sizes), "Full-size CoopNets", asked=False)]
+    both = ["video/quick", "video/dynamic-texture"]
+    with pytest.raises(InputError, match=r"video/quick 20x12x12, video/dynamic-texture 16x12x12; name"):
+        table6.table6(bench, folder, models, both)
+    place = folder / "a.webp"
+    entries = list(table6.table6(bench, place, models, both[1:], sequences=1, fits={}))
+    made = [entry for entry in entries if entry["name"] == "Full-size CoopNets drafts PSNR of a"]
+    assert made[0]["run"] == "video-dynamic-texture-a-1min-seed0" and made[0]["value"] is not None
+    page = (bench.out / "table6.md").read_text()
+    assert "1 clip(s) of 16 frames of 12x12" in page and "| CoopNets | not run |" in page
+    with pytest.raises(InputError, match="of other data than are given now; name another --out"):
+        table6.table6(bench, place, models, sequences=1, fits={})
+    elsewhere = replace(bench, out=bench.out.with_name("elsewhere"))
+    next(table6.table6(elsewhere, place, models, sequences=1, fits={}))
+    page = (elsewhere.out / "table6.md").read_text()
+    assert "1 clip(s) of 20 frames of 12x12" in page and "Full-size" not in page
+
+
 def test_a_model_that_diverged_has_no_mean(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def diverges(*_: object, **__: object) -> None:
         raise DivergenceError("it ran away")
@@ -116,7 +137,7 @@ def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path:
 
 
 def test_its_models_are_those_of_the_paper() -> None:
-    assert [of.recipe.name for of in CONTENDERS] == ["video/quick"]
+    assert {of.recipe.name: of.asked for of in CONTENDERS} == {"video/quick": True, "video/dynamic-texture": False}
     assert {quote.name for quote in QUOTED} == {"CoopNets", *FITS}
     clip = torch.rand(3, 24, 6, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     made, by_hand = table6.half_hosvd(clip), hosvd.fit(clip, hosvd.Plan(rows=3, columns=2))

@@ -61,10 +61,11 @@ def numbers(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_table2(bench: Bench) -> None:
-    whole = [of.recipe.name.removesuffix("-quick") for of in CONTENDERS]
+    usual = [of for of in CONTENDERS if of.asked]
+    whole = [of.recipe.name.removesuffix("-quick") for of in usual]
     contenders = [
         Contender(tiny("descriptor/mnist" if name == "pcd/mnist" else name, DIGITS), of.called)
-        for name, of in zip(whole, CONTENDERS, strict=True)
+        for name, of in zip(whole, usual, strict=True)
     ]
     judge: Any = tiny("classifier/mnist")
     entries = numbers(table2(bench, None, contenders, ["vae/mnist", "coopnets/mnist"], judge, samples=30, near=10))
@@ -82,14 +83,40 @@ def test_table2(bench: Bench) -> None:
     assert (bench.out / "models" / "classifier-mnist-seed0").is_dir()
 
 
+def test_the_papers_networks_of_digits_are_run_where_they_are_named(bench: Bench) -> None:
+    full = [of for of in CONTENDERS if not of.asked]
+    alone = ["wgan-gp/mnist", "ebgan/mnist", "infogan/mnist", "deep-directed/mnist"]
+    smaller = {of.recipe.name.removesuffix("-quick") for of in CONTENDERS if of.asked}
+    assert {of.recipe.name for of in full} == smaller | {*alone}
+    assert all(row.startswith("Full-size ") for of in full for row in of.rows)
+    small = [Contender(tiny(of.recipe.name, DIGITS), of.called, asked=False) for of in full if of.recipe.name in alone]
+    models, judge = [Contender(tiny("vae/mnist", DIGITS)), *small], tiny("classifier/mnist")
+    numbers(table2(bench, None, models, (), judge, samples=30, near=10))
+    assert "Full-size" not in (bench.out / "table2.md").read_text()
+    numbers(table2(bench, None, models, alone, judge, samples=30, near=10))
+    numbers(table2(bench, None, models, (), judge, samples=30, near=10))
+    page = (bench.out / "table2.md").read_text()
+    assert "not run" not in page and all(f"| {of.called} | " in page for of in small)
+
+
 def test_fig8(bench: Bench) -> None:
     corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
-    assert [of.recipe.name for of in FACES] == [
+    assert [of.recipe.name for of in FACES if of.asked] == [
         "igm/faces64-quick",
         "igm/faces64-quick-single",
         "dcgan/faces64-quick",
         "coopnets/faces64-quick",
+        "vae/faces64-quick",
     ]
+    with_generator = [of.recipe for of in FACES if of.asked and of.recipe.generator is not None]
+    assert len(with_generator) == 3 and len({recipe.generator for recipe in with_generator}) == 1
+    assert {of.recipe.name: of.rows for of in FACES if not of.asked} == {
+        "igm/faces64": ("Full-size IGM",),
+        "igm/faces64-single": ("Full-size IGM-single",),
+        "dcgan/faces64": ("Full-size DCGAN",),
+        "coopnets/faces64": ("Full-size CoopNets generator", "Full-size CoopNets descriptor"),
+        "vae/faces64": ("Full-size VAE",),
+    }
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     single = replace(cascade, name="igm/texture-single", plan=replace(cascade.plan, single=True))
@@ -99,7 +126,10 @@ def test_fig8(bench: Bench) -> None:
     assert {"IGM FD-corner", "IGM-single FD-corner", "DCGAN FD-corner"} <= found
     numbers(fig8(bench, corner, contenders=models, only=["coopnets/mnist"], samples=20, near=10))
     page = (bench.out / "fig8.md").read_text()
-    assert "not run" not in page and "FID" not in page and "mirrored" not in page
+    assert "not run" not in page and "mirrored" not in page
+    assert "| | FD-corner | KD-corner | precision | recall | FID of 128x128 pixels |" in page
+    assert "| CoopNets descriptor (paper) |  |  |  |  | 16.65 |" in page and "the paper's Table 3, on CelebA's" in page
+    assert "Least FD-corner first: " in page
     seeing = replace(models[3], recipe=replace(models[3].recipe, data=replace(models[3].recipe.data, flip=True)))
     elsewhere = replace(bench, out=bench.out.with_name("mirrored"))
     models[3] = seeing
@@ -109,9 +139,12 @@ def test_fig8(bench: Bench) -> None:
 
 def test_fig9(bench: Bench) -> None:
     corner = Extractor("corner", "ab", 4, 8, lambda images: images[:, 0, :2, :2].flatten(1))
-    assert [of.recipe.name for of in HOUSES] == ["igm/svhn32-quick", "igm/svhn32-quick-single", "dcgan/svhn32-quick"]
+    quick, full = HOUSES[:3], HOUSES[3:]
+    assert [of.recipe.name for of in quick] == ["igm/svhn32-quick", "igm/svhn32-quick-single", "dcgan/svhn32-quick"]
+    assert [of.recipe.name for of in full] == ["igm/svhn32", "igm/svhn32-single", "dcgan/svhn32"]
+    assert [of.asked for of in HOUSES] == [True] * 3 + [False] * 3
     assert {of.recipe.data.kind for of in HOUSES} == {"svhn"}
-    assert HOUSES[2].recipe.classifier == HOUSES[0].recipe.classifier
+    assert all(of[2].recipe.classifier == of[0].recipe.classifier for of in (quick, full))
     whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     models = [Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS))]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from ..checks import InputError
@@ -44,6 +45,13 @@ class Contender:
         return (self.algorithm,)
 
 
+def full_size(*recipes: Recipe) -> tuple[Contender, ...]:
+    """The papers' networks, beside smaller ones of the same algorithms: they are for a GPU, and run where they are
+    named.
+    """
+    return tuple(Contender(recipe, f"Full-size {algorithm_of(recipe.plan)}", asked=False) for recipe in recipes)
+
+
 def beside_cascade(cascade: Recipe, like: str) -> Contender:
     """DCGAN by the recipe ``like`` on the data of ``cascade``, whose classifier is its discriminator: both learn one
     network, and have as many features.
@@ -63,6 +71,16 @@ def chosen(contenders: Sequence[Contender], names: Sequence[str]) -> Sequence[Co
         if name not in known:
             raise InputError(f"this table has no {name!r}; it has {', '.join(known)}: choose among them")
     return [replace(one, asked=one.recipe.name in names if names else one.asked) for one in contenders]
+
+
+def where_known(
+    contenders: Sequence[Contender],
+    running: Sequence[Contender],
+    rows: Callable[[Contender], Sequence[str]] = attrgetter("rows"),
+) -> tuple[str, ...]:
+    """The rows of those of ``contenders`` that are asked for neither as a rule nor among ``running``."""
+    pairs = zip(contenders, running, strict=True)
+    return tuple(row for usual, now in pairs if not (usual.asked or now.asked) for row in rows(now))
 
 
 def contest(

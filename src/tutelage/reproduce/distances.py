@@ -11,7 +11,7 @@ from ..run.feature_measures import frechet_measure, kernel_measure, manifold_mea
 from ..run.results import Entry
 from .bench import Bench
 from .cells import tabulate
-from .contest import Contender, chosen, contest
+from .contest import Contender, chosen, contest, where_known
 from .page import Column, Quoted, Table
 
 _WORDS = """\
@@ -46,7 +46,7 @@ def distances(
         only: names of recipes; where some are given, the others are not run.
         samples: drawn of each model, and held-out images that they are compared with, or as many as there are.
         near: of them, those that precision and recall are taken of; they cost the square of it.
-        quoted: published numbers, called FID.
+        quoted: published numbers; each measure of them that is not measured here has a column of its own.
 
     Yields each number as it is known. Raises as `tutelage.reproduce.cells.filled` does.
     """
@@ -61,12 +61,13 @@ def distances(
         Column(manifold[0].name, "precision"),
         Column(manifold[1].name, "recall"),
     ]
-    if quoted and not extractor.published:
-        columns.append(Column("FID", "FID", ".4g"))
+    here, elsewhere = {column.measure for column in columns}, [*dict.fromkeys(quote.measure for quote in quoted)]
+    columns += [Column(measure, measure, ".4g", quoted=True) for measure in elsewhere if measure not in here]
     rows = tuple(row for contender in contenders for row in contender.rows)
     words = _WORDS.format(samples=frechet.samples, near=manifold[0].samples, minutes=bench.minutes)
     mirrored = [contender.algorithm for contender in contenders if contender.recipe.data.flip]
     words += f" {', '.join(mirrored)} saw mirrored images too." if 0 < len(mirrored) < len(contenders) else ""
-    order = (frechet.name, "FID") if quoted else None
-    table = Table(title, words, rows, ("real against real", "noise"), tuple(columns), quoted, order=order)
+    order = (frechet.name, elsewhere[0]) if quoted else None
+    beside, hidden = ("real against real", "noise"), where_known(contenders, running)
+    table = Table(title, words, rows, beside, tuple(columns), quoted, order=order, known=hidden)
     return tabulate(bench, name, table, contest(bench, running, splits, [frechet, kernel, *manifold]))

@@ -1,6 +1,7 @@
 """Fig. 7 of CoopNets (§4.2): unaligned objects of one category against the number of training images.
 
-A model learns from one category at a time; the numbers are averages over the categories.
+A model learns from one category at a time, and the smaller networks from mirrored pictures too; the numbers are
+averages over the categories.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from ..run.results import Entry, result
 from .bench import Bench
 from .categories import alone, few, folders_of, named, sets_of, word_net
 from .cells import Cells, read, tabulate
-from .contest import Contender, chosen, contest
+from .contest import Contender, chosen, contest, full_size, where_known
 from .page import Column, Curves, Table
 
 CONTENDERS = (
     *(
         Contender(replace(by_name(f"{of}/scene-quick"), name=f"{of}/object-quick"))
         for of in ("coopnets", "dcgan", "vae")
+    ),
+    *full_size(
+        by_name("coopnets/object64"),
+        *(replace(by_name(f"{of}/scene64"), name=f"{of}/object64") for of in ("dcgan", "vae")),
     ),
 )
 OBJECTS = {
@@ -111,6 +116,7 @@ def fig7(
         tuple(first.measures[0].beside),
         columns,
         curves=tuple(curves),
+        known=where_known(contenders, running),
     )
     return tabulate(bench, "fig7", table, _cells(bench, running, found, facts))
 

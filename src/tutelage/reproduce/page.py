@@ -18,11 +18,15 @@ MISSING = "not run"
 
 @dataclass(frozen=True)
 class Column:
-    """One measure: the end of its entries' names, the head of the column, and the format of its numbers."""
+    """One measure: the end of its entries' names, the head of the column, and the format of its numbers.
+
+    One that is ``quoted`` alone, and of none of the table's own rows, is empty there.
+    """
 
     measure: str
     head: str
     digits: str = ".3g"
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Table:
     or has learned too little to make anything. ``beside`` are rows of the data themselves, of which a measure may not
     be: there such a cell is empty. ``curves`` are drawn instead of the first column. ``order`` names two measures of
     which less is better, ours and one that is quoted: the page says how either orders the rows that have both.
+    ``known`` are those of the rows that are left out while they have no number.
     """
 
     title: str
@@ -78,6 +83,7 @@ class Table:
     quoted: tuple[Quoted, ...] = ()
     curves: tuple[Curves, ...] = ()
     order: tuple[str, str] | None = None
+    known: tuple[str, ...] = ()
 
 
 def write(path: Path, table: Table, entries: Iterable[Entry]) -> None:
@@ -97,8 +103,9 @@ def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str]
     """The page: ``known`` are entries by name, ``charts`` and ``pictures`` are file names by caption."""
     lines = [f"# {table.title}", "", table.words, ""]
     lines += [f"| | {' | '.join(column.head for column in table.columns)} |", f"|---|{'---|' * len(table.columns)}"]
-    for row, missing in [*((row, MISSING) for row in table.rows), *((row, "") for row in table.beside)]:
-        cells = (_cell(known.get(f"{row} {column.measure}"), column, missing) for column in table.columns)
+    for row, missing in [*((row, MISSING) for row in _shown(table, known)), *((row, "") for row in table.beside)]:
+        found = ((known.get(f"{row} {column.measure}"), column) for column in table.columns)
+        cells = (_cell(entry, column, "" if column.quoted else missing) for entry, column in found)
         lines.append(f"| {row} | {' | '.join(cells)} |")
     for row in dict.fromkeys(quote.row for quote in table.quoted):
         of = {quote.measure: quote.entry() for quote in table.quoted if quote.row == row}
@@ -110,6 +117,15 @@ def markdown(table: Table, known: Mapping[str, Entry], charts: Mapping[str, str]
     for caption, file in pictures.items():
         lines += [f"{caption}:", "", f"![{caption}]({parse.quote(file)})", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _shown(table: Table, known: Mapping[str, Entry]) -> list[str]:
+    """The rows of models and methods that a page has."""
+
+    def has_numbers(row: str) -> bool:
+        return any(f"{row} {column.measure}" in known for column in table.columns)
+
+    return [row for row in table.rows if row not in table.known or has_numbers(row)]
 
 
 def _charts(table: Table, known: Mapping[str, Entry]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Table 1 of CoopNets (§4.3): Inception Scores of scenes against the number of training images of each category.
 
-One model learns from all categories mixed, n pictures of each.
+One model learns from all categories mixed, n pictures of each; the smaller networks from mirrored ones too.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ from itertools import chain
 from pathlib import Path
 
 from ..metrics.extractors import Extractor
-from ..recipes import SCENE_QUICK, by_name
+from ..recipes import SCENE64, SCENE_QUICK, by_name
 from ..run.feature_measures import inception_measure
 from ..run.results import Entry
 from .bench import Bench
 from .categories import alone, few, folders_of, named, sets_of
 from .cells import tabulate
-from .contest import Contender, chosen, contest
+from .contest import Contender, chosen, contest, full_size, where_known
 from .page import Column, Curves, Quoted, Table
 
-CONTENDERS = (Contender(SCENE_QUICK), Contender(by_name("dcgan/scene-quick")), Contender(by_name("vae/scene-quick")))
+CONTENDERS = (
+    Contender(SCENE_QUICK),
+    Contender(by_name("dcgan/scene-quick")),
+    Contender(by_name("vae/scene-quick")),
+    *full_size(SCENE64, by_name("dcgan/scene64"), by_name("vae/scene64")),
+)
 SCENES = {
     "n09193705": "alp",
     "n09246464": "cliff drop",
@@ -98,7 +103,8 @@ def table1(
     quoted = tuple(quote for quote in QUOTED if quote.measure in {f"IS n={n}" for n in sets})
     if not extractor.published:
         measures = dict.fromkeys(quote.measure for quote in quoted)
-        columns += [Column(measure, f"Inception Score, {measure[3:].replace('=', ' = ')}") for measure in measures]
+        heads = {measure: f"Inception Score, {measure[3:].replace('=', ' = ')}" for measure in measures}
+        columns += [Column(measure, head, quoted=True) for measure, head in heads.items()]
     words = _WORDS.format(
         minutes=bench.minutes,
         k=len(folders),
@@ -116,6 +122,7 @@ def table1(
         tuple(columns),
         quoted,
         (Curves(score.name, "training images of each category", {n: of[n].name for n in sets}),),
+        known=where_known(contenders, running),
     )
     cells = [contest(bench, [], largest, [*of.values()])]
     for n, splits in sets.items():

@@ -5,25 +5,23 @@ from __future__ import annotations
 from functools import partial
 
 from ..recipes import CIFAR10, CIFAR10_QUICK, by_name
-from ..recipes.algorithm import algorithm_of
-from .contest import Contender
+from .contest import Contender, full_size
 from .distances import distances
 from .page import Quoted
 
-_FULL_SIZE = (
-    CIFAR10,
-    by_name("dcgan/cifar10"),
-    by_name("wgan-gp/cifar10"),
-    by_name("vae/cifar10"),
-    by_name("flow-matching/cifar10"),
-)
 CONTENDERS = (
     Contender(CIFAR10_QUICK),
     Contender(by_name("dcgan/cifar10-quick")),
     Contender(by_name("wgan-gp/cifar10-quick")),
     Contender(by_name("vae/cifar10-quick")),
     Contender(by_name("flow-matching/cifar10-quick")),
-    *(Contender(recipe, f"Full-size {algorithm_of(recipe.plan)}", asked=False) for recipe in _FULL_SIZE),
+    *full_size(
+        CIFAR10,
+        by_name("dcgan/cifar10"),
+        by_name("wgan-gp/cifar10"),
+        by_name("vae/cifar10"),
+        by_name("flow-matching/cifar10"),
+    ),
 )
 """Those of half an hour on two cores, and the paper's networks, which are for a GPU and run where they are named."""
 _SOURCE = "the paper's Table 3, with the Inception of 2015; it compares with no distance on another extractor"

@@ -26,7 +26,7 @@ from ..apps import dynamics
 from ..baselines import fft_lds, hosvd, lds, mkgpdm
 from ..baselines.dynamics import DynamicTexture
 from ..checks import DivergenceError, InputError
-from ..data import ImageSet
+from ..data import DataSpec, ImageSet
 from ..metrics.average import Average, average
 from ..metrics.temporal import check_clip
 from ..recipes import by_name
@@ -36,11 +36,13 @@ from ..run.results import Entry, result
 from .bench import Bench, about, trained
 from .cells import Cells, read, settings_of, tabulate
 from .clips import clips_of, pixels_of, save_strip
-from .contest import Contender, chosen, made_by
+from .contest import Contender, chosen, full_size, made_by, where_known
 from .movement import measures, own_nearest, scores
 from .page import Column, Quoted, Table
 
-CONTENDERS = (Contender(by_name("video/quick")),)
+CONTENDERS = (Contender(by_name("video/quick")), *full_size(by_name("video/dynamic-texture")))
+"""That of half as many frames at half the size, and the paper's, which is for a GPU and run where it is named; then all
+is measured on clips of its size."""
 
 
 def half_hosvd(clip: Tensor) -> DynamicTexture:
@@ -104,16 +106,17 @@ def table6(
     Args:
         bench: the terms.
         path: a clip, or a folder of clips, as `tutelage.reproduce.clips.clips_of` takes it.
-        contenders: CoopNets of videos; all learn from the same clips.
+        contenders: CoopNets of videos; all that are asked for learn from the same clips.
         only: names of recipes; where some are given, the others are not run.
         sequences: of each model.
         fits: the baselines.
 
     Yields each number as it is known: of each clip, named so, then the means over clips. Raises ``InputError`` where
-    the table that is there is of other clips, and as `clips_of` and `tutelage.reproduce.cells.filled` do.
+    models are asked for that learn from clips of different sizes or lengths, where the table that is there is of other
+    clips, and as `clips_of` and `tutelage.reproduce.cells.filled` do.
     """
     running = chosen(contenders, only)
-    clips = clips_of(contenders[0].recipe.data, path)
+    clips = clips_of(_read_as(running), path)
     for name, clip in clips.items():
         check_clip(pixels_of(clip), f"Table 6, by {name},")
     _, frames, height, width = pixels_of(next(iter(clips.values()))).shape
@@ -128,8 +131,21 @@ def table6(
     )
     rows = tuple(row for contender in contenders for row in _rows(contender))
     fitted = tuple(row for fit in fits for row in (fit, _still(fit)))
-    table = Table("Dynamic textures (CoopNets, Table 6)", words, (*rows, *fitted), (MEAN, CLIP), _COLUMNS, QUOTED)
+    title, hidden = "Dynamic textures (CoopNets, Table 6)", where_known(contenders, running, _rows)
+    table = Table(title, words, (*rows, *fitted), (MEAN, CLIP), _COLUMNS, QUOTED, known=hidden)
     return tabulate(bench, "table6", table, _cells(bench, running, clips, sequences, fits))
+
+
+def _read_as(contenders: Sequence[Contender]) -> DataSpec:
+    """How those that are asked for read a clip."""
+    of = {contender.recipe.data: contender.recipe.name for contender in contenders if contender.asked}
+    if len(of) > 1:
+        read_so = ", ".join(f"{name} {'x'.join(map(str, spec.shape[1:]))}" for spec, name in of.items())
+        raise InputError(
+            f"models of one table see the same of a clip, and these differ (frames, height, width): {read_so}; name "
+            "one of them with --only, and give each an --out of its own"
+        )
+    return next(iter(of), contenders[0].recipe.data)
 
 
 def _rows(contender: Contender) -> tuple[str, str]:

@@ -108,16 +108,17 @@ def igm_textures(
     Args:
         bench: the terms.
         path: a picture of a texture, or a folder of them, as `tutelage.data.find_each` takes it.
-        contenders: the models, the first of whole pictures, which all are compared with.
+        contenders: the models, the first of whole pictures, which all are compared with: enlarged only if all do so.
         only: names of recipes; where some are given, the other models are not run, and no method without learning is.
         methods: those, by name. One that needs weights which are not installed is not run.
         n: pictures of the first model's size that are made of each texture.
 
     Yields each number as it is known. Raises as `find_each` and `tutelage.reproduce.cells.filled` do, and
-    ``InputError`` for a picture that is not square, smaller than the first model's, or of colours that do not vary, and
-    where plenoptic is not installed.
+    ``InputError`` for a picture that is not square, of colours that do not vary, or smaller than the first model's
+    where not all models enlarge it, and where plenoptic is not installed.
     """
     running, whole = chosen(contenders, only), contenders[0].recipe.data
+    whole = replace(whole, enlarge=all(contender.recipe.data.enlarge for contender in contenders))
     textures = {name: (place, _whole(whole, place)) for name, place in data.find_each("image", path).items()}
     height, width = whole.size
     words = _WORDS.format(minutes=bench.minutes, names=", ".join(textures), n=n, height=height, width=width)
@@ -140,7 +141,7 @@ def igm_textures(
 
 def _whole(spec: DataSpec, place: Path) -> Splits:
     """The picture as it is compared with, refused before anything learns from it."""
-    splits = data.load(replace(spec, enlarge=False), place)
+    splits = data.load(spec, place)
     with Image.open(place) as picture:
         width, height = picture.size
     if width * spec.size[0] != height * spec.size[1]:
