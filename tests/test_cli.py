@@ -71,6 +71,26 @@ def test_memory_that_does_not_suffice_is_one_sentence(
     assert not (world.root / "large.png").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+    ],
+)
+def test_a_full_gpu_is_memory_that_does_not_suffice(
+    tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli.pictures, "grid", full)
+    said = tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
+    refused(said, "the memory does not hold what was asked for; ask for less: smaller or fewer images")
+
+
 def test_other_errors_of_torch_are_not_taken_for_it(
     tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

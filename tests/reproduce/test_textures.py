@@ -16,6 +16,7 @@ from tutelage.baselines import descent, gram
 from tutelage.baselines.descent import Record
 from tutelage.baselines.texture_maps import RandomFilters
 from tutelage.checks import InputError
+from tutelage.recipes import codec
 from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import settings_of
@@ -195,3 +196,15 @@ def test_all_see_the_picture_at_one_scale() -> None:
     assert whole.size == (160, 160)
     assert all(c.recipe.data.size == whole.size or c.recipe.data.shorter == min(whole.size) for c in CONTENDERS)
     assert len({c.recipe.name for c in CONTENDERS}) == len(CONTENDERS) and all(n > 0 for _, n in METHODS.values())
+
+
+def test_a_small_picture_is_enlarged_if_all_models_enlarge_it(bench: Bench, folder: Path) -> None:
+    place = folder / "bark.png"
+    with Image.open(place) as picture:
+        picture.resize((96, 48)).save(place)
+    enlarged = [replace(one, recipe=codec.replace_fields(one.recipe, {"data.enlarge": True})) for one in models()]
+    with pytest.raises(InputError, match=r"is 48 x 96 .* smaller than the size asked for, 64 x 128"):
+        igm_textures(bench, place, [enlarged[0], models()[1]], methods={}, n=1)
+    with pytest.warns(UserWarning, match=r"is 48 x 96 .* and is enlarged to 64 x"):
+        first = next(igm_textures(bench, place, enlarged, methods={}, n=1))
+    assert first["name"].endswith("patch-SWD of bark")
