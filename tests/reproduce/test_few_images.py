@@ -142,6 +142,10 @@ def test_table1_refuses(bench: Bench, pictures: Path) -> None:
             {"categories": ["alp", "lime"]},
             f"lime is not one of the folders of the data; they have {LIFEBOAT}, {LEMON}, {ALP}: name",
         ),
+        (
+            {"categories": ["lemmon"]},
+            r"lemmon is not one of the folders of the data \(did you mean lemon\?\); they have",
+        ),
         ({"categories": []}, "n09246464 is not one of the folders"),
         ({"extractor": Extractor("blind", "ab", 9, 12, corner)}, "the extractor blind is no classifier"),
         ({"sizes": (2, 7)}, "n09193705_alp holds 6 of the 7 images that were asked of each folder; ask for fewer"),
@@ -284,3 +288,11 @@ def test_fig7_refuses(bench: Bench, pictures: Path, categories: list[str], says:
     with pytest.raises(InputError, match="the extractor blind is no classifier"):
         fig7(bench, Extractor("blind", "ab", 9, 12, corner), pictures, TWO, MODELS)
     assert not bench.out.exists()
+
+
+def test_of_many_folders_some_are_told(tmp_path: Path) -> None:
+    for number in range(15):
+        (tmp_path / f"kind{number:02}").mkdir()
+        Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / f"kind{number:02}" / "a.png")
+    with pytest.raises(InputError, match=r"they have kind00, .*, kind11 and 3 more: name some of them"):
+        folders_of(["grass"], tmp_path)

@@ -6,6 +6,7 @@ A category is named by its folder, by the WordNet id that the folder's name begi
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from ..run.measures import Measure, Score
 from .contest import Contender
 
 _WITH_ID = re.compile(r"(n\d{8})_(.+)")
+_TOLD = 12  # folders of those there are
 
 
 def folders_of(categories: Sequence[str], path: Path | None) -> tuple[str, ...]:
@@ -32,9 +34,11 @@ def folders_of(categories: Sequence[str], path: Path | None) -> tuple[str, ...]:
             raise InputError(f"{category} names several folders of the data, {', '.join(folders)}; give one of them")
     missing = [category for category, folders in zip(categories, found, strict=True) if not folders]
     if missing:
+        some = ", ".join(there[:_TOLD]) + (f" and {len(there) - _TOLD} more" if len(there) > _TOLD else "")
+        near = difflib.get_close_matches(missing[0], [_WITH_ID.sub(r"\2", folder) for folder in there], n=1)
         raise InputError(
-            f"{missing[0]} is not one of the folders of the data; they have "
-            f"{', '.join(there) or 'none'}: name some of them with --categories"
+            f"{missing[0]} is not one of the folders of the data{f' (did you mean {near[0]}?)' if near else ''}; they "
+            f"have {some or 'none'}: name some of them with --categories"
         )
     names = tuple(folders[0] for folders in found)
     twice = next((name for name in names if names.count(name) > 1), None)
