@@ -144,7 +144,7 @@ def test_table1_refuses(bench: Bench, pictures: Path) -> None:
         ),
         (
             {"categories": ["lemmon"]},
-            r"lemmon is not one of the folders of the data \(did you mean lemon\?\); they have",
+            r"lemmon is not one of the folders of the data \(did you mean lemon\?\); they",
         ),
         ({"categories": []}, "n09246464 is not one of the folders"),
         ({"extractor": Extractor("blind", "ab", 9, 12, corner)}, "the extractor blind is no classifier"),
