@@ -66,7 +66,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     [
         ("recipe.json", b'{"name": ', r"recipe\.json is damaged; restore it"),
         ("recipe.json", b"\xff\xfe", r"recipe\.json is damaged; restore it"),
-        ("recipe.json", b'{"name": "x"}', "recipe lacks data, plan; restore"),
+        ("recipe.json", b'{"name": "x"}', r"\(recipe lacks data, plan\); restore"),
         ("recipe.json", b"[]", r"recipe is \[\]; it needs to be a table"),
         ("run.json", b"{", r"run\.json is damaged; restore it"),
         ("run.json", b"[]", r"run\.json is damaged; restore it"),
@@ -100,7 +100,7 @@ def test_a_recipe_of_another_version_says_so(tmp_path: Path) -> None:
     run = folder.create(tmp_path, RECIPE, {**FACTS, "version": "9.1"})
     (tmp_path / "recipe.json").write_text('{"name": "x"}')
     with pytest.raises(
-        InputError, match=r"recipe lacks data, plan; it was made by version 9\.1, and this is .*use that"
+        InputError, match=r"\(recipe lacks data, plan\); it was made by version 9\.1, and this is .*use that"
     ):
         run.recipe()
 
