@@ -69,7 +69,7 @@ def test_a_small_picture_may_be_enlarged_first(tmp_path):
         (RNG.integers(0, 9, (3, 8, 3), np.uint8), r"a\.png is 3 x 8 \(height x width\), smaller than the size asked"),
         (RNG.integers(0, 9, (8, 8), np.uint8), r"a\.png is grey, but RGB is needed; convert it, or pass --convert$"),
         (RNG.integers(0, 9, (8, 8, 4), np.uint8), r"a\.png has transparent pixels, .*; convert it, or pass --convert$"),
-        (b"no picture", r"a\.png cannot be read as an image .*; repair or remove it$"),
+        (b"no picture", r"a\.png cannot be read as an image .*; repair or give another$"),
         (None, r"a\.png cannot be read \(No such file or directory\); name a picture file"),
     ],
     ids=["black", "constant", "small", "grey", "alpha", "text", "missing"],

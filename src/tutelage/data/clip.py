@@ -90,7 +90,7 @@ def fitted(clip: Clip, frames: int, size: tuple[int, int], *, enlarge: bool = Fa
     try:
         return np.stack([np.asarray(cropped(Image.fromarray(frame), fit)) for frame in clip.frames[:frames]])
     except Refused as error:
-        raise error.error("the clip") from error
+        raise error.alone("the clip") from error
 
 
 def scaled(frames: np.ndarray, scaling: Scaling = "global") -> Tensor:

@@ -107,6 +107,10 @@ class Refused(Exception):
         *some, last = (*self.remedies, *more)
         return InputError(f"{shown} {self.reason}; {', '.join(some)}{', or ' if some else ''}{last}")
 
+    def alone(self, shown: str) -> InputError:
+        """The sentence where nothing else was given, so that it has to be replaced and cannot be removed."""
+        return Refused(self.reason, *(way.replace("remove it", "give another") for way in self.remedies)).error(shown)
+
 
 def fitted(content: bytes, fit: Fit) -> np.ndarray:
     """A picture file as uint8 ``[channels, *size]``.

@@ -85,7 +85,7 @@ def single_image(
                 pixels[0] = fitted(content, fit)
             return Kept(len(pixels), _said_of_small(picture, fit))
         except Refused as error:
-            raise error.error(str(path)) from error
+            raise error.alone(str(path)) from error
 
     pixels, notes = cached_with_notes(key, fill, cache)
     for note in notes:
@@ -107,7 +107,7 @@ def read_picture(path: Path | str, channels: int, shorter: int | None = None, co
     except OSError as error:
         raise InputError(f"{path} cannot be read ({why(error)}); name a picture file") from error
     except Refused as error:
-        raise error.error(str(path)) from error
+        raise error.alone(str(path)) from error
 
 
 def _said_of_small(picture: Image.Image, fit: Fit) -> tuple[str, ...]:
