@@ -726,29 +726,23 @@ _CONTENDERS = {
     "igm-outliers": (outliers_of.MODEL,),
 }
 _OF_PICTURES = ("table1", "table5", "table6", "fig7", "fig8", "igm-textures")
-_OPTIONS = {
-    field: (option, _TAKES[option]) for field, option in (("each", "training_images"), ("subset", "categories"))
-}
+_OPTIONS = {"data.each": "training_images", "data.subset": "categories"}
 """Fields of the data that a table sets itself, by an option of its own."""
 _GIVEN = "given on the command line"
 
 
 def _of_the_data(name: str, overrides: list[str]) -> dict[str, object]:
     """What ``--set`` changes, by dotted names: fields of the data alone, since the rest is what is compared."""
-    changes: dict[str, object] = {}
-    for text in overrides:
-        dotted, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example data.centre=108")
+    changes = _changes(overrides, "data.centre=108")
+    for dotted in changes:
         if not dotted.startswith("data."):
             raise InputError(
                 f"--set {dotted} is not of the data, and {name} compares its recipes as they are; set fields of the "
                 "data alone, or train a recipe of your own with `tutelage train`"
             )
-        option, tables = _OPTIONS.get(dotted.removeprefix("data."), ("", ()))
-        if name in tables:
+        option = _OPTIONS.get(dotted)
+        if option is not None and name in _TAKES[option]:
             raise InputError(f"{name} sets {dotted} itself; leave it out, and use --{option.replace('_', '-')}")
-        changes[dotted] = codec.parse(value)
     return changes
 
 
@@ -863,14 +857,18 @@ def _refuse_repeated(words: list[str]) -> None:
 
 
 def _resolve(name: str, overrides: list[str]) -> Recipe:
-    changes = {}
+    return custom.customised(custom.resolve(name), _changes(overrides, "plan.chains=50"), _GIVEN)
+
+
+def _changes(overrides: list[str], example: str) -> dict[str, object]:
+    """What ``--set`` changes, by dotted names; the last word on a field counts."""
+    changes: dict[str, object] = {}
     for text in overrides:
         dotted, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example plan.chains=50")
-        changes[dotted] = value
-    parsed = {dotted: codec.parse(text) for dotted, text in changes.items()}
-    return custom.customised(custom.resolve(name), parsed, "given on the command line")
+            raise InputError(f"--set {text!r} has no '='; write FIELD=VALUE, for example {example}")
+        changes[dotted] = codec.parse(value)
+    return changes
 
 
 def _load(recipe: Recipe, path: Path | None, download: bool = False) -> data.Splits:
