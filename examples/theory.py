@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from tutelage.energy import Gaussian, Tilt, Uniform
-from tutelage.learn.updates import Adam
+from tutelage.learn.updates import Adam, descend
 from tutelage.rng import stream
 from tutelage.run.charts import line_chart
 from tutelage.types import Energy, Potential
@@ -66,10 +66,7 @@ def network(states: Tensor, positives: Tensor, negatives: Tensor, rng: Generator
     seen, optimiser = positives + negatives > 0, Adam(0.02, beta1=0.9).init(classifier)
     for _ in range(100):
         logits = classifier(states[seen])
-        loss = positives[seen] @ F.softplus(-logits) + negatives[seen] @ F.softplus(logits)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        descend(optimiser, positives[seen] @ F.softplus(-logits) + negatives[seen] @ F.softplus(logits))
     return classifier.requires_grad_(False)
 
 
