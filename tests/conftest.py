@@ -113,6 +113,13 @@ def real_mnist() -> Path:
     return mnist_or_skip(os.environ)
 
 
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No data of the machine that a test runs on, and a cache at ``cache`` in its folder."""
+    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
+    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No data named from outside, and a cache of our own, for a module's fixtures too."""

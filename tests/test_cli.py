@@ -377,11 +377,11 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "nothing to convert": ([*TRAIN, "--convert"], "data of kind mnist is never converted; leave out --convert"),
     "samples over a file": (
         ["sample", "{root}/coopnets", "--out", "{root}/nan.npy"],
-        r"nan\.npy is there already; name another, or remove it",
+        r"nan\.npy is there already: name another --out, or remove it",
     ),
     "a walk over a file": (
         ["interpolate", "{root}/coopnets", "--out", "{root}/nan.npy"],
-        r"nan\.npy is there already; name another, or remove it",
+        r"nan\.npy is there already: name another --out, or remove it",
     ),
     "wrong type": ([*TRAIN, "--set", "plan.chains=many"], r"plan\.chains is 'many'; it needs to be a whole number"),
     "step too large": ([*TRAIN, "--set", "plan.step_size=0.05"], r"step_size 0\.05 .*step_size < 2 \* reference_std"),
@@ -402,7 +402,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "out below a file": (
         ["train", "coopnets/mnist", "--data", "{root}/images.npy", "--out", "{root}/images.npy/x", *TINY],
-        r"cannot be made \(Not a directory\)",
+        r"cannot be written \(.*images\.npy is a file\)",
     ),
     "bad device": (
         [*TRAIN, "--data", "{root}/images.npy", "--device", "warp", *TINY],
@@ -443,7 +443,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "samples into a folder in use": (
         ["sample", "{root}/truncated", "--out", "{root}/fresh"],
-        "fresh is a folder that holds something already; name another",
+        "fresh is there already: name another --out",
     ),
     "resume from a truncated checkpoint": (["resume", "{root}/truncated"], "0000006 is damaged: state.safetensors"),
     "resume with other data": (
@@ -565,22 +565,31 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
     monkeypatch.setattr(cli, "load", None)
     (tmp_path / "notes").touch()
     command = ["sample", world.coopnets, "--out"]
-    refused(tutelage(*command, tmp_path / "notes"), "notes is there already; name another, or remove it")
+    refused(tutelage(*command, tmp_path / "notes"), "notes is there already: name another --out")
     refused(tutelage(*command, tmp_path / "notes" / "x.png"), "x.png cannot be written .*notes is a file")
     monkeypatch.setattr(os, "access", lambda *_: False)
     refused(tutelage(*command, tmp_path / "x.png"), "x.png cannot be written .* is not writable")
 
 
 BELOW_A_FILE = {
-    "train": (["coopnets/mnist", "--data", "{root}/images.npy", *TINY], r"cannot be made \(Not a directory\); name an"),
+    "train": (
+        ["coopnets/mnist", "--data", "{root}/images.npy", *TINY],
+        r"cannot be written \(.*images\.npy is a file\); name another --out",
+    ),
     "complete": (
         ["{root}/coopnets", "{root}/absent", "--mask", "square:3"],
-        r"cannot be made \(Not a directory\); name",
+        r"cannot be written \(.*images\.npy is a file\); name another --out",
     ),
-    "project": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
-    "score": (["{root}/coopnets", "{root}/absent"], r"cannot be made \(Not a directory\); name another --out"),
+    "project": (
+        ["{root}/coopnets", "{root}/absent"],
+        r"cannot be written \(.*images\.npy is a file\); name another --out",
+    ),
+    "score": (
+        ["{root}/coopnets", "{root}/absent"],
+        r"cannot be written \(.*images\.npy is a file\); name another --out",
+    ),
     "reproduce": (["table2", "--budget", "1"], r"cannot be written \(.*images\.npy is a file\); name another"),
-    "demo": ([], r"cannot be made \(Not a directory\); name another --out"),
+    "demo": ([], r"cannot be written \(.*images\.npy is a file\); name another --out"),
 }
 
 

@@ -72,7 +72,7 @@ def test_a_photograph_is_stylised(tutelage, run: Path, root: Path, tmp_path: Pat
     said = tutelage("stylise", run, root / "grey.png", "--convert", "--steps", 1, "--out", out)
     assert said.code == 0
     refused = tutelage("stylise", run, root / "photo.png", "--out", root / "photo.png")
-    assert refused.code == 2 and "photo.png is there already; name another, or remove it" in refused.err
+    assert refused.code == 2 and "photo.png is there already: name another --out, or remove it" in refused.err
     out.unlink()
     tutelage("stylise", run, root / "photo.png", "--content-weight", 1, "--out", out)
     with Image.open(out) as picture, Image.open(root / "photo.png") as photo:

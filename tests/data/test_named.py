@@ -21,11 +21,7 @@ from tutelage.data.named import VALIDATION, Kind
 MNIST = DataSpec("mnist", (6, 6), 1)
 
 
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test finds data of the machine it runs on."""
-    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
-    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 @pytest.mark.parametrize("below", ["", "mnist", "MNIST/raw"])

@@ -229,15 +229,20 @@ def test_table5(bench: Bench) -> None:
     fills = {"inpaint-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
     entries = list(table5(bench, None, models, ["coopnets/mnist"], 22, 5, (3, 4), fills))
     found = {entry["name"]: entry for entry in entries}
-    rows = ("CoopNets", *fills)
+    rows = ("CoopNets", "CoopNets, revised", *fills)
     assert set(found) == {f"{row} M{size} {what}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
     assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 22
     assert found["CoopNets M4 error"]["run"] == "coopnets-mnist-1min-seed0"
     assert found["CoopNets M4 error"]["latent_step_size"] in (0.1, 0.03, 0.02, 0.01)
     assert found["CoopNets M4 error"]["residual"] > 0 and found["CoopNets M4 error"]["inference_seconds"] > 0
+    assert found["CoopNets, revised M4 error"]["revision_steps"] == models[0].recipe.plan.revision_steps
+    assert "revision_steps" not in found["CoopNets M4 error"]
+    assert found["CoopNets, revised M4 error"]["value"] != found["CoopNets M4 error"]["value"]
+    assert found["CoopNets, revised M4 error"]["picture"] != found["CoopNets M4 error"]["picture"]
     assert found["inpaint-4 M3 error"]["wall_seconds"] > 0 and "inference_seconds" not in found["inpaint-4 M3 error"]
     page = (bench.out / "table5.md").read_text()
-    assert "| DCGAN | not run | not run | not run | not run |" in page and "| inpaint-3 (paper) |" in page
+    assert "| DCGAN | not run | not run | not run | not run |" in page and "DCGAN, revised" not in page
+    assert "| inpaint-3 (paper) |" in page
     assert "| inpaint-4, 3 | " in page, "how long it took"
     settings = "GibbsMrf(power=2, levels=32, beta=0.2, sweeps=2, first_beta=None, low=-1.0, high=1.0)"
     assert found["MRF-l2, Gibbs M3 PSNR"]["settings"] == settings
@@ -267,7 +272,7 @@ def test_table5_goes_on_without_what_is_not_installed(bench: Bench, monkeypatch:
     models = [Contender(tiny("coopnets/mnist", DIGITS))]
     fills = {"biharmonic": biharmonic, "inpaint-4": Interpolation(4)}
     entries = list(table5(bench, None, models, n=4, steps=1, sizes=(3,), fills=fills))
-    assert {entry["name"].partition(" M3")[0] for entry in entries} == {"CoopNets", "inpaint-4"}
+    assert {entry["name"].partition(" M3")[0] for entry in entries} == {"CoopNets", "CoopNets, revised", "inpaint-4"}
     page = (bench.out / "table5.md").read_text()
     assert "| biharmonic | not run | not run |" in page
     assert "Not installed, so not run: biharmonic; `pip install 'tutelage[inpainting]'`." in page

@@ -23,10 +23,7 @@ from tutelage.run.given import read_images, read_mask
 SPEC = DataSpec("folder", (8, 8), 1, centre=12)
 
 
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("TUTELAGE_DATA", raising=False)
-    monkeypatch.setenv("TUTELAGE_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def photographs(folder: Path, count: int = 4, size: tuple[int, int] = (21, 17)) -> Path:

@@ -60,7 +60,7 @@ def test_labelled_row_keeps_every_panel() -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="is a folder that holds something already; name another"):
+    with pytest.raises(InputError, match="is there already: name another --out$"):
         pictures.write_images(torch.zeros(1, 3, 4, 4), tmp_path)
     (tmp_path / "empty").mkdir()
     pictures.write_images(torch.zeros(2, 3, 4, 4), tmp_path / "empty")
@@ -70,14 +70,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bricks.png").write_bytes(b"mine")
     for write in (pictures.check_target, lambda out: pictures.write_images(torch.zeros(1, 3, 4, 4), out)):
-        with pytest.raises(InputError, match=r"bricks\.png is there already; name another, or remove it"):
+        with pytest.raises(InputError, match=r"bricks\.png is there already: name another --out, or remove it"):
             write(tmp_path / "bricks.png")
     assert (tmp_path / "bricks.png").read_bytes() == b"mine"
 
 
 def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes").write_text("mine")
-    with pytest.raises(InputError, match=r"notes is there already; name another, or remove it"):
+    with pytest.raises(InputError, match=r"notes is there already: name another --out$"):
         pictures.check_target(tmp_path / "notes")
     for below in ("x.png", "folder", "new/x.npy"):
         with pytest.raises(InputError, match=r"cannot be written \(.*notes is a file\); name another"):

@@ -24,37 +24,32 @@ def test_what_is_there_is_refused(tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "notes"):
         with pytest.raises(InputError, match=rf"^{out} is there already: name another --out$"):
             places.new_folder(out)
-        with pytest.raises(InputError, match=rf"^--out {out} is there already; name another, or remove it$"):
+        with pytest.raises(InputError, match=rf"^{out} is there already: name another --out, or remove it$"):
             places.check_free(out)
     with pytest.raises(InputError, match=r": name another --out, or look away$"):
         places.check_new(tmp_path, otherwise=", or look away")
     places.check_new(tmp_path, besides="notes")
     places.check_writable(tmp_path)
-    with pytest.raises(InputError, match=r"notes cannot be written \(.*notes is a file\); name another$"):
+    with pytest.raises(InputError, match=r"notes cannot be written \(.*notes is a file\); name another --out$"):
         places.check_writable(tmp_path / "notes")
 
 
 def test_nothing_can_be_made_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")
     out = tmp_path / "notes" / "new" / "x"
-    for refuse in (places.check_new, places.new_folder):
-        with pytest.raises(InputError, match=rf"^{out} cannot be made \(Not a directory\); name another --out$"):
-            refuse(out)
-    for refuse in (places.check_free, places.check_writable):
-        with pytest.raises(InputError, match=rf"^--out {out} cannot be written \({tmp_path}/notes is a file\); name a"):
+    words = rf"^{out} cannot be written \({tmp_path}/notes is a file\); name another --out$"
+    for refuse in (places.check_new, places.new_folder, places.check_free, places.check_writable):
+        with pytest.raises(InputError, match=words):
             refuse(out)
 
 
 def test_nothing_can_be_made_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     for out in (tmp_path, tmp_path / "new" / "x"):
-        words = rf"^{out} cannot be made \(Permission denied\); name another --out, or make {tmp_path} writable$"
-        with pytest.raises(InputError, match=words):
-            places.check_new(out)
-        with pytest.raises(
-            InputError, match=rf"^--out {out} cannot be written \({tmp_path} is not writable\); make it"
-        ):
-            places.check_writable(out)
+        words = rf"^{out} cannot be written \({tmp_path} is not writable\); make it so, or name another --out$"
+        for refuse in (places.check_new, places.check_writable):
+            with pytest.raises(InputError, match=words):
+                refuse(out)
 
 
 def test_what_no_look_can_tell_is_refused_when_it_is_made(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ..baselines.inpainting import Interpolation, biharmonic
 from ..baselines.mrf import ExactMrf, GibbsMrf
 from ..checks import DivergenceError, InputError
 from ..data import ImageSet, Splits
+from ..learn import coopnets
 from ..metrics.average import average
 from ..recipes import FACES64, FACES_QUICK, by_name
 from ..rng import stream
@@ -121,7 +122,7 @@ def table5(
     faces = held_out.subset(0, min(n, len(held_out)), held_out.name)
     height, width = faces.shape[1:]
     masks = {size: squares(len(faces), (height, width), size, stream(bench.seed, "mask", size)) for size in sizes}
-    rows = tuple(contender.algorithm for contender in contenders)
+    rows = tuple(row for contender in contenders for row in _rows(contender))
     columns = tuple(
         Column(_measure(what, size), f"{what}, {size}", digits)
         for what, digits in (("error", ".3f"), ("PSNR", ".2f"))
@@ -141,6 +142,12 @@ def table5(
     words += f"\n\nNot installed, so not run: {absent}; `pip install 'tutelage[inpainting]'`." if absent else ""
     table = Table("Completed faces (CoopNets, Table 5)", words, (*rows, *fills), (), columns, quoted)
     return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills, at_hand))
+
+
+def _rows(contender: Contender) -> tuple[str, ...]:
+    """What its generator makes of a face; where there is a descriptor, what that makes of the generator's."""
+    name = contender.algorithm
+    return (name, f"{name}, revised") if isinstance(contender.recipe.plan, coopnets.Plan) else (name,)
 
 
 def _measure(what: str, size: int) -> str:
@@ -189,32 +196,38 @@ def _cells(
         some = train.subset(0, tuning["tuned_on"], train.name)
         hidden = squares(len(some), (some.shape[1], some.shape[2]), size, stream(bench.seed, "tuning mask", size))
 
-        def complete(images: ImageSet, mask: Tensor, step_size: float, chance: str) -> completing.Completed:
-            rng = stream(bench.seed, chance, size, device=bench.device)
-            return completing.complete(learner, state, images, mask, Plan(NOISE_STD, step_size, steps), 0, rng)
+        def complete(
+            images: ImageSet, mask: Tensor, step_size: float, revision_steps: int, chance: str
+        ) -> completing.Completed:
+            rng, plan = stream(bench.seed, chance, size, device=bench.device), Plan(NOISE_STD, step_size, steps)
+            return completing.complete(learner, state, images, mask, plan, revision_steps, rng)
 
         def residual(step_size: float) -> float:
             try:
-                return complete(some, hidden, step_size, "tuning").residual.mean().item()
+                return complete(some, hidden, step_size, 0, "tuning").residual.mean().item()
             except DivergenceError:
                 return math.inf
 
         step_size = min(_STEP_SIZES, key=residual)
-        done = complete(faces, masks[size], step_size, "completion")
-        found = {"latent_step_size": step_size, "residual": done.residual.mean().item()}
+        revision_steps = learner.plan.revision_steps if isinstance(learner.plan, coopnets.Plan) else 0
+        done = complete(faces, masks[size], step_size, revision_steps, "completion")
+        found = about(run) | {"latent_step_size": step_size, "residual": done.residual.mean().item()}
         found |= {"inference_seconds": done.seconds}
-        return entries(contender.algorithm, size, done.generated, about(run) | found)
+        generated, *revised = _rows(contender)
+        yield from entries(generated, size, done.generated, found)
+        for row in revised:
+            yield from entries(row, size, done.completed, found | {"revision_steps": revision_steps})
 
-    def names(row: str, size: int) -> list[str]:
-        return [f"{row} {_measure(what, size)}" for what in ("error", "PSNR")]
+    def names(rows: Sequence[str], size: int) -> list[str]:
+        return [f"{row} {_measure(what, size)}" for row in rows for what in ("error", "PSNR")]
 
     for size in masks:
         for row, fill in fills.items():
             make = partial(by_fill, row, fill, size) if row in at_hand else None
             own = {**facts, "settings": settings_of(fill)}
-            yield Cells(dict.fromkeys(names(row, size), own), make)
+            yield Cells(dict.fromkeys(names((row,), size), own), make)
     for contender in contenders:
         for size in masks:
             own = {**facts, **made_by(bench, contender), **tuning, "inference_steps": steps}
             make = partial(by_model, contender, size) if contender.asked else None
-            yield Cells(dict.fromkeys(names(contender.algorithm, size), own), make)
+            yield Cells(dict.fromkeys(names(_rows(contender), size), own), make)

@@ -140,12 +140,10 @@ def check_target(out: Path, moving: bool = False, fps: float | None = None) -> N
     forms = (".png", ".npy", *(_MOVING if moving else ()))
     if out.suffix not in ("", *forms):
         raise InputError(f"--out {out} ends in {out.suffix}; give a {', a '.join(forms)}, or a folder")
-    if out.suffix or not out.is_dir():
+    if out.suffix:
         places.check_free(out)
-    elif any(out.iterdir()):
-        raise InputError(f"--out {out} is a folder that holds something already; name another")
     else:
-        places.check_writable(out)
+        places.check_new(out)
     if fps is not None and out.suffix in _MOVING:
         video.check_writable(out, fps)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +13,17 @@ from ..checks import InputError
 def check_free(out: Path) -> None:
     """Raises ``InputError`` where something is at ``out`` already, or nothing can be written there."""
     if os.path.exists(out):
-        raise InputError(f"--out {out} is there already; name another, or remove it")
+        raise InputError(f"{out} is there already: name another --out, or remove it")
     check_writable(out)
 
 
 def check_writable(out: Path) -> None:
     """Raises ``InputError`` where ``out``, or the folder that it is to be made in, is no folder or not writable."""
-    place, hindrance = _looked_at(out)
-    if hindrance == errno.ENOTDIR:
-        raise InputError(f"--out {out} cannot be written ({place} is a file); name another")
-    if hindrance is not None:
-        raise InputError(f"--out {out} cannot be written ({place} is not writable); make it so, or name another")
+    place = next(folder for folder in (out, *out.parents) if os.path.exists(folder))
+    if not place.is_dir():
+        raise InputError(f"{out} cannot be written ({place} is a file); name another --out")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{out} cannot be written ({place} is not writable); make it so, or name another --out")
 
 
 def check_new(out: Path, besides: str | None = None, otherwise: str = "") -> None:
@@ -34,10 +33,7 @@ def check_new(out: Path, besides: str | None = None, otherwise: str = "") -> Non
     """
     if os.path.exists(out) and (not out.is_dir() or any(entry.name != besides for entry in out.iterdir())):
         raise InputError(f"{out} is there already: name another --out{otherwise}")
-    place, hindrance = _looked_at(out)
-    if hindrance is not None:
-        remedy = f", or make {place} writable" if hindrance == errno.EACCES else ""
-        raise InputError(f"{out} cannot be made ({os.strerror(hindrance)}); name another --out{remedy}")
+    check_writable(out)
 
 
 def new_folder(out: Path, besides: str | None = None, otherwise: str = "") -> None:
@@ -58,11 +54,3 @@ def place_for(out: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # it holds something
             out.rmdir()
-
-
-def _looked_at(out: Path) -> tuple[Path, int | None]:
-    """What is there of ``out`` and the folders that it is in, and the number of the error that writing would meet."""
-    place = next(folder for folder in (out, *out.parents) if os.path.exists(folder))
-    if not place.is_dir():
-        return place, errno.ENOTDIR
-    return place, None if os.access(place, os.W_OK | os.X_OK) else errno.EACCES
