@@ -60,7 +60,7 @@ def test_labelled_row_keeps_every_panel() -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="is there already: name another --out$"):
+    with pytest.raises(InputError, match=r"is there already: name another --out$"):
         pictures.write_images(torch.zeros(1, 3, 4, 4), tmp_path)
     (tmp_path / "empty").mkdir()
     pictures.write_images(torch.zeros(2, 3, 4, 4), tmp_path / "empty")

@@ -97,11 +97,19 @@ def _parts(
     for rows, original, last in inferred(images, plan, rng.device, "completing", infer):
         seen, completed = masks[rows], last.completed
         if revision_steps:
-            energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
-            kernel = learned_kernel(learner.plan, state.iteration)
-            completed = completion.revise_hole(energy, completed, seen, kernel, revision_steps, rng)
+            completed = revised(learner, state, completed, seen, revision_steps, rng)
         tensors = (original, seen, last.generated, completed, last.residual, last.made)
         yield [part.cpu() for part in tensors]
+
+
+def revised(learner: Any, state: Any, completed: Images, mask: Tensor, steps: int, rng: torch.Generator) -> Images:
+    """``completed`` after ``steps`` of the run's descriptor on the hidden pixels, by the kernel of its own learning.
+
+    Raises as `tutelage.apps.completion.revise_hole` does.
+    """
+    energy = Tilt(reference_energy(learner.plan.reference_std), state.descriptor)
+    kernel = learned_kernel(learner.plan, state.iteration)
+    return completion.revise_hole(energy, completed, mask, kernel, steps, rng)
 
 
 def write_completion(
