@@ -133,6 +133,16 @@ def test_sets_that_have_no_distance_are_refused() -> None:
             frechet(a, b)
 
 
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["mean", "scatter"])
+def test_moments_that_are_not_finite_are_at_no_distance(part: str, broken: float) -> None:
+    good = moments(normal(5, 3))
+    bad = good._replace(**{part: torch.full_like(getattr(good, part), broken)})
+    for a, b in ((good, bad), (bad, good)):
+        with pytest.raises(InputError, match=r"are not finite were given; .*look at the images and the extractor"):
+            frechet_distance(a, b)
+
+
 @pytest.mark.parametrize("bad", [normal(0, 3), normal(3, 3)[0], normal(3, 3) / 0, normal(3, 3) * float("nan")])
 def test_features_that_are_none_are_refused(bad: Tensor) -> None:
     with pytest.raises(InputError, match="needs finite ones"):
