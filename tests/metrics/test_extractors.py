@@ -69,7 +69,7 @@ def test_chunks_change_nothing() -> None:
         (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), r"torch.uint8.*needs floats"),
         (uniform(2, 3, 4, 4) + 1.5, r"needs them in \[-1, 1\]: clamp"),
         (torch.full((2, 3, 4, 4), 127.0), r"\[127, 127\].*needs them in \[-1, 1\]"),
-        (torch.full((2, 3, 4, 4), float("nan")), r"\[nan, nan\].*needs them in \[-1, 1\]"),
+        (torch.full((2, 3, 4, 4), float("nan")), r"not finite; it needs finite ones in \[-1, 1\]"),
     ],
 )
 def test_what_is_no_images_is_refused(images: Tensor, says: str) -> None:

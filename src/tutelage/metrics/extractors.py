@@ -28,6 +28,7 @@ from ..checks import InputError, first_line
 from ..tf32 import no_tf32
 from ..types import Images
 from . import quantised_graph
+from .inputs import check_range
 
 CHUNK = 50
 """Images that go through an extractor together; it bounds the memory and changes no number."""
@@ -148,12 +149,7 @@ def check_images(images: Images, what: str) -> None:
             f"{what} was given {images.dtype} {list(images.shape)}; it needs floats [B, C, H, W] with C = 1 or 3 "
             "and one image or more: convert them first"
         )
-    low, high = images.min().item(), images.max().item()
-    if not (low >= -1 - 1e-6 and high <= 1 + 1e-6):
-        raise InputError(
-            f"{what} was given images in [{low:.3g}, {high:.3g}]; it needs them in [-1, 1]: clamp samples, and "
-            "scale [0, 1] images by 2 x - 1"
-        )
+    check_range(images, what)
 
 
 def mobilenet_v2(path: Path | str, size: int = 128, device: torch.device | str = "cpu") -> Extractor:
