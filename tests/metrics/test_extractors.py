@@ -40,18 +40,18 @@ def test_images_of_the_right_size_reach_the_network_as_they_are() -> None:
 @pytest.mark.parametrize("shape", [(8, 8), (3, 5)])
 def test_resizing_keeps_constants_and_the_range(shape: tuple[int, int]) -> None:
     constant = torch.tensor([-1.0, 1.0, 0.25]).view(1, 3, 1, 1).expand(1, 3, *shape)
-    torch.testing.assert_close(extractors.prepared(constant, 4), constant[:, :, :1, :1].expand(1, 3, 4, 4))
+    torch.testing.assert_close(extractors.antialiased(constant, 4), constant[:, :, :1, :1].expand(1, 3, 4, 4))
     hard = (torch.arange(shape[0] * shape[1]) % 2).view(1, 1, *shape) * 2.0 - 1
-    assert extractors.prepared(hard, 16).abs().max() <= 1
+    assert extractors.antialiased(hard, 16).abs().max() <= 1
 
 
 def test_resizing_has_known_answers() -> None:
     two = torch.tensor([-1.0, 1.0]).expand(1, 3, 2, 2)
-    torch.testing.assert_close(extractors.prepared(two, 4)[0, 0, 0], torch.tensor([-1.0, -0.5, 0.5, 1.0]))
+    torch.testing.assert_close(extractors.antialiased(two, 4)[0, 0, 0], torch.tensor([-1.0, -0.5, 0.5, 1.0]))
     spot = torch.full((1, 1, 9, 9), -1.0)
     spot[..., 0, 0] = 1  # shrinking takes tents of 3 pixels to either side: 2/3 + 1 + 2/3 + 1/3 of what is there
     weight = (2 / 3 / (2 / 3 + 1 + 2 / 3 + 1 / 3)) ** 2
-    assert extractors.prepared(spot, 3)[0, 0, 0, 0].item() == pytest.approx(2 * weight - 1, abs=1e-6)
+    assert extractors.antialiased(spot, 3)[0, 0, 0, 0].item() == pytest.approx(2 * weight - 1, abs=1e-6)
 
 
 def test_chunks_change_nothing() -> None:

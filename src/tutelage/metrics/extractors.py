@@ -9,9 +9,10 @@ name and the digest of its weights belong to each result, and a distance is call
 Only the distance in the features of the Inception network of 2015, with its published weights, is called FID
 (`tutelage.metrics.inception`).
 
-Bilinear and antialiased, because it averages when it shrinks and never leaves the range of its input; the shape of
-an image that is not square is not kept. Numbers from different extractors, input sizes or filters cannot be
-compared with each other, nor with published ones that were made with Inception.
+Bilinear and antialiased, because it averages when it shrinks and never leaves the range of its input; the Inception of
+2015 alone resizes as its published numbers do. The shape of an image that is not square is not kept. Numbers from
+different extractors, input sizes or filters cannot be compared with each other, nor with published ones that were made
+with Inception.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ CHUNK = 50
 """Images that go through an extractor together; it bounds the memory and changes no number."""
 
 
+def antialiased(images: Images, size: int) -> Images:
+    """Images ``[B, C, H, W]`` brought to ``[B, C, size, size]``, bilinearly."""
+    return functional.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
 @dataclass(frozen=True)
 class Extractor:
     """A named map from images to feature vectors.
@@ -51,6 +57,7 @@ class Extractor:
         published: whether these are the network and the weights that the name FID stands for.
         resizes: whether images of other sizes are brought to ``size``, bilinearly; a network that has only seen images
             of one size takes no others.
+        interpolate: how they are, ``[B, C, H, W]`` and ``size`` to ``[B, C, size, size]``, within their range.
     """
 
     name: str
@@ -64,6 +71,7 @@ class Extractor:
     published: bool = False
     bias: Tensor | None = field(default=None, repr=False, compare=False)
     resizes: bool = True
+    interpolate: Callable[[Images, int], Images] = field(default=antialiased, repr=False, compare=False)
 
     @property
     def distance(self) -> str:
@@ -94,7 +102,7 @@ class Extractor:
             )
         for part in images.split(CHUNK):
             with torch.inference_mode():
-                features = self.function(prepared(part.to(self.device, torch.float32), self.size, self.channels))
+                features = self.function(self.prepared(part.to(self.device, torch.float32)))
             if features.shape != (len(part), self.dimension) or not torch.isfinite(features).all():
                 raise InputError(
                     f"the extractor {self.name} gave features of shape {list(features.shape)}, or not finite, for "
@@ -102,6 +110,11 @@ class Extractor:
                     "check its weights"
                 )
             yield features.to(torch.float32)
+
+    def prepared(self, images: Images) -> Images:
+        """Images ``[B, 1 or 3, H, W]`` as ``function`` takes them, ``[B, channels, size, size]``."""
+        colour = images.expand(-1, self.channels, -1, -1)
+        return colour if colour.shape[-2:] == (self.size, self.size) else self.interpolate(colour, self.size)
 
     @property
     def classes(self) -> int:
@@ -129,14 +142,6 @@ class Extractor:
             )
         with torch.inference_mode():
             return self.head(features)
-
-
-def prepared(images: Images, size: int, channels: int = 3) -> Images:
-    """Images ``[B, 1 or 3, H, W]`` as an extractor takes them, ``[B, channels, size, size]``."""
-    colour = images.expand(-1, channels, -1, -1)
-    if colour.shape[-2:] == (size, size):
-        return colour
-    return functional.interpolate(colour, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def check_images(images: Images, what: str) -> None:
