@@ -77,10 +77,18 @@ def test_what_is_no_images_is_refused(images: Tensor, says: str) -> None:
         EXTRACTOR(images)
 
 
-@pytest.mark.parametrize("function", [lambda x: x[:, 0, 0], lambda x: corner(x).log(), lambda x: corner(x)[:1]])
-def test_features_that_cannot_be_are_refused(function) -> None:
-    with pytest.raises(InputError, match=r"the extractor broken gave features .*\[2, 3\]: check its weights"):
-        Extractor("broken", "ab", 3, 4, function)(torch.full((2, 3, 4, 4), -1.0))
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda x: x[:, 0, 0], r"of shape \[2, 4\] for 2 images; it needs to give \[2, 3\]: check"),
+        (lambda x: corner(x)[:1], r"of shape \[1, 3\] for 2 images; it needs to give \[2, 3\]: check"),
+        (lambda x: corner(x).log(), "that are NaN or infinite for 1 of 2 images; it needs to give finite ones: check"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(function, says: str) -> None:
+    images = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
+    with pytest.raises(InputError, match=f"the extractor broken gave features {says} its weights"):
+        Extractor("broken", "ab", 3, 4, function)(images)
 
 
 def test_mobilenet_has_its_size_in_its_name_and_its_file_in_its_digest(tmp_path: Path) -> None:

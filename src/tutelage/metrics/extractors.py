@@ -103,11 +103,16 @@ class Extractor:
         for part in images.split(CHUNK):
             with torch.inference_mode():
                 features = self.function(self.prepared(part.to(self.device, torch.float32)))
-            if features.shape != (len(part), self.dimension) or not torch.isfinite(features).all():
+            if features.shape != (len(part), self.dimension):
                 raise InputError(
-                    f"the extractor {self.name} gave features of shape {list(features.shape)}, or not finite, for "
-                    f"{len(part)} images; it needs to give finite ones of shape {[len(part), self.dimension]}: "
-                    "check its weights"
+                    f"the extractor {self.name} gave features of shape {list(features.shape)} for {len(part)} images; "
+                    f"it needs to give {[len(part), self.dimension]}: check its weights"
+                )
+            broken = len(part) - int(torch.isfinite(features).all(1).sum())
+            if broken:
+                raise InputError(
+                    f"the extractor {self.name} gave features that are NaN or infinite for {broken} of {len(part)} "
+                    "images; it needs to give finite ones: check its weights"
                 )
             yield features.to(torch.float32)
 

@@ -31,10 +31,16 @@ def check_range(images: Images, what: str) -> None:
 
 def check_features(features: Tensor, what: str) -> None:
     """Refuse what is no finite ``[n, d]`` with n, d ≥ 1. Raises ``InputError``."""
-    if features.ndim != 2 or features.numel() == 0 or not torch.isfinite(features).all():
+    if features.ndim != 2 or features.numel() == 0:
         raise InputError(
-            f"features of shape {list(features.shape)} were given, perhaps not finite; {what} needs finite ones "
-            "[n, d]: look at the images and the extractor they came from"
+            f"features of shape {list(features.shape)} were given; {what} needs [n, d] with n and d of 1 or more: give "
+            "what an extractor gives"
+        )
+    broken = len(features) - int(torch.isfinite(features).all(1).sum())
+    if broken:
+        raise InputError(
+            f"the features of {broken} of {len(features)} images are NaN or infinite; {what} needs finite ones: look "
+            "at the images and the extractor they came from"
         )
 
 
