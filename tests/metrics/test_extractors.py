@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,19 @@ def test_chunks_change_nothing() -> None:
     images = uniform(2 * extractors.CHUNK + 3, 3, 4, 4)
     assert [len(part) for part in EXTRACTOR.chunks(images)] == [extractors.CHUNK, extractors.CHUNK, 3]
     assert torch.equal(EXTRACTOR(images), images[:, :, 0, 0])
+
+
+def test_the_features_of_a_few_chunks_are_held_beside_those_of_all() -> None:
+    held: list[weakref.ref[Tensor]] = []
+
+    def watched(images: Tensor) -> Tensor:
+        assert sum(chunk() is not None for chunk in held) <= 2
+        features = corner(images).float()
+        held.append(weakref.ref(features))
+        return features
+
+    images = uniform(6 * extractors.CHUNK, 3, 4, 4)
+    assert torch.equal(Extractor("watched", "ab", 3, 4, watched)(images), images[:, :, 0, 0]) and len(held) == 6
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ with Inception.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,12 @@ class Extractor:
         Raises ``InputError`` for another shape, an empty batch, values outside the range or not finite, colours where
         the network takes none, another size where it does not resize, and features that are not finite.
         """
-        return torch.cat(list(self.chunks(images)))
+        parts = self.chunks(images)
+        first = next(parts)
+        features = first.new_empty(len(images), self.dimension)
+        for place, part in zip(features.split(CHUNK), itertools.chain([first], parts), strict=True):
+            place.copy_(part)
+        return features
 
     def chunks(self, images: Images) -> Iterator[Tensor]:
         """The features of ``images`` a few at a time, for sums that need no more. Raises as the call does."""
