@@ -64,7 +64,7 @@ CASES = {
         {"plan.inference_steps": 2, "plan.add_noise": True, "plan.reconstruction_updates": 2},
     ),
     "CoopNets of videos": Case("video/quick", COOPNETS.numbers, COOPNETS.pictures, COOPNETS.samples),
-    "Algorithm D": Case("descriptor/mnist", _OF_D, {"revised"}, {"descriptor"}),
+    "Algorithm D, persistent CD": Case("descriptor/mnist", _OF_D, {"revised"}, {"descriptor"}),
     "Algorithm D from noise": Case(
         "descriptor/mnist",
         _OF_D,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -40,24 +41,37 @@ def test_images_of_the_right_size_reach_the_network_as_they_are() -> None:
 @pytest.mark.parametrize("shape", [(8, 8), (3, 5)])
 def test_resizing_keeps_constants_and_the_range(shape: tuple[int, int]) -> None:
     constant = torch.tensor([-1.0, 1.0, 0.25]).view(1, 3, 1, 1).expand(1, 3, *shape)
-    torch.testing.assert_close(extractors.prepared(constant, 4), constant[:, :, :1, :1].expand(1, 3, 4, 4))
+    torch.testing.assert_close(extractors.antialiased(constant, 4), constant[:, :, :1, :1].expand(1, 3, 4, 4))
     hard = (torch.arange(shape[0] * shape[1]) % 2).view(1, 1, *shape) * 2.0 - 1
-    assert extractors.prepared(hard, 16).abs().max() <= 1
+    assert extractors.antialiased(hard, 16).abs().max() <= 1
 
 
 def test_resizing_has_known_answers() -> None:
     two = torch.tensor([-1.0, 1.0]).expand(1, 3, 2, 2)
-    torch.testing.assert_close(extractors.prepared(two, 4)[0, 0, 0], torch.tensor([-1.0, -0.5, 0.5, 1.0]))
+    torch.testing.assert_close(extractors.antialiased(two, 4)[0, 0, 0], torch.tensor([-1.0, -0.5, 0.5, 1.0]))
     spot = torch.full((1, 1, 9, 9), -1.0)
     spot[..., 0, 0] = 1  # shrinking takes tents of 3 pixels to either side: 2/3 + 1 + 2/3 + 1/3 of what is there
     weight = (2 / 3 / (2 / 3 + 1 + 2 / 3 + 1 / 3)) ** 2
-    assert extractors.prepared(spot, 3)[0, 0, 0, 0].item() == pytest.approx(2 * weight - 1, abs=1e-6)
+    assert extractors.antialiased(spot, 3)[0, 0, 0, 0].item() == pytest.approx(2 * weight - 1, abs=1e-6)
 
 
 def test_chunks_change_nothing() -> None:
     images = uniform(2 * extractors.CHUNK + 3, 3, 4, 4)
     assert [len(part) for part in EXTRACTOR.chunks(images)] == [extractors.CHUNK, extractors.CHUNK, 3]
     assert torch.equal(EXTRACTOR(images), images[:, :, 0, 0])
+
+
+def test_the_features_of_a_few_chunks_are_held_beside_those_of_all() -> None:
+    held: list[weakref.ref[Tensor]] = []
+
+    def watched(images: Tensor) -> Tensor:
+        assert sum(chunk() is not None for chunk in held) <= 2
+        features = corner(images).float()
+        held.append(weakref.ref(features))
+        return features
+
+    images = uniform(6 * extractors.CHUNK, 3, 4, 4)
+    assert torch.equal(Extractor("watched", "ab", 3, 4, watched)(images), images[:, :, 0, 0]) and len(held) == 6
 
 
 @pytest.mark.parametrize(
@@ -69,7 +83,7 @@ def test_chunks_change_nothing() -> None:
         (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), r"torch.uint8.*needs floats"),
         (uniform(2, 3, 4, 4) + 1.5, r"needs them in \[-1, 1\]: clamp"),
         (torch.full((2, 3, 4, 4), 127.0), r"\[127, 127\].*needs them in \[-1, 1\]"),
-        (torch.full((2, 3, 4, 4), float("nan")), r"\[nan, nan\].*needs them in \[-1, 1\]"),
+        (torch.full((2, 3, 4, 4), float("nan")), r"not finite; it needs finite ones in \[-1, 1\]"),
     ],
 )
 def test_what_is_no_images_is_refused(images: Tensor, says: str) -> None:
@@ -77,10 +91,18 @@ def test_what_is_no_images_is_refused(images: Tensor, says: str) -> None:
         EXTRACTOR(images)
 
 
-@pytest.mark.parametrize("function", [lambda x: x[:, 0, 0], lambda x: corner(x).log(), lambda x: corner(x)[:1]])
-def test_features_that_cannot_be_are_refused(function) -> None:
-    with pytest.raises(InputError, match=r"the extractor broken gave features .*\[2, 3\]: check its weights"):
-        Extractor("broken", "ab", 3, 4, function)(torch.full((2, 3, 4, 4), -1.0))
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda x: x[:, 0, 0], r"of shape \[2, 4\] for 2 images; it needs to give \[2, 3\]: check"),
+        (lambda x: corner(x)[:1], r"of shape \[1, 3\] for 2 images; it needs to give \[2, 3\]: check"),
+        (lambda x: corner(x).log(), "that are NaN or infinite for 1 of 2 images; it needs to give finite ones: check"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(function, says: str) -> None:
+    images = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
+    with pytest.raises(InputError, match=f"the extractor broken gave features {says} its weights"):
+        Extractor("broken", "ab", 3, 4, function)(images)
 
 
 def test_mobilenet_has_its_size_in_its_name_and_its_file_in_its_digest(tmp_path: Path) -> None:

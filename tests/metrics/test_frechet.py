@@ -133,7 +133,28 @@ def test_sets_that_have_no_distance_are_refused() -> None:
             frechet(a, b)
 
 
-@pytest.mark.parametrize("bad", [normal(0, 3), normal(3, 3)[0], normal(3, 3) / 0, normal(3, 3) * float("nan")])
-def test_features_that_are_none_are_refused(bad: Tensor) -> None:
-    with pytest.raises(InputError, match="needs finite ones"):
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["mean", "scatter"])
+def test_moments_that_are_not_finite_are_at_no_distance(part: str, broken: float) -> None:
+    good = moments(normal(5, 3))
+    bad = good._replace(**{part: torch.full_like(getattr(good, part), broken)})
+    for a, b in ((good, bad), (bad, good)):
+        with pytest.raises(InputError, match=r"are not finite were given; .*look at the images and the extractor"):
+            frechet_distance(a, b)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (normal(0, 3), r"features of shape \[0, 3\] were given; a Fréchet distance needs \[n, d\]"),
+        (normal(3, 3)[0], r"features of shape \[3\] were given; .*give what an extractor gives"),
+        (normal(3, 3) / 0, "the features of 3 of 3 images are NaN or infinite; a Fréchet distance needs finite ones"),
+        (
+            torch.tensor([[1.0, 2.0], [math.nan, 3.0]]),
+            "of 1 of 2 images are NaN .*look at the images and the extractor",
+        ),
+    ],
+)
+def test_features_that_are_none_are_refused(bad: Tensor, says: str) -> None:
+    with pytest.raises(InputError, match=says):
         moments(bad)

@@ -1,4 +1,6 @@
-"""The Inception network of 2015: its tensors, each block against torch's layers, and what it refuses."""
+"""The Inception network of 2015: its tensors, what images go through first, each block against torch's layers, and
+what it refuses.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from torch.nn import functional
 
 from random_weights import random_weights
 from tutelage.checks import InputError
+from tutelage.data import from_uint8
 from tutelage.metrics import inception
 from tutelage.metrics.inception import inception_2015, shapes
 from tutelage.rng import stream
@@ -95,6 +98,36 @@ def test_features_are_those_of_the_blocks() -> None:
     features = inception.features(inception.folded(WEIGHTS), images)
     assert features.shape == (2, 2048) and features.std() > 0.01
     torch.testing.assert_close(features, by_hand(images), rtol=1e-3, atol=1e-4)
+
+
+def tents(length: int, size: int) -> Tensor:
+    """``[size, length]``: the part of each pixel in each that is read at i · length / size."""
+    places = (torch.arange(size, dtype=torch.float64) * length / size).clamp(max=length - 1)
+    return (1 - (places[:, None] - torch.arange(length)).abs()).clamp(min=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (32, 48), (299, 128), (300, 640)])
+def test_images_are_resized_without_half_pixels_or_antialiasing(height: int, width: int) -> None:
+    images = torch.rand(2, 3, height, width, generator=stream(0)) * 2 - 1
+    expected = tents(height, 299) @ images.double() @ tents(width, 299).T
+    torch.testing.assert_close(inception.as_tensorflow_1(images, 299), expected.float(), rtol=0, atol=2e-4)
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    assert inception.as_tensorflow_1(ramp, 16)[0, 0, 0].tolist() == [*(i / 2 for i in range(15)), 7]
+    assert inception.as_tensorflow_1(ramp, 4)[0, 0, 0].tolist() == [0, 2, 4, 6]
+
+
+def test_the_network_sees_levels_as_the_published_graph_scales_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(WEIGHTS, tmp_path / "a.pth")
+    extractor, seen = inception_2015(tmp_path / "a.pth"), []
+    monkeypatch.setattr(inception, "features", lambda _, images: seen.append(images) or torch.zeros(1, 2048))
+    for height, width in ((299, 299), (24, 310)):
+        levels = torch.randint(256, (1, 1, height, width), generator=stream(0), dtype=torch.uint8)
+        levels[..., 0, 0], levels[..., 0, 1] = 0, 255
+        extractor(from_uint8(levels))
+        expected = tents(height, 299) @ ((levels.double() - 128) / 128) @ tents(width, 299).T
+        torch.testing.assert_close(seen.pop(), expected.float().expand(1, 3, 299, 299), rtol=0, atol=2e-4)
 
 
 def test_only_the_published_file_gives_fid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ SOME = normal(9, 3)
         (SOME, SOME[:5], 5, "sets of 9 and 5 .*with 5 neighbours needs 6 or more in each.*use more images"),
         (SOME[:5], SOME, 5, "sets of 5 and 9 "),
         (SOME, SOME[:, :2], 3, "of length 3 and 2 .*the same extractor for both"),
-        (SOME / 0, SOME, 3, "needs finite ones"),
+        (SOME / 0, SOME, 3, "are NaN or infinite; .* needs finite ones"),
         (SOME, SOME[None], 3, r"shape \[1, 9, 3\] "),
         (SOME, SOME, 0, "k is 0; .*1 neighbour or more"),
     ],

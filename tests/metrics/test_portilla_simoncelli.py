@@ -78,6 +78,8 @@ def test_pictures_of_the_smallest_size_have_statistics(statistics: Statistics) -
         (torch.zeros(1, 3, SMALLEST - 1, 64), stripes(64, 0), r"63, 64\]; they need .* 64 pixels or more each way"),
         (stripes(64, 0), torch.zeros(3, 64, 64), r"asked of \[3, 64, 64\]; they need \[N, C, H, W\]"),
         (stripes(64, 0, channels=1), stripes(64, 0), "of 1 and of 3 channels cannot be compared; convert"),
+        (stripes(64, 0), 127.5 * (1 + stripes(64, 0)), r"distance was given .*; it needs them in \[-1, 1\]"),
+        (stripes(64, 0) * float("nan"), stripes(64, 0), "not finite; it needs finite ones"),
         (stripes(64, 0), torch.zeros(1, 3, 64, 64), "colours do not vary in every direction"),
         (stripes(64, 0), stripes(64, 0, channels=1).expand(1, 3, 64, 64), "give it as a grey picture of one channel"),
     ],

@@ -27,7 +27,7 @@ def distance(a: Tensor, b: Tensor, seed: int = 0, **changed) -> SlicedDistance:
 
 
 def test_a_shift_of_colour_is_at_its_mean_square() -> None:
-    images = noise(3, 3, 12, 16)
+    images = noise(3, 3, 12, 16) / 2
     shift = torch.tensor([0.5, -0.25, 0.1]).view(1, 3, 1, 1)
     expected = shift.square().mean().item()
     for a in (images, torch.zeros(3, 3, 12, 16)):
@@ -48,6 +48,7 @@ def test_on_a_line_it_is_the_distance_of_the_distributions() -> None:
     pairs = np.sort(a.flatten().numpy()) - np.sort(b.flatten().numpy())
     assert found == pytest.approx(np.square(pairs).mean(), rel=1e-5)
     assert found >= wasserstein_distance(a.flatten().numpy(), b.flatten().numpy()) ** 2
+    a = a / 2
     shifted = distance(a, a + 0.3, patch=1, patches=30, scales=(1,)).value
     assert shifted == pytest.approx(wasserstein_distance(a.flatten().numpy(), a.flatten().numpy() + 0.3) ** 2, rel=1e-5)
 
@@ -133,7 +134,9 @@ GOOD = noise(2, 3, 12, 16)
         (GOOD[:0], {}, r"\[0, 3, 12, 16\] was given beside"),
         (GOOD[:, :1], {}, r"\[2, 1, 12, 16\] was given beside \[2, 3, 12, 16\]; .*as many channels"),
         (GOOD.byte(), {}, r"torch.uint8 .*convert one of them"),
-        (GOOD / 0, {}, r"not finite; .*check the sampler"),
+        (GOOD / 0, {}, "not finite; it needs finite ones"),
+        (GOOD * math.nan, {}, "not finite; it needs finite ones"),
+        (127.5 * (1 + GOOD), {}, r"patch-sliced distance was given .*it needs them in \[-1, 1\]"),
         (GOOD[:, :, :5], {}, r"5 x 16 are 2 pixels wide or high at scale 1/2 and hold no patch of 3 x 3"),
         (GOOD, {"patch": 7}, r"12 x 16 are 6 pixels .*a smaller patch"),
         (GOOD, {"patch": 0}, r"patch=0.*1 or more"),

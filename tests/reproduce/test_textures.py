@@ -1,5 +1,6 @@
 """Textures of several methods at toy size: pictures of 64x128, the smallest that have statistics and halves."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from tutelage.baselines import descent, gram
 from tutelage.baselines.descent import Record
 from tutelage.baselines.texture_maps import RandomFilters
 from tutelage.checks import InputError
+from tutelage.metrics import vgg
 from tutelage.recipes import codec
 from tutelage.reproduce import textures
 from tutelage.reproduce.bench import Bench
@@ -151,6 +153,15 @@ def test_methods_make_as_many_descents_as_they_say(name: str, vgg19: Path) -> No
     small = partial(method.func, **{**method.keywords, "plan": descent.Plan(steps=1)})  # type: ignore[attr-defined]
     made = small(texture, (side, side), rng=stream(1), n=1, progress=once)
     assert made.shape == (1, 3, side, side) and len(seen) == descents
+
+
+def test_rows_of_vgg_say_whose_weights_they_are_of(vgg19: Path) -> None:
+    digests = {
+        "Gram matrices, VGG-16": vgg.SHA256,
+        "Gram matrices, VGG-19": hashlib.sha256(vgg19.read_bytes()).hexdigest(),
+    }
+    for row, digest in digests.items():
+        assert f"sha256='{digest}'" in settings_of((METHODS | methods_with(vgg19))[row][0])
 
 
 def test_maps_of_a_file_are_those_of_its_layers_and_of_its_digest(vgg19: Path) -> None:

@@ -22,6 +22,7 @@ from tutelage.run.feature_measures import (
     class_measures,
     frechet_measure,
     inception_measure,
+    kernel_and_manifold_measures,
     kernel_measure,
     manifold_measures,
 )
@@ -162,6 +163,27 @@ def test_precision_and_its_relatives_share_their_neighbours(monkeypatch: pytest.
             *density_coverage(drawn, y),
         ]
     )
+
+
+def test_the_kernel_distance_precision_and_recall_share_their_features() -> None:
+    seen = []
+
+    def watched(images: Tensor) -> Tensor:
+        seen.extend(image.numpy().tobytes() for image in images)
+        return EXTRACTOR.function(images)
+
+    extractor = Extractor("corner", "ab", 4, 8, watched)
+    for samples, near in ((20, 20), (20, 10)):
+        seen.clear()
+        kernel, manifold = kernel_and_manifold_measures(SPLITS, extractor, samples, near, 0, CPU)
+        of_manifold = SAMPLES if near == samples else SAMPLES[:near]
+        found = [kernel.score(SAMPLES), *(measure.score(of_manifold) for measure in manifold)]
+        found += [score for measure in (kernel, *manifold) for score in each(measure)]
+        sets = 4 * samples if near == samples else 4 * (samples + near)  # of samples, held-out, training images, noise
+        assert len(seen) == sets and (len(set(seen)) == sets) == (near == samples)
+        alone = kernel_measure(SPLITS, EXTRACTOR, samples, 0, CPU), *manifold_measures(SPLITS, EXTRACTOR, near, 0, CPU)
+        expected = [alone[0].score(SAMPLES), *(measure.score(of_manifold) for measure in alone[1:])]
+        assert found == expected + [score for measure in alone for score in each(measure)]
 
 
 @pytest.mark.parametrize(

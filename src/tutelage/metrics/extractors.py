@@ -9,13 +9,15 @@ name and the digest of its weights belong to each result, and a distance is call
 Only the distance in the features of the Inception network of 2015, with its published weights, is called FID
 (`tutelage.metrics.inception`).
 
-Bilinear and antialiased, because it averages when it shrinks and never leaves the range of its input; the shape of
-an image that is not square is not kept. Numbers from different extractors, input sizes or filters cannot be
-compared with each other, nor with published ones that were made with Inception.
+Bilinear and antialiased, because it averages when it shrinks and never leaves the range of its input; the Inception of
+2015 alone resizes as its published numbers do. The shape of an image that is not square is not kept. Numbers from
+different extractors, input sizes or filters cannot be compared with each other, nor with published ones that were made
+with Inception.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +30,15 @@ from ..checks import InputError, first_line
 from ..tf32 import no_tf32
 from ..types import Images
 from . import quantised_graph
+from .inputs import check_range
 
 CHUNK = 50
 """Images that go through an extractor together; it bounds the memory and changes no number."""
+
+
+def antialiased(images: Images, size: int) -> Images:
+    """Images ``[B, C, H, W]`` brought to ``[B, C, size, size]``, bilinearly."""
+    return functional.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Extractor:
         published: whether these are the network and the weights that the name FID stands for.
         resizes: whether images of other sizes are brought to ``size``, bilinearly; a network that has only seen images
             of one size takes no others.
+        interpolate: how they are, ``[B, C, H, W]`` and ``size`` to ``[B, C, size, size]``, within their range.
     """
 
     name: str
@@ -63,6 +72,7 @@ class Extractor:
     published: bool = False
     bias: Tensor | None = field(default=None, repr=False, compare=False)
     resizes: bool = True
+    interpolate: Callable[[Images, int], Images] = field(default=antialiased, repr=False, compare=False)
 
     @property
     def distance(self) -> str:
@@ -75,7 +85,12 @@ class Extractor:
         Raises ``InputError`` for another shape, an empty batch, values outside the range or not finite, colours where
         the network takes none, another size where it does not resize, and features that are not finite.
         """
-        return torch.cat(list(self.chunks(images)))
+        parts = self.chunks(images)
+        first = next(parts)
+        features = first.new_empty(len(images), self.dimension)
+        for place, part in zip(features.split(CHUNK), itertools.chain([first], parts), strict=True):
+            place.copy_(part)
+        return features
 
     def chunks(self, images: Images) -> Iterator[Tensor]:
         """The features of ``images`` a few at a time, for sums that need no more. Raises as the call does."""
@@ -93,14 +108,24 @@ class Extractor:
             )
         for part in images.split(CHUNK):
             with torch.inference_mode():
-                features = self.function(prepared(part.to(self.device, torch.float32), self.size, self.channels))
-            if features.shape != (len(part), self.dimension) or not torch.isfinite(features).all():
+                features = self.function(self.prepared(part.to(self.device, torch.float32)))
+            if features.shape != (len(part), self.dimension):
                 raise InputError(
-                    f"the extractor {self.name} gave features of shape {list(features.shape)}, or not finite, for "
-                    f"{len(part)} images; it needs to give finite ones of shape {[len(part), self.dimension]}: "
-                    "check its weights"
+                    f"the extractor {self.name} gave features of shape {list(features.shape)} for {len(part)} images; "
+                    f"it needs to give {[len(part), self.dimension]}: check its weights"
+                )
+            broken = len(part) - int(torch.isfinite(features).all(1).sum())
+            if broken:
+                raise InputError(
+                    f"the extractor {self.name} gave features that are NaN or infinite for {broken} of {len(part)} "
+                    "images; it needs to give finite ones: check its weights"
                 )
             yield features.to(torch.float32)
+
+    def prepared(self, images: Images) -> Images:
+        """Images ``[B, 1 or 3, H, W]`` as ``function`` takes them, ``[B, channels, size, size]``."""
+        colour = images.expand(-1, self.channels, -1, -1)
+        return colour if colour.shape[-2:] == (self.size, self.size) else self.interpolate(colour, self.size)
 
     @property
     def classes(self) -> int:
@@ -130,14 +155,6 @@ class Extractor:
             return self.head(features)
 
 
-def prepared(images: Images, size: int, channels: int = 3) -> Images:
-    """Images ``[B, 1 or 3, H, W]`` as an extractor takes them, ``[B, channels, size, size]``."""
-    colour = images.expand(-1, channels, -1, -1)
-    if colour.shape[-2:] == (size, size):
-        return colour
-    return functional.interpolate(colour, (size, size), mode="bilinear", antialias=True, align_corners=False)
-
-
 def check_images(images: Images, what: str) -> None:
     """Refuse what is no batch of images ``[B, 1 or 3, H, W]``, floats in [−1, 1]. ``what`` is what takes them.
 
@@ -148,12 +165,7 @@ def check_images(images: Images, what: str) -> None:
             f"{what} was given {images.dtype} {list(images.shape)}; it needs floats [B, C, H, W] with C = 1 or 3 "
             "and one image or more: convert them first"
         )
-    low, high = images.min().item(), images.max().item()
-    if not (low >= -1 - 1e-6 and high <= 1 + 1e-6):
-        raise InputError(
-            f"{what} was given images in [{low:.3g}, {high:.3g}]; it needs them in [-1, 1]: clamp samples, and "
-            "scale [0, 1] images by 2 x - 1"
-        )
+    check_range(images, what)
 
 
 def mobilenet_v2(path: Path | str, size: int = 128, device: torch.device | str = "cpu") -> Extractor:

@@ -80,12 +80,17 @@ class FrechetScore(NamedTuple):
 def frechet_distance(a: Moments, b: Moments) -> float:
     """``d²`` between the Gaussians of two sets.
 
-    Raises ``InputError`` for fewer than 2 vectors in a set, and for features of two lengths.
+    Raises ``InputError`` for fewer than 2 vectors in a set, features of two lengths, and moments that are not finite.
     """
     if min(a.n, b.n) < 2 or a.mean.shape != b.mean.shape:
         raise InputError(
             f"sets of {a.n} and {b.n} feature vectors of length {len(a.mean)} and {len(b.mean)} were given; a Fréchet "
             "distance needs 2 or more in each, from one extractor: use more images, and the same extractor for both"
+        )
+    if not all(torch.isfinite(part).all() for some in (a, b) for part in (some.mean, some.scatter)):
+        raise InputError(
+            "moments with numbers that are not finite were given; a Fréchet distance needs those of finite features: "
+            "look at the images and the extractor they came from"
         )
     first, second = a.covariance, b.covariance
     values, vectors = torch.linalg.eigh(first)

@@ -4,11 +4,13 @@ FID and the Inception Score are numbers of one network with one set of weights, 
 2015 with TensorFlow, and of its graph, which is that of Inception-v3 with two differences: an average over 3x3 pixels
 counts none of the padding, and the very last block takes the largest of 3x3 pixels in the place of their average.
 
-    images in [−1, 1], 299 x 299 (bilinear)  →  stem  →  3 A, B, 4 C, D, 2 E  →  mean over positions, 2048 features
+    levels 0 … 255, 299 x 299  →  (x − 128) / 128  →  stem  →  3 A, B, 4 C, D, 2 E  →  means over positions, [B, 2048]
 
-Images of up to 299 pixels are enlarged as the published distances do it; larger ones are shrunk with antialiasing,
-which those do not do. This module was written from the description of the graph. It has been run with random weights,
-and **not** with the published ones, so compare a first number with one that is known before it is relied upon.
+What images go through before that is in the graph too, and counts: they are resized as TensorFlow 1 did by default,
+bilinearly without half pixels (`as_tensorflow_1`), and larger ones are shrunk without antialiasing. Images in [−1, 1]
+are 2 · level / 255 − 1. Published numbers are of whole levels, which measures see to (`tutelage.run.measures`); nothing
+is rounded here. This module was written from the description of the graph. It has been run with random weights, and
+**not** with the published ones, so compare a first number with one that is known before it is relied upon.
 """
 
 from __future__ import annotations
@@ -172,7 +174,9 @@ def folded(weights: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def features(convs: Mapping[str, tuple[Tensor, Tensor]], images: Images) -> Tensor:
-    """``[B, 2048]`` of images ``[B, 3, H, W]`` in [−1, 1] of 75 pixels or more each way, by `folded` convolutions."""
+    """``[B, 2048]`` of ``images`` ``[B, 3, H, W]``, (level − 128) / 128, of 75 pixels or more each way, by `folded`
+    convolutions.
+    """
     x = images
     for step, padding in STEM:
         x = _pooled(x, step) if isinstance(step, str) else _convolved(convs[step.name], x, step.stride, padding)
@@ -206,6 +210,29 @@ def _pooled(x: Tensor, pool: Pool) -> Tensor:
     return functional.max_pool2d(x, 3, 1, 1) if pool == "largest" else functional.max_pool2d(x, 3, 2)
 
 
+def as_tensorflow_1(images: Images, size: int) -> Images:
+    """Images ``[B, C, H, W]`` brought to ``[B, C, size, size]`` as TensorFlow 1's ``resize_bilinear`` does by default.
+
+    Pixel i of a row or column is read at its place i · length / size, between the two pixels there (after the last: at
+    the last), whether that enlarges or shrinks.
+    """
+    return _along(_along(images, 3, size), 2, size)
+
+
+def _along(images: Images, dim: int, size: int) -> Images:
+    length = images.shape[dim]
+    place = torch.arange(size, dtype=torch.float32, device=images.device) * (length / size)
+    before = place.long()
+    weight = (place - before).to(images.dtype).view(-1, *[1] * (images.ndim - 1 - dim))
+    after = (before + 1).clamp_(max=length - 1)
+    return torch.lerp(images.index_select(dim, before), images.index_select(dim, after), weight)
+
+
+def scaled(images: Images) -> Images:
+    """Images in [−1, 1], 2 · level / 255 − 1, as (level − 128) / 128: in [−1, 127 / 128]."""
+    return (images + 1) * (127.5 / 128) - 1
+
+
 def inception_2015(path: Path | str | None = None, device: torch.device | str = "cpu") -> Extractor:
     """The 2048 features of the Inception network of 2015, and the logits of its 1008 classes.
 
@@ -231,11 +258,12 @@ def inception_2015(path: Path | str | None = None, device: torch.device | str = 
         found.sha256,
         FEATURES,
         SIZE,
-        lambda images: features(convs, images),
+        lambda images: features(convs, scaled(images)),
         torch.device(device),
         head=lambda vectors: functional.linear(vectors, top),
         published=published,
         bias=weights["fc.bias"],
+        interpolate=as_tensorflow_1,
     )
 
 

@@ -1,22 +1,46 @@
-"""What several metrics refuse, said once: feature vectors that are none, sets too small, and logits that are none.
+"""What several metrics refuse, said once: images out of range, feature vectors or logits that are none, small sets.
 
 ``what`` is the metric that was to take them, as a sentence has it: "a Fréchet distance".
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from ..checks import InputError
+from ..types import Images
+
+
+def check_range(images: Images, what: str) -> None:
+    """Refuse images, one or more, that are not finite or not in [−1, 1], up to rounding. Raises ``InputError``."""
+    low, high = images.min().item(), images.max().item()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(
+            f"{what} was given images with numbers that are not finite; it needs finite ones in [-1, 1]: look at where "
+            "they came from"
+        )
+    if low < -1 - 1e-6 or high > 1 + 1e-6:
+        raise InputError(
+            f"{what} was given images in [{low:.3g}, {high:.3g}]; it needs them in [-1, 1]: clamp samples, and "
+            "scale [0, 1] images by 2 x - 1"
+        )
 
 
 def check_features(features: Tensor, what: str) -> None:
     """Refuse what is no finite ``[n, d]`` with n, d ≥ 1. Raises ``InputError``."""
-    if features.ndim != 2 or features.numel() == 0 or not torch.isfinite(features).all():
+    if features.ndim != 2 or features.numel() == 0:
         raise InputError(
-            f"features of shape {list(features.shape)} were given, perhaps not finite; {what} needs finite ones "
-            "[n, d]: look at the images and the extractor they came from"
+            f"features of shape {list(features.shape)} were given; {what} needs [n, d] with n and d of 1 or more: give "
+            "what an extractor gives"
+        )
+    broken = len(features) - int(torch.isfinite(features).all(1).sum())
+    if broken:
+        raise InputError(
+            f"the features of {broken} of {len(features)} images are NaN or infinite; {what} needs finite ones: look "
+            "at the images and the extractor they came from"
         )
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..types import Images
+from .inputs import check_range
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ def portilla_simoncelli(a: Images, b: Images) -> float:
 
     A few rows and columns at the end are left out where a size is no multiple of 8.
 
-    Raises ``InputError`` for sets of different channels, pictures below 64 pixels, colours of the reference that do
-    not vary, and where plenoptic is not installed.
+    Raises ``InputError`` for sets of different channels, pictures below 64 pixels, values outside the range or not
+    finite, colours of the reference that do not vary, and where plenoptic is not installed.
     """
     for images in (a, b):
         check_pictures(images, SMALLEST)
+        check_range(images, "the Portilla-Simoncelli distance")
     if a.shape[1] != b.shape[1]:
         raise InputError(
             f"pictures of {a.shape[1]} and of {b.shape[1]} channels cannot be compared; convert one of them"

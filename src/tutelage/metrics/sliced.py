@@ -32,6 +32,7 @@ from torch.nn import functional
 
 from ..checks import InputError
 from ..types import Images
+from .inputs import check_range
 
 SCALES: tuple[int, ...] = (1, 2, 4)
 """How many pixels a side are averaged into one."""
@@ -56,16 +57,16 @@ def patch_sliced_wasserstein(
     """``SW₂²`` between the patches of two sets of images, at each scale.
 
     Args:
-        a: ``[N, C, H, W]``, float.
-        b: ``[M, C, H', W']``, float, of as many channels; numbers and sizes of images may differ.
+        a: ``[N, C, H, W]``, float, in [−1, 1].
+        b: ``[M, C, H', W']``, likewise, of as many channels; numbers and sizes of images may differ.
         rng: decides places and directions. Numbers that are compared need it in the same state.
         patch: p, height and width of a patch.
         patches: n, patches drawn of each set at each scale.
         scales: averaging windows, 1 for the images as they are.
 
     Raises:
-        InputError: no such images, other channels, numbers that are not finite, images that hold no patch at some
-            scale, or counts below 1.
+        InputError: no such images, other channels, values outside the range or not finite, images that hold no patch
+            at some scale, or counts below 1.
     """
     _check(a, b, patch, patches, scales)
     found = []
@@ -113,8 +114,7 @@ def _check(a: Images, b: Images, patch: int, patches: int, scales: tuple[int, ..
                 f"{images.dtype} {list(images.shape)} was given beside {list(a.shape)}; patches are compared between "
                 "floats [B, C, H, W] of as many channels: convert one of them"
             )
-        if not torch.isfinite(images).all():
-            raise InputError("the images hold numbers that are not finite; patches need finite ones: check the sampler")
+        check_range(images, "the patch-sliced distance")
         side = min(images.shape[-2:]) // max(scales)
         if side < patch:
             raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import data
 from ..metrics.extractors import Extractor
-from ..run.feature_measures import frechet_measure, kernel_measure, manifold_measures
+from ..run.feature_measures import frechet_measure, kernel_and_manifold_measures
 from ..run.results import Entry
 from .bench import Bench
 from .cells import tabulate
@@ -53,8 +53,8 @@ def distances(
     running = chosen(contenders, only)
     splits = data.load(contenders[0].recipe.data, path)
     frechet = frechet_measure(splits, extractor, samples, bench.seed, bench.device)
-    kernel = kernel_measure(splits, extractor, samples, bench.seed, bench.device)
-    manifold = manifold_measures(splits, extractor, near, bench.seed, bench.device)[:2]
+    kernel, manifold = kernel_and_manifold_measures(splits, extractor, samples, near, bench.seed, bench.device)
+    manifold = manifold[:2]
     columns = [
         Column(frechet.name, frechet.name, ".4g"),
         Column(kernel.name, kernel.name),

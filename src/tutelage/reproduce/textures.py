@@ -70,7 +70,7 @@ def methods_with(weights: Path | None = None) -> Mapping[str, tuple[Method, int]
     ``weights`` is a file of VGG-19 (`tutelage.metrics.vgg.load_vgg19`), whose layers are taken as far as it goes; None
     is VGG-16 of its package. Raises ``InputError`` as `load_vgg19` does.
     """
-    row, maps, statistics = _VGG16, VggMaps(), portilla_simoncelli.PAPER
+    row, maps, statistics = _VGG16, VggMaps(sha256=vgg.SHA256), portilla_simoncelli.PAPER
     if weights is not None:
         network = vgg_of("vgg19", str(weights), "cpu")
         layers = tuple(layer for layer in maps.layers if layer in network.layers)

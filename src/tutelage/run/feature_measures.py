@@ -86,9 +86,12 @@ def kernel_measure(
 
     Raises ``InputError`` where the data hold no images out, and for n below 4.
     """
-    held_out, n = _held_out(splits, samples, "a kernel distance")
-    _check_enough(n, 4, "a kernel distance", "2 in each of 2 subsets")
-    sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
+    return _kernel_measure(_compared(splits, extractor, samples, seed, device, "a kernel distance"))
+
+
+def _kernel_measure(sets: _FeatureSets) -> Measure[KernelDistance]:
+    extractor, seed = sets.extractor, sets.seed
+    _check_enough(sets.n, 4, "a kernel distance", "2 in each of 2 subsets")
 
     def score(features: Tensor) -> KernelDistance:
         rng = stream(seed, "subsets")
@@ -109,21 +112,36 @@ def manifold_measures(
 
     Raises ``InputError`` where the data hold no images out, and for n below 6.
     """
-    held_out, n = _held_out(splits, samples, "precision and recall")
-    sets = _FeatureSets(splits, extractor, n, seed, device, held_out)
-    _check_enough(n, 6, "precision, recall, density and coverage", "5 of them neighbours")
+    return _manifold_measures(_compared(splits, extractor, samples, seed, device, "precision and recall"))
+
+
+def _manifold_measures(sets: _FeatureSets) -> list[Measure[float]]:
+    _check_enough(sets.n, 6, "precision, recall, density and coverage", "5 of them neighbours")
     pairs = {
         ("precision", "recall"): functools.lru_cache(maxsize=1)(lambda x: precision_recall(x, sets.reference)),
         ("density", "coverage"): functools.lru_cache(maxsize=1)(lambda x: density_coverage(x, sets.reference)),
     }
 
     def fields(score: float) -> dict[str, Any]:
-        return {"value": score, "stderr": None, "n": n}
+        return {"value": score, "stderr": None, "n": sets.n}
 
     def measure(name: str, scores: Callable[[Tensor], Any]) -> Measure[float]:
-        return sets.measure(f"{name}-{extractor.name}", lambda features: getattr(scores(features), name), fields)
+        return sets.measure(f"{name}-{sets.extractor.name}", lambda features: getattr(scores(features), name), fields)
 
     return [measure(name, scores) for names, scores in pairs.items() for name in names]
+
+
+def kernel_and_manifold_measures(
+    splits: Splits, extractor: Extractor, samples: int, near: int, seed: int, device: torch.device
+) -> tuple[Measure[KernelDistance], list[Measure[float]]]:
+    """`kernel_measure` of ``samples`` images and `manifold_measures` of ``near``; where these come to as many, all of
+    them share the features, which are made and kept once.
+
+    Raises ``InputError`` as those do.
+    """
+    sets = _compared(splits, extractor, samples, seed, device, "a kernel distance")
+    fewer = _compared(splits, extractor, near, seed, device, "precision and recall")
+    return _kernel_measure(sets), _manifold_measures(sets if fewer.n == sets.n else fewer)
 
 
 def inception_measure(
@@ -226,6 +244,14 @@ class _FeatureSets:
 
 def _of(extractor: Extractor) -> dict[str, Any]:
     return {"extractor": extractor.name, "extractor_sha256": extractor.sha256}
+
+
+def _compared(
+    splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device, what: str
+) -> _FeatureSets:
+    """What is compared with images that were held out. Raises ``InputError`` where there are none."""
+    held_out, n = _held_out(splits, samples, what)
+    return _FeatureSets(splits, extractor, n, seed, device, held_out)
 
 
 def _classified(splits: Splits, extractor: Extractor, samples: int, seed: int, device: torch.device) -> _FeatureSets:
