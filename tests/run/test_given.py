@@ -77,7 +77,7 @@ def test_a_mask_is_cut_as_the_picture_that_it_lies_on(tmp_path: Path) -> None:
     hole[:, :8] = 255  # of the 12 columns that are cut out, which begin at 2, half; of all 17, less than half
     Image.fromarray(hole).save(tmp_path / "hole.png")
     mask = read_mask(str(tmp_path / "hole.png"), (8, 8), 1, 0, convert=True, centre=12)
-    assert (mask[..., :4] == 0).all() and (mask[..., 5:] == 1).all()
+    assert (mask[..., :5] == 0).all() and (mask[..., 6:] == 1).all()
     hole[:, 2:] = 0
     Image.fromarray(hole).save(tmp_path / "outside.png")
     with pytest.raises(InputError, match=r"outside\.png hides nothing"):
@@ -87,6 +87,23 @@ def test_a_mask_is_cut_as_the_picture_that_it_lies_on(tmp_path: Path) -> None:
     Image.fromarray(own).save(tmp_path / "own.png")
     seen = read_mask(str(tmp_path / "own.png"), (8, 8), 1, 0, convert=True, centre=12)
     assert seen[0, 0, 0, 0] == 0 and seen.sum() == 63
+
+
+@pytest.mark.parametrize("side", [16, 60, 64, 65, 100, 256])  # of pictures that are enlarged, cropped, and shrunk
+def test_no_pixel_that_is_seen_knows_of_the_damage(tmp_path: Path, side: int) -> None:
+    hole = np.zeros((side, side), bool)
+    hole[side * 2 // 5 : side * 3 // 5, side // 3 : side * 2 // 3] = True
+    hole[:, side // 7] = True  # a scratch
+    Image.fromarray(255 * hole.astype(np.uint8)).save(tmp_path / "hole.png")
+    spec, colours = DataSpec("folder", (64, 64), 1), np.random.default_rng(0).integers(0, 256, (side, side))
+    found = []
+    for damage in (np.full_like(colours, 255), np.zeros_like(colours), colours):
+        Image.fromarray(np.where(hole, damage, 60).astype(np.uint8)).save(tmp_path / "torn.png")
+        found.append(read_images([tmp_path / "torn.png"], spec, convert=True).images.pixels[0, 0])
+    mask = read_mask(str(tmp_path / "hole.png"), (64, 64), 1, 0, convert=True)[0, 0].bool().numpy()
+    assert 0.2 < mask.mean() < 0.95
+    for pixels in found:
+        assert (pixels[mask] == 60).all()
 
 
 def test_a_run_with_a_centre_is_resumed_and_completes_the_same_crops(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,12 @@ from ..checks import InputError, by
 from ..data import DataSpec, Fit, ImageSet, from_array, from_npy, read_picture, stretched
 from ..data.files import why
 from ..data.folder import picture_files
-from ..data.picture import Refused, brought, fitted, opened
+from ..data.picture import Refused, brought, opened
 from ..rng import stream
 
 _WHITE = 128
+_ROUNDING = 1e-6
+"""Of weights in float32, so that 0 is told from what is not."""
 
 
 class Given(NamedTuple):
@@ -79,7 +80,8 @@ def read_mask(
 
     ``text`` is ``square:SIZE``, a square of that many pixels at a random place in each image, or the path of a picture
     whose white pixels (of 128 and more) are the hole of all images. With ``convert`` it is brought to ``space`` as
-    pictures are (``centre`` is that of their data), and whatever a white pixel reaches is hole.
+    pictures are (``centre`` is that of their data), and whatever a white pixel has a weight in, also a negative one,
+    is hole.
 
     Raises ``InputError`` where it is neither, of another size, or hides everything or nothing.
     """
@@ -95,7 +97,7 @@ def read_mask(
         )
     pixels = read_picture(text, 1, convert=True)[0]
     if convert and pixels.shape != space:
-        pixels = 255 * (_fitted(pixels >= _WHITE, space, centre) > 0)
+        pixels = 255 * _reached(pixels >= _WHITE, space, centre)
     if pixels.shape != space:
         raise InputError(
             f"the mask {text} is {by(pixels.shape)} (height x width) and the images are {by(space)}; give a mask of "
@@ -110,11 +112,14 @@ def read_mask(
     return seen.float()[None, None]
 
 
-def _fitted(hole: np.ndarray, space: tuple[int, int], centre: int | None) -> np.ndarray:
-    """A hole ``[height, width]`` brought to ``space`` as pictures are: 255 inside, 0 outside, between at its border."""
-    buffer = io.BytesIO()
-    Image.fromarray(255 * hole.astype(np.uint8)).save(buffer, "PNG")
-    return fitted(buffer.getvalue(), Fit(space, 1, convert=True, enlarge=True, centre=centre))[0]
+def _reached(hole: np.ndarray, space: tuple[int, int], centre: int | None) -> np.ndarray:
+    """Which pixels of ``space`` a hole ``[height, width]`` has a weight in once it is brought there as pictures are.
+
+    The bicubic filter reaches two pixels far, and its weights beyond the first are negative. In float32, since bytes
+    would round small ones to none.
+    """
+    weights = brought(Image.fromarray(hole.astype(np.float32)), Fit(space, 1, enlarge=True, centre=centre))[0]
+    return np.abs(weights) > _ROUNDING
 
 
 def _check_path(path: Path) -> None:
