@@ -298,6 +298,10 @@ REFUSED = {
         [*COMPLETE, "{root}/mask_wide.png"],
         r"mask_wide.png is 8 x 16 \(height x width\) and the images are 8 x 8; give a mask of that size",
     ),
+    "a mask of another size than what is converted": (
+        ["complete", "{root}/coopnets", "{root}/large.png", "--convert", *SQUARE[2:], "--mask", "{root}/mask_wide.png"],
+        r"mask_wide.png is 8 x 16 .* the images are 8 x 8; give a mask of that size, or of the pictures' 9 x 12",
+    ),
     "a random hole in what is damaged": (
         [*COMPLETE, "square:3", "--damaged"],
         "--mask is square:3, at a random place; of --damaged pictures, name one whose white is the hole",

@@ -363,7 +363,7 @@ def complete(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
         )
     found = given.read_images([images], recipe.data, convert, n)
-    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed, convert, recipe.data.centre)
+    hidden = given.read_mask(mask, found, seed, recipe.data.centre)
     found = given.without_hidden(found, hidden) if damaged else found
     plan = _inference(recipe, steps, chains, step_size, settle)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
