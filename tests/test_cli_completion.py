@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from PIL import Image, ImageSequence
 
 from commands import RESULT, Said, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
+from tutelage import cli
 from tutelage.apps import completion
 from tutelage.apps.masks import squares
 from tutelage.checks import DivergenceError
 from tutelage.metrics.pixel import recovery
+from tutelage.recipes import by_name
 from tutelage.rng import stream
 from tutelage.run import projecting, train
 
@@ -218,6 +221,22 @@ def test_latents_are_inferred_by_the_noise_of_the_recipe(tutelage, root: Path, t
     assert tutelage("complete", *arguments).code == 0
     entry = json.loads((tmp_path / "out" / "results.json").read_text())[0]
     assert (entry["noise_std"], entry["step_size"]) == (0.7, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "step_size"),
+    [
+        *(("coopnets/mnist", 0.1), ("dcgan/mnist", 0.1), ("generator/mnist", 0.1), ("coopnets/faces64-quick", 0.02)),
+        *((name, 0.1 * (784 / 12_288) ** 0.5) for name in ("coopnets/object64", "dcgan/scene64", "vae/scene-quick")),
+        ("coopnets/lsun256", 0.1 * (784 / 196_608) ** 0.5),
+    ],
+)
+def test_steps_of_inference_are_small_where_images_are_large(name: str, step_size: float) -> None:
+    assert cli._inference(by_name(name), 10, 1, None, None).step_size == pytest.approx(step_size)
+    assert cli._inference(by_name(name), 10, 1, 0.3, None).step_size == 0.3
+    inferring = replace(by_name("coopnets/object64").plan, inference_steps=5, latent_step_size=0.07)
+    recipe = replace(by_name("coopnets/object64"), plan=inferring)
+    assert cli._inference(recipe, 10, 1, None, None).step_size == 0.07, "as it learned"
 
 
 @pytest.mark.parametrize("path", ["linear", "spherical"])

@@ -76,7 +76,13 @@ Recover = Annotated[
 ]
 Steps = Annotated[int, arg(help="Langevin steps of inference, at most (§4.6: 1000)")]
 Chains = Annotated[int, arg(help="chains for each image, of which the best is kept (§4.6: 1)")]
-StepSize = Annotated[float | None, arg(help="of inference, in units of the latents (default: the recipe's, or .1)")]
+StepSize = Annotated[
+    float | None,
+    arg(
+        help="of inference, in units of the latents (default: the recipe's; where learning took none, .1 at most, and "
+        ".025 at 64x64x3)"
+    ),
+]
 Settle = Annotated[
     int | None, arg(metavar="STEPS", help="stop a chain whose residual has not fallen over so many steps")
 ]
@@ -925,10 +931,13 @@ _WALKS = {"linear": interpolation.linear, "spherical": interpolation.spherical}
 
 def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None, settle: int | None) -> inference.Plan:
     """How latents are inferred by a run of ``recipe``."""
-    own = getattr(recipe.plan, "latent_step_size", inference.STEP_SIZE)
+    if step_size is None:
+        fitting = inference.step_size_for(math.prod(recipe.data.shape))
+        own: float = getattr(recipe.plan, "latent_step_size", fitting)
+        step_size = own if getattr(recipe.plan, "inference_steps", 0) else min(own, fitting)
     noise_std = getattr(recipe.plan, "noise_std", inference.NOISE_STD)
     stop = None if settle is None else Settled(settle)
-    return inference.Plan(noise_std, own if step_size is None else step_size, steps, chains, stop)
+    return inference.Plan(noise_std, step_size, steps, chains, stop)
 
 
 def _interpolation(
