@@ -204,6 +204,19 @@ def test_a_folder_is_projected_a_few_at_a_time(tutelage, root: Path, tmp_path: P
         assert entry["value"] == pytest.approx(np.sqrt(np.mean((made - originals(root)[i, 0].numpy()) ** 2)), rel=0.02)
 
 
+def test_of_many_pictures_the_first_are_projected_and_the_sheet_shows_16(tutelage, root: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    for n in (16, 20):
+        out = tmp_path / str(n)
+        assert (
+            tutelage("project", root / "generator", tmp_path / "many.npy", "-n", n, "--steps", 1, "--out", out).code
+            == 0
+        )
+        assert len(json.loads((out / "results.json").read_text())) == len(np.load(out / "latents.npy")) == n
+    sheets = [pixels_of(tmp_path / n / "projection.png").shape for n in ("16", "20")]
+    assert sheets[0] == sheets[1]
+
+
 def test_projected_pictures_have_their_own_steps(tutelage, root: Path, tmp_path: Path) -> None:
     images = [root / "in" / name for name in ("a.png", "b.png")]
     terms = ["--settle", 5, "--step-size", 0.3, "--steps", 1000]
@@ -365,6 +378,11 @@ REFUSED = {
         ["project", "{root}/descriptor", "{root}/in/a.png", "--out", "{root}/new"],
         "this run has no generator, so there are no latents",
     ),
+    "no images to project": (["project", "{root}/coopnets", "{root}/in", "-n", "0", "--out", "{root}/new"], "--n is 0"),
+    "the first few of a walk": (
+        ["project", "{root}/coopnets", "{root}/in", "{root}/in/a.png", "-n", "2", "--out", "{root}/new"],
+        "a walk has its two ends; leave out -n, or IMAGE2",
+    ),
     "a projection in use": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "--out", "{root}/in.npy"],
         "in.npy is there already",
@@ -473,7 +491,7 @@ def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
+ENDINGS = pytest.mark.parametrize(
     ("error", "code", "says"),
     [
         (KeyboardInterrupt(), 130, "tutelage: interrupted"),
@@ -481,6 +499,9 @@ def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: P
     ],
     ids=["ctrl-c", "divergence"],
 )
+
+
+@ENDINGS
 def test_what_is_done_is_written_where_something_ends_the_rest(
     tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
 ) -> None:
@@ -502,3 +523,37 @@ def test_what_is_done_is_written_where_something_ends_the_rest(
     assert [(entry["n"], entry["of"]) for entry in json.loads((out / "results.json").read_text())] == [(2, 3)] * 2
     assert [line["name"] for line in json.loads((out / "images.json").read_text())] == ["a.png", "b.png"]
     assert sorted(path.name for path in (out / "completed").iterdir()) == ["00000.png", "00001.png"]
+
+
+@ENDINGS
+def test_latents_that_are_found_are_written_where_something_ends_the_rest(
+    tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
+) -> None:
+    project, begun = projecting.project, []
+
+    def ending(*arguments):
+        begun.append(arguments)
+        if len(begun) == 3:
+            raise error
+        return project(*arguments)
+
+    monkeypatch.setattr(projecting, "project", ending)
+    monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 1)
+    out = tmp_path / "out"
+    said = tutelage("project", root / "coopnets", root / "in", "--steps", 2, "--out", out)
+    assert said.code == code and said.err.splitlines()[-1] == says
+    assert f"Stopped after 2 of 3 images, which are written. Look at {out / 'projection.png'}" in said.out
+    entries = json.loads((out / "results.json").read_text())
+    assert [entry["name"].partition("residual, ")[2] for entry in entries] == ["a.png", "b.png"]
+    assert np.load(out / "latents.npy").shape == (2, 3)
+
+
+def test_a_walk_that_is_stopped_leaves_its_ends(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tutelage.apps.interpolation.between", stop)
+    images = [root / "in" / name for name in ("a.png", "b.png")]
+    assert tutelage("project", root / "coopnets", *images, "--steps", 2, "--out", tmp_path / "out").code == 130
+    assert np.load(tmp_path / "out" / "latents.npy").shape == (2, 3)
+    assert not (tmp_path / "out" / "interpolation.png").exists()

@@ -86,6 +86,7 @@ StepSize = Annotated[
 Settle = Annotated[
     int | None, arg(metavar="STEPS", help="stop a chain whose residual has not fallen over so many steps")
 ]
+FirstFew = Annotated[int | None, arg(aliases=["-n"], help="the first so many pictures (default: all)")]
 ConvertGiven = Annotated[bool, arg(help="bring pictures of another size, colours or depth to what the run knows")]
 _FEW = [50, 500]
 _FOR_DATA = ["--image", "--video"]
@@ -342,7 +343,7 @@ def complete(
     ],
     out: Annotated[Path, arg(help="folder to make")],
     damaged: Annotated[bool, arg(help="nobody knows what the hole hid, so measure no error in it")] = False,
-    n: Annotated[int | None, arg(aliases=["-n"], help="the first so many pictures (default: all)")] = None,
+    n: FirstFew = None,
     steps: Steps = 1000,
     chains: Chains = 1,
     step_size: StepSize = None,
@@ -378,9 +379,7 @@ def complete(
         for entry in completing.write_completion(out, found, done, recipe, plan, facts, where, damaged):
             spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
             print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
-        few, many = len(done.original), len(found.images)
-        stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
-        print(f"{stopped}Look at {out / 'completion.png'}")
+        _say_written(len(done.original), len(found.images), out / "completion.png")
 
     with places.place_for(out):
         rng = stream(seed, "complete", device=where)
@@ -393,6 +392,7 @@ def project(
     other: Annotated[Positional[Path | None], arg(metavar="IMAGE2", help="another, to walk to")] = None,
     *,
     out: Annotated[Path, arg(help="folder to make")],
+    n: FirstFew = None,
     steps: Steps = 1000,
     chains: Chains = 1,
     step_size: StepSize = None,
@@ -409,6 +409,12 @@ def project(
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
+    if n is not None:
+        _check_count("n", n)
+        if other is not None:
+            raise InputError(
+                "-n takes the first pictures of a folder, and a walk has its two ends; leave out -n, or IMAGE2"
+            )
     places.check_new(out)
     if other is None and (frames, path, revision_steps) != (None, None, None):
         raise InputError(
@@ -420,20 +426,23 @@ def project(
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps)
     inferring.check_inferable(learner, state)
-    found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
+    found = given.read_images([image] if other is None else [image, other], recipe.data, convert, n)
     if other is not None and len(found.images) != 2:
         raise InputError(
             f"{image} and {other} hold {len(found.images)} pictures; a walk needs one at either end: name two files"
         )
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
-    with places.place_for(out):
-        walk = None if other is None else (10 if frames is None else frames)
-        way, steps = _WALKS[path or "linear"], revision_steps or 0
-        done = projecting.project_images(learner, state, found.images, plan, rng, walk, way, steps)
-        facts = {"seed": seed, "command": _command()}
+    walk = None if other is None else (10 if frames is None else frames)
+    way, revising = _WALKS[path or "linear"], revision_steps or 0
+    facts = {"seed": seed, "command": _command()}
+
+    def write(done: projecting.Projected) -> None:
         for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
             print(f"{entry['name']}: {entry['value']:.4g}")
-    print(f"Look at {out / 'projection.png'}")
+        _say_written(len(done.original), len(found.images), out / "projection.png")
+
+    with places.place_for(out):
+        write(projecting.project_images(learner, state, found.images, plan, rng, walk, way, revising, write))
 
 
 def score(
@@ -938,6 +947,11 @@ def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None,
     noise_std = getattr(recipe.plan, "noise_std", inference.NOISE_STD)
     stop = None if settle is None else Settled(settle)
     return inference.Plan(noise_std, step_size, steps, chains, stop)
+
+
+def _say_written(few: int, many: int, sheet: Path) -> None:
+    stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
+    print(f"{stopped}Look at {sheet}")
 
 
 def _interpolation(
