@@ -315,11 +315,11 @@ def interpolate(
 ) -> None:
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
-    if out is not None:
-        places.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
+    for target in targets:
+        places.check_free(target)
     if out is not None and out.suffix not in (".png", ".gif"):
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
     learner, state = load(run, usable(device), revision_steps)
