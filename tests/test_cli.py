@@ -240,6 +240,10 @@ def test_interpolating(tutelage: Command, world: World, tmp_path: Path, run: str
     arc = tmp_path / "arc.gif"
     assert tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--out", arc, "--path", "spherical").code == 0
     assert arc.read_bytes() != moving.read_bytes()
+    before = contents(copy)
+    again = tutelage("interpolate", copy, "--rows", 2, "--frames", 5, "--seed", 1)
+    refused(again, r"interpolation\.png is there already: name another --out, or remove it")
+    assert contents(copy) == before
     # a generator alone has no descriptor to revise with
     assert (unrevised.read_bytes() == target.read_bytes()) == (run == "generator")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from PIL import Image, ImageSequence
 
 from commands import RESULT, Said, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
+from tutelage import cli
 from tutelage.apps import completion
 from tutelage.apps.masks import squares
 from tutelage.checks import DivergenceError
 from tutelage.metrics.pixel import recovery
+from tutelage.recipes import by_name
 from tutelage.rng import stream
 from tutelage.run import projecting, train
 
@@ -201,6 +204,19 @@ def test_a_folder_is_projected_a_few_at_a_time(tutelage, root: Path, tmp_path: P
         assert entry["value"] == pytest.approx(np.sqrt(np.mean((made - originals(root)[i, 0].numpy()) ** 2)), rel=0.02)
 
 
+def test_of_many_pictures_the_first_are_projected_and_the_sheet_shows_16(tutelage, root: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "many.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    for n in (16, 20):
+        out = tmp_path / str(n)
+        assert (
+            tutelage("project", root / "generator", tmp_path / "many.npy", "-n", n, "--steps", 1, "--out", out).code
+            == 0
+        )
+        assert len(json.loads((out / "results.json").read_text())) == len(np.load(out / "latents.npy")) == n
+    sheets = [pixels_of(tmp_path / n / "projection.png").shape for n in ("16", "20")]
+    assert sheets[0] == sheets[1]
+
+
 def test_projected_pictures_have_their_own_steps(tutelage, root: Path, tmp_path: Path) -> None:
     images = [root / "in" / name for name in ("a.png", "b.png")]
     terms = ["--settle", 5, "--step-size", 0.3, "--steps", 1000]
@@ -218,6 +234,22 @@ def test_latents_are_inferred_by_the_noise_of_the_recipe(tutelage, root: Path, t
     assert tutelage("complete", *arguments).code == 0
     entry = json.loads((tmp_path / "out" / "results.json").read_text())[0]
     assert (entry["noise_std"], entry["step_size"]) == (0.7, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "step_size"),
+    [
+        *(("coopnets/mnist", 0.1), ("dcgan/mnist", 0.1), ("generator/mnist", 0.1), ("coopnets/faces64-quick", 0.02)),
+        *((name, 0.1 * (784 / 12_288) ** 0.5) for name in ("coopnets/object64", "dcgan/scene64", "vae/scene-quick")),
+        ("coopnets/lsun256", 0.1 * (784 / 196_608) ** 0.5),
+    ],
+)
+def test_steps_of_inference_are_small_where_images_are_large(name: str, step_size: float) -> None:
+    assert cli._inference(by_name(name), 10, 1, None, None).step_size == pytest.approx(step_size)
+    assert cli._inference(by_name(name), 10, 1, 0.3, None).step_size == 0.3
+    inferring = replace(by_name("coopnets/object64").plan, inference_steps=5, latent_step_size=0.07)
+    recipe = replace(by_name("coopnets/object64"), plan=inferring)
+    assert cli._inference(recipe, 10, 1, None, None).step_size == 0.07, "as it learned"
 
 
 @pytest.mark.parametrize("path", ["linear", "spherical"])
@@ -298,6 +330,10 @@ REFUSED = {
         [*COMPLETE, "{root}/mask_wide.png"],
         r"mask_wide.png is 8 x 16 \(height x width\) and the images are 8 x 8; give a mask of that size",
     ),
+    "a mask of another size than what is converted": (
+        ["complete", "{root}/coopnets", "{root}/large.png", "--convert", *SQUARE[2:], "--mask", "{root}/mask_wide.png"],
+        r"mask_wide.png is 8 x 16 .* the images are 8 x 8; give a mask of that size, or of the pictures' 9 x 12",
+    ),
     "a random hole in what is damaged": (
         [*COMPLETE, "square:3", "--damaged"],
         "--mask is square:3, at a random place; of --damaged pictures, name one whose white is the hole",
@@ -341,6 +377,11 @@ REFUSED = {
     "no latents to project to": (
         ["project", "{root}/descriptor", "{root}/in/a.png", "--out", "{root}/new"],
         "this run has no generator, so there are no latents",
+    ),
+    "no images to project": (["project", "{root}/coopnets", "{root}/in", "-n", "0", "--out", "{root}/new"], "--n is 0"),
+    "the first few of a walk": (
+        ["project", "{root}/coopnets", "{root}/in", "{root}/in/a.png", "-n", "2", "--out", "{root}/new"],
+        "a walk has its two ends; leave out -n, or IMAGE2",
     ),
     "a projection in use": (
         ["project", "{root}/coopnets", "{root}/in/a.png", "--out", "{root}/in.npy"],
@@ -450,7 +491,7 @@ def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
+ENDINGS = pytest.mark.parametrize(
     ("error", "code", "says"),
     [
         (KeyboardInterrupt(), 130, "tutelage: interrupted"),
@@ -458,6 +499,9 @@ def test_divergence_is_said_and_leaves_nothing(tutelage, root: Path, tmp_path: P
     ],
     ids=["ctrl-c", "divergence"],
 )
+
+
+@ENDINGS
 def test_what_is_done_is_written_where_something_ends_the_rest(
     tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
 ) -> None:
@@ -479,3 +523,37 @@ def test_what_is_done_is_written_where_something_ends_the_rest(
     assert [(entry["n"], entry["of"]) for entry in json.loads((out / "results.json").read_text())] == [(2, 3)] * 2
     assert [line["name"] for line in json.loads((out / "images.json").read_text())] == ["a.png", "b.png"]
     assert sorted(path.name for path in (out / "completed").iterdir()) == ["00000.png", "00001.png"]
+
+
+@ENDINGS
+def test_latents_that_are_found_are_written_where_something_ends_the_rest(
+    tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
+) -> None:
+    project, begun = projecting.project, []
+
+    def ending(*arguments):
+        begun.append(arguments)
+        if len(begun) == 3:
+            raise error
+        return project(*arguments)
+
+    monkeypatch.setattr(projecting, "project", ending)
+    monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 1)
+    out = tmp_path / "out"
+    said = tutelage("project", root / "coopnets", root / "in", "--steps", 2, "--out", out)
+    assert said.code == code and said.err.splitlines()[-1] == says
+    assert f"Stopped after 2 of 3 images, which are written. Look at {out / 'projection.png'}" in said.out
+    entries = json.loads((out / "results.json").read_text())
+    assert [entry["name"].partition("residual, ")[2] for entry in entries] == ["a.png", "b.png"]
+    assert np.load(out / "latents.npy").shape == (2, 3)
+
+
+def test_a_walk_that_is_stopped_leaves_its_ends(tutelage, root: Path, tmp_path: Path, monkeypatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tutelage.apps.interpolation.between", stop)
+    images = [root / "in" / name for name in ("a.png", "b.png")]
+    assert tutelage("project", root / "coopnets", *images, "--steps", 2, "--out", tmp_path / "out").code == 130
+    assert np.load(tmp_path / "out" / "latents.npy").shape == (2, 3)
+    assert not (tmp_path / "out" / "interpolation.png").exists()

@@ -76,10 +76,17 @@ Recover = Annotated[
 ]
 Steps = Annotated[int, arg(help="Langevin steps of inference, at most (§4.6: 1000)")]
 Chains = Annotated[int, arg(help="chains for each image, of which the best is kept (§4.6: 1)")]
-StepSize = Annotated[float | None, arg(help="of inference, in units of the latents (default: the recipe's, or .1)")]
+StepSize = Annotated[
+    float | None,
+    arg(
+        help="of inference, in units of the latents (default: the recipe's; where learning took none, .1 at most, and "
+        ".025 at 64x64x3)"
+    ),
+]
 Settle = Annotated[
     int | None, arg(metavar="STEPS", help="stop a chain whose residual has not fallen over so many steps")
 ]
+FirstFew = Annotated[int | None, arg(aliases=["-n"], help="the first so many pictures (default: all)")]
 ConvertGiven = Annotated[bool, arg(help="bring pictures of another size, colours or depth to what the run knows")]
 _FEW = [50, 500]
 _FOR_DATA = ["--image", "--video"]
@@ -308,11 +315,11 @@ def interpolate(
 ) -> None:
     """Walk between latents: each row goes from one random image to another (CoopNets Fig. 10)."""
     _check_count("rows", rows)
-    if out is not None:
-        places.check_free(out)
     opened = folder.open_run(run)
     _check_pictures(opened)
     targets = [out] if out else [opened.pictures / f"interpolation.{ending}" for ending in ("png", "gif")]
+    for target in targets:
+        places.check_free(target)
     if out is not None and out.suffix not in (".png", ".gif"):
         raise InputError(f"--out {out} ends in {out.suffix!r}; give a .png or a .gif")
     learner, state = load(run, usable(device), revision_steps)
@@ -336,7 +343,7 @@ def complete(
     ],
     out: Annotated[Path, arg(help="folder to make")],
     damaged: Annotated[bool, arg(help="nobody knows what the hole hid, so measure no error in it")] = False,
-    n: Annotated[int | None, arg(aliases=["-n"], help="the first so many pictures (default: all)")] = None,
+    n: FirstFew = None,
     steps: Steps = 1000,
     chains: Chains = 1,
     step_size: StepSize = None,
@@ -363,7 +370,7 @@ def complete(
             f"--mask is {mask}, at a random place; of --damaged pictures, name one whose white is the hole"
         )
     found = given.read_images([images], recipe.data, convert, n)
-    hidden = given.read_mask(mask, recipe.data.size, len(found.images), seed, convert, recipe.data.centre)
+    hidden = given.read_mask(mask, found, seed, recipe.data.centre)
     found = given.without_hidden(found, hidden) if damaged else found
     plan = _inference(recipe, steps, chains, step_size, settle)
     facts = {"seed": seed, "command": _command(), "mask": mask, "revision_steps": revision_steps}
@@ -372,9 +379,7 @@ def complete(
         for entry in completing.write_completion(out, found, done, recipe, plan, facts, where, damaged):
             spread = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2g}"
             print(f"{entry['name']}: {entry['value']:.4g}{spread} on {entry['n']} images")
-        few, many = len(done.original), len(found.images)
-        stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
-        print(f"{stopped}Look at {out / 'completion.png'}")
+        _say_written(len(done.original), len(found.images), out / "completion.png")
 
     with places.place_for(out):
         rng = stream(seed, "complete", device=where)
@@ -387,6 +392,7 @@ def project(
     other: Annotated[Positional[Path | None], arg(metavar="IMAGE2", help="another, to walk to")] = None,
     *,
     out: Annotated[Path, arg(help="folder to make")],
+    n: FirstFew = None,
     steps: Steps = 1000,
     chains: Chains = 1,
     step_size: StepSize = None,
@@ -403,6 +409,12 @@ def project(
     device: Device = "cpu",
 ) -> None:
     """Find the latents of a real picture, or of a folder's, and walk from one to another (CoopNets §2.2, §4.3)."""
+    if n is not None:
+        _check_count("n", n)
+        if other is not None:
+            raise InputError(
+                "-n takes the first pictures of a folder, and a walk has its two ends; leave out -n, or IMAGE2"
+            )
     places.check_new(out)
     if other is None and (frames, path, revision_steps) != (None, None, None):
         raise InputError(
@@ -414,20 +426,23 @@ def project(
     recipe = opened.recipe()
     learner, state = load(run, where, revision_steps)
     inferring.check_inferable(learner, state)
-    found = given.read_images([image] if other is None else [image, other], recipe.data, convert)
+    found = given.read_images([image] if other is None else [image, other], recipe.data, convert, n)
     if other is not None and len(found.images) != 2:
         raise InputError(
             f"{image} and {other} hold {len(found.images)} pictures; a walk needs one at either end: name two files"
         )
     plan, rng = _inference(recipe, steps, chains, step_size, settle), stream(seed, "project", device=where)
-    with places.place_for(out):
-        walk = None if other is None else (10 if frames is None else frames)
-        way, steps = _WALKS[path or "linear"], revision_steps or 0
-        done = projecting.project_images(learner, state, found.images, plan, rng, walk, way, steps)
-        facts = {"seed": seed, "command": _command()}
+    walk = None if other is None else (10 if frames is None else frames)
+    way, revising = _WALKS[path or "linear"], revision_steps or 0
+    facts = {"seed": seed, "command": _command()}
+
+    def write(done: projecting.Projected) -> None:
         for entry in projecting.write_projection(out, found, done, recipe, plan, facts, where):
             print(f"{entry['name']}: {entry['value']:.4g}")
-    print(f"Look at {out / 'projection.png'}")
+        _say_written(len(done.original), len(found.images), out / "projection.png")
+
+    with places.place_for(out):
+        write(projecting.project_images(learner, state, found.images, plan, rng, walk, way, revising, write))
 
 
 def score(
@@ -925,10 +940,18 @@ _WALKS = {"linear": interpolation.linear, "spherical": interpolation.spherical}
 
 def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None, settle: int | None) -> inference.Plan:
     """How latents are inferred by a run of ``recipe``."""
-    own = getattr(recipe.plan, "latent_step_size", inference.STEP_SIZE)
+    if step_size is None:
+        fitting = inference.step_size_for(math.prod(recipe.data.shape))
+        own: float = getattr(recipe.plan, "latent_step_size", fitting)
+        step_size = own if getattr(recipe.plan, "inference_steps", 0) else min(own, fitting)
     noise_std = getattr(recipe.plan, "noise_std", inference.NOISE_STD)
     stop = None if settle is None else Settled(settle)
-    return inference.Plan(noise_std, own if step_size is None else step_size, steps, chains, stop)
+    return inference.Plan(noise_std, step_size, steps, chains, stop)
+
+
+def _say_written(few: int, many: int, sheet: Path) -> None:
+    stopped = "" if few == many else f"Stopped after {few} of {many} images, which are written. "
+    print(f"{stopped}Look at {sheet}")
 
 
 def _interpolation(

@@ -76,17 +76,53 @@ def test_a_mask_is_cut_as_the_picture_that_it_lies_on(tmp_path: Path) -> None:
     hole = np.zeros((21, 17), np.uint8)
     hole[:, :8] = 255  # of the 12 columns that are cut out, which begin at 2, half; of all 17, less than half
     Image.fromarray(hole).save(tmp_path / "hole.png")
-    mask = read_mask(str(tmp_path / "hole.png"), (8, 8), 1, 0, convert=True, centre=12)
-    assert (mask[..., :4] == 0).all() and (mask[..., 5:] == 1).all()
+    given = read_images([photographs(tmp_path / "in", 1)], SPEC, convert=True)
+    mask = read_mask(str(tmp_path / "hole.png"), given, 0, centre=12)
+    assert (mask[..., :5] == 0).all() and (mask[..., 6:] == 1).all()
     hole[:, 2:] = 0
     Image.fromarray(hole).save(tmp_path / "outside.png")
     with pytest.raises(InputError, match=r"outside\.png hides nothing"):
-        read_mask(str(tmp_path / "outside.png"), (8, 8), 1, 0, convert=True, centre=12)
+        read_mask(str(tmp_path / "outside.png"), given, 0, centre=12)
     own = np.zeros((8, 8), np.uint8)
     own[0, 0] = 255
     Image.fromarray(own).save(tmp_path / "own.png")
-    seen = read_mask(str(tmp_path / "own.png"), (8, 8), 1, 0, convert=True, centre=12)
+    seen = read_mask(str(tmp_path / "own.png"), given, 0, centre=12)
     assert seen[0, 0, 0, 0] == 0 and seen.sum() == 63
+
+
+@pytest.mark.parametrize("side", [16, 60, 64, 65, 100, 256])  # of pictures that are enlarged, cropped, and shrunk
+def test_no_pixel_that_is_seen_knows_of_the_damage(tmp_path: Path, side: int) -> None:
+    hole = np.zeros((side, side), bool)
+    hole[side * 2 // 5 : side * 3 // 5, side // 3 : side * 2 // 3] = True
+    hole[:, side // 7] = True  # a scratch
+    Image.fromarray(255 * hole.astype(np.uint8)).save(tmp_path / "hole.png")
+    spec, colours = DataSpec("folder", (64, 64), 1), np.random.default_rng(0).integers(0, 256, (side, side))
+    found = []
+    for damage in (np.full_like(colours, 255), np.zeros_like(colours), colours):
+        Image.fromarray(np.where(hole, damage, 60).astype(np.uint8)).save(tmp_path / "torn.png")
+        found.append(read_images([tmp_path / "torn.png"], spec, convert=True))
+    mask = read_mask(str(tmp_path / "hole.png"), found[0], 0)[0, 0].bool().numpy()
+    assert 0.2 < mask.mean() < 0.95
+    for given in found:
+        assert (given.images.pixels[0, 0][mask] == 60).all()
+
+
+def test_a_mask_is_never_cut_otherwise_than_the_pictures(tmp_path: Path) -> None:
+    for side in (15, 16):  # of which the second would be cut as the pictures are scaled, and the first otherwise
+        hole = np.zeros((15, side), np.uint8)
+        hole[:5] = 255
+        Image.fromarray(hole).save(tmp_path / f"{side}.png")
+    spec, alike = DataSpec("folder", (8, 8), 1), photographs(tmp_path / "alike", 2, (15, 16))
+    photographs(tmp_path / "both", 1, (15, 16))
+    photographs(tmp_path / "both" / "more", 1, (15, 15))
+    given = read_images([alike], spec, convert=True)
+    assert given.sizes == [(15, 16)] * 2
+    assert read_mask(str(tmp_path / "16.png"), given, 0).shape == (1, 1, 8, 8)
+    says = r"15\.png is 15 x 15 \(height x width\) and the images are 8 x 8; give a mask of that size"
+    with pytest.raises(InputError, match=f"{says}, or of the pictures' 15 x 16$"):
+        read_mask(str(tmp_path / "15.png"), given, 0)
+    with pytest.raises(InputError, match=f"{says}, since the pictures are of several$"):
+        read_mask(str(tmp_path / "15.png"), read_images([tmp_path / "both"], spec, convert=True), 0)
 
 
 def test_a_run_with_a_centre_is_resumed_and_completes_the_same_crops(
@@ -111,7 +147,7 @@ def test_a_run_with_a_centre_is_resumed_and_completes_the_same_crops(
     hole[:, :8] = 255
     Image.fromarray(hole).save(mask)
     tutelage("complete", run, folder, "--convert", "--mask", mask, "--steps", 1, "--out", out)
-    seen = read_mask(str(mask), (8, 8), 1, 0, convert=True, centre=12)[0, 0].bool().numpy()
+    seen = read_mask(str(mask), read_images([folder], SPEC, convert=True), 0, centre=12)[0, 0].bool().numpy()
     for image, whole in zip(sorted((out / "occluded").iterdir()), learned[0].pixels, strict=True):
         occluded = np.asarray(Image.open(image))
         assert np.array_equal(occluded[seen], whole[0][seen]) and (occluded[~seen] == 128).all()

@@ -10,7 +10,7 @@ import torch
 from tiny_recipes import tiny, tiny_images
 from tutelage.checks import InputError
 from tutelage.rng import stream
-from tutelage.run import train
+from tutelage.run import restore, train
 from tutelage.run.load import load
 
 
@@ -38,6 +38,21 @@ def test_steps_of_revision_can_be_chosen(runs: Path) -> None:
     learner, state = load(runs / "coopnets", revision_steps=1)
     made = learner.sample(state, 3, stream(0, "sample"))
     assert not torch.equal(made["generator"], made["descriptor"])
+
+
+def test_a_run_that_was_stopped_shows_its_calibration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "_UNSEEN", 0)
+    recipe = tiny("coopnets/mnist", {"plan.calibration_draws": 30})
+    assert train.train(recipe, tiny_images(), tmp_path / "run", torch.device("cpu"), {}, minutes=0) == "time"
+    assert "calibrating" not in capsys.readouterr().err
+    _, state = load(tmp_path / "run")
+    assert "calibrating:" in capsys.readouterr().err
+    monkeypatch.setattr(restore, "_UNSEEN", 100)
+    load(tmp_path / "run")
+    assert capsys.readouterr().err == "", "a short one is not worth a bar"
+    assert not state.average._forward_pre_hooks
 
 
 def test_what_cannot_be_opened_is_refused(runs: Path) -> None:

@@ -32,7 +32,9 @@ RUN = Path("runs/x")
 def given(values: list[int]) -> Given:
     """A picture of 2x2 for each value, of that brightness."""
     pixels = np.array(values, np.uint8)[:, None, None, None] * np.ones((1, 1, 2, 2), np.uint8)
-    return Given([f"{i}.png" for i in range(len(values))], from_array(pixels, "greys", layout="NCHW"))
+    return Given(
+        [f"{i}.png" for i in range(len(values))], from_array(pixels, "greys", layout="NCHW"), [(2, 2)] * len(values)
+    )
 
 
 def brightness(images: Tensor) -> PotentialTerms:
@@ -74,7 +76,7 @@ def test_a_cascade_is_told_by_its_three_parts(monkeypatch: pytest.MonkeyPatch) -
     expected, seen = terms(learner, state, images.batch(slice(None))), []
     judge = judge_of(RUN, learner, state)
     monkeypatch.setattr(scoring, "images_per_chunk", lambda *_: 2)
-    done = score_images(lambda x: seen.append(len(x)) or judge(x), Given(list("abcde"), images), CPU)
+    done = score_images(lambda x: seen.append(len(x)) or judge(x), Given(list("abcde"), images, [(16, 16)] * 5), CPU)
     assert seen == [2, 2, 1] and list(done.parts) == ["ratio", "reference", "total"]
     assert done.order.tolist() == expected.total.argsort(descending=True).tolist()
     for name, part in done.parts.items():

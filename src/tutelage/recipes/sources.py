@@ -9,7 +9,8 @@ COMMON = {
     "plan.gradient_penalty": "none in the paper, or in the authors' code",
     "plan.noise_std": "§4.1: .3",
     "plan.inference_steps": "§4: l_q = 0",
-    "plan.latent_step_size": "the paper gives none; the authors' default elsewhere: .1 with σ = .3",
+    "plan.latent_step_size": "the paper gives none; the authors' default elsewhere: .1 with σ = .3. Learning takes no "
+    "such step; `tutelage complete` takes smaller ones where images have more values than MNIST's 784",
     "plan.reconstruction_updates": "authors' code: 1 (§3.1 allows several)",
     "plan.add_noise": "authors' code: no ε on the drafts (§3.1 adds it)",
     "plan.ema_decay": "ours: samples are drawn from an average of the generator's weights",

@@ -14,7 +14,6 @@ from torch import Tensor
 from ..apps import completion
 from ..apps.inference import Plan
 from ..atomic import atomic_write
-from ..checks import DivergenceError
 from ..data import ImageSet
 from ..energy import Tilt
 from ..learn.algorithm_d import learned_kernel, reference_energy
@@ -25,11 +24,10 @@ from ..recipes.algorithm import algorithm_of
 from ..types import Images, Scores
 from . import pictures
 from .given import Given
-from .inferring import inferred, inferred_by
+from .inferring import SHOWN, inferred, inferred_by, keeping
 from .places import new_folder
 from .results import Entry, result, write_results
 
-_SHOWN = 16  # rows of the contact sheet
 _MOST_DECIBELS = 100.0
 """What an exact recovery counts as, so that means stay finite."""
 
@@ -75,13 +73,9 @@ def complete(
         whole = [torch.cat(column) for column in zip(*parts, strict=True)]
         return Completed(*whole, revised=revision_steps > 0, seconds=time.perf_counter() - began)
 
-    try:
+    with keeping(parts, stopped and (lambda: stopped(done()))):
         for part in _parts(learner, state, images, mask, plan, revision_steps, rng):
             parts.append(part)
-    except (KeyboardInterrupt, DivergenceError):
-        if parts and stopped is not None:
-            stopped(done())
-        raise
     return done()
 
 
@@ -134,7 +128,7 @@ def write_completion(
     occluded = torch.where(done.mask != 0, done.original, 0.0)
     shown = {"occluded": occluded, "generator": done.generated, "completed": done.completed}
     shown = shown if damaged else {"original": done.original, **shown}
-    save_panels({title: images[:_SHOWN] for title, images in shown.items()}, out / "completion.png")
+    save_panels({title: images[:SHOWN] for title, images in shown.items()}, out / "completion.png")
     for name in ("occluded", "generator", "completed"):
         pictures.write_images(shown[name], out / name)
     common = {

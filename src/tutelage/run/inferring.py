@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -11,12 +12,15 @@ from tqdm import tqdm
 from ..apps.completion import Completion
 from ..apps.inference import Inferred, Plan
 from ..baselines.information import Coded
-from ..checks import InputError
+from ..checks import DivergenceError, InputError
 from ..data import ImageSet
 from ..learn.chunks import images_per_chunk
 from ..types import Images
 
 Found = TypeVar("Found", Inferred, Completion)
+
+SHOWN = 16
+"""Rows of a contact sheet."""
 
 
 def inferred(
@@ -39,6 +43,17 @@ def inferred(
             assert last is not None
             bar.update(len(some) * (plan.steps - before))  # those that were not needed
             yield rows, some, last
+
+
+@contextmanager
+def keeping(parts: Sized, stopped: Callable[[], object] | None) -> Iterator[None]:
+    """Where Ctrl-C or a divergence ends the body, ``stopped`` is called first if there are any ``parts`` by then."""
+    try:
+        yield
+    except (KeyboardInterrupt, DivergenceError):
+        if parts and stopped is not None:
+            stopped()
+        raise
 
 
 def inferred_by(plan: Plan) -> dict[str, Any]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from tqdm import tqdm
 
 from ..data import Batches
 from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint
+
+_UNSEEN = 1.0
+"""Seconds of calibration that no progress bar is shown for."""
 
 
 def epochs(recipe: Recipe, observations: int, iteration: int) -> dict[str, float]:
@@ -55,9 +62,30 @@ def restore(
 def trained(path: Path, recipe: Recipe, learner: Any, device: torch.device) -> tuple[Any, dict[str, Any]]:
     """The state of the checkpoint ``path``, ready to be sampled from, and the checkpoint's facts.
 
-    A state whose learning was not finished is finished here, for this use. Raises as ``restore`` does.
+    A state whose learning was not finished is finished here, for this use; a progress bar shows the calibration of its
+    batch norm where that takes longer than a second. Raises as ``restore`` does.
     """
     state, _, facts = restore(path, learner, device)
     if state.iteration < recipe.plan.iterations:
-        state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
+        with _calibrating(state, recipe):
+            state = learner.finish(state, stream(recipe.seed, "calibrate", device=device))
     return state, facts
+
+
+@contextmanager
+def _calibrating(state: Any, recipe: Recipe) -> Iterator[None]:
+    """A progress bar of the draws that the averaged generator is calibrated on in the body, if it is on any."""
+    draws = getattr(recipe.plan, "calibration_draws", None)
+    if draws is None:
+        yield
+        return
+    with tqdm(total=draws, desc="calibrating", unit="image", delay=_UNSEEN, leave=False, dynamic_ncols=True) as bar:
+
+        def count(_: nn.Module, latents: tuple[Tensor]) -> None:
+            bar.update(len(latents[0]))
+
+        counting = state.average.register_forward_pre_hook(count)
+        try:
+            yield
+        finally:
+            counting.remove()
