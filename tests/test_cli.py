@@ -24,9 +24,11 @@ from commands import RESULT, Command, Said, child_environment, exit_code, refuse
 from idx_files import write_mnist
 from tiny_recipes import contents, numbers, same, saved_state, tiny
 from tiny_weights import write_network
-from tutelage import __version__, cli
+from tutelage import __version__, data
+from tutelage.cli import drawing, explaining, learning, reproducing
 from tutelage.learn.algorithm_d import AlgorithmD
 from tutelage.recipes import COOPNETS_MNIST, RECIPES
+from tutelage.run import folder, pictures
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
@@ -63,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_memory_that_does_not_suffice_is_one_sentence(
     tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, values: int
 ) -> None:
-    monkeypatch.setattr(cli.pictures, "grid", lambda *_, **__: torch.empty(values))
+    monkeypatch.setattr(pictures, "grid", lambda *_, **__: torch.empty(values))
     said = tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
     assert (said.code, said.err.count("\n")) == (2, 1)
     bytes_of = " (4503599627370496 bytes at once)" if values == 2**50 else ""
@@ -86,7 +88,7 @@ def test_a_full_gpu_is_memory_that_does_not_suffice(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli.pictures, "grid", full)
+    monkeypatch.setattr(pictures, "grid", full)
     said = tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
     refused(said, "the memory does not hold what was asked for; ask for less: smaller or fewer images")
 
@@ -94,7 +96,7 @@ def test_a_full_gpu_is_memory_that_does_not_suffice(
 def test_other_errors_of_torch_are_not_taken_for_it(
     tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli.pictures, "grid", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    monkeypatch.setattr(pictures, "grid", lambda *_, **__: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         tutelage("sample", world.coopnets, "-n", 4, "--out", world.root / "large.png")
 
@@ -566,7 +568,7 @@ def test_an_extractor_is_for_what_is_measured_by_features(tutelage: Command, wor
 def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_drawn(
     tutelage: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "load", None)
+    monkeypatch.setattr(drawing, "load", None)
     (tmp_path / "notes").touch()
     command = ["sample", world.coopnets, "--out"]
     refused(tutelage(*command, tmp_path / "notes"), "notes is there already: name another --out")
@@ -601,7 +603,9 @@ BELOW_A_FILE = {
 def test_a_place_below_a_file_is_refused_before_anything_is_read(
     tutelage: Command, world: World, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    for module, name in ((cli, "load"), (cli.data, "load"), (cli.folder, "open_run"), (cli, "Bench")):
+    for module in (explaining, learning):
+        monkeypatch.setattr(module, "load", None)
+    for module, name in ((data, "load"), (folder, "open_run"), (reproducing, "Bench")):
         monkeypatch.setattr(module, name, None)
     arguments, words = BELOW_A_FILE[command]
     place = world.array / "x"
@@ -824,7 +828,7 @@ def test_what_comes_from_outside_is_said_in_one_line(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "load", fail)
+    monkeypatch.setattr(drawing, "load", fail)
     assert tutelage("sample", world.coopnets, "--out", tmp_path / "x.png") == Said(code, "", line + "\n")
 
 
@@ -832,7 +836,7 @@ def test_what_comes_from_outside_is_said_in_one_line(
 
 
 def test_a_demo_replaces_the_one_before(tutelage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "DEMO", replace(tiny("coopnets/mnist", {"data.kind": "digits"}), name="demo"))
+    monkeypatch.setattr(learning, "DEMO", replace(tiny("coopnets/mnist", {"data.kind": "digits"}), name="demo"))
     for _ in range(2):
         said = tutelage("demo", "--out", tmp_path / "demo")
         assert said.code == 0 and "Trained on 1500 digits in " in said.out

@@ -12,8 +12,8 @@ from PIL import Image
 
 from commands import call, settings
 from tiny_recipes import from_texts, tiny
-from tutelage import cli
 from tutelage.checks import InputError
+from tutelage.cli.learning import _negatives
 from tutelage.data import DataSpec, load
 from tutelage.recipes import by_name
 from tutelage.run import train
@@ -166,7 +166,7 @@ def test_pictures_to_be_told_apart_from_are_cut_too_and_have_no_extra_ones(tmp_p
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "in" / "a.png")
     for name, changes in (("igm/svhn32", {"data.extra": "true"}), ("igm/faces64", {"data.centre": "108"})):
         recipe = from_texts(by_name(name), changes)
-        negatives = cli._negatives(recipe, tmp_path / "in")
+        negatives = _negatives(recipe, tmp_path / "in")
         expected = load(replace(recipe.data, kind="folder", extra=False), tmp_path / "in").train.pixels
         assert np.array_equal(negatives.numpy(), expected)
 
