@@ -22,6 +22,10 @@ DESCRIPTORS = {
     "TEXTURE_DESCRIPTOR": ((100 * 3 * 225 + 100) + (70 * 100 * 81 + 70) + (30 * 70 * 49 + 30), (30, 75, 75)),
     "SCENE_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 16 * 16 + 100, (256, 16, 16)),
     "QUICK_SCENE_DESCRIPTOR": (QUICK_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
+    "QUICK_FACES_DESCRIPTOR": (
+        (32 * 3 * 16 + 32) + (64 * 32 * 16 + 64) + (128 * 64 * 16 + 128) + (256 * 128 * 16 + 256) + 256 * 4 * 4 + 1,
+        (256, 4, 4),
+    ),
     "QUICK_SMALL_OBJECT_DESCRIPTOR": (SCENE_CONVS + 256 * 8 * 8 + 1, (256, 8, 8)),
     "SMALL_OBJECT_DESCRIPTOR": ((64 * 3 * 16 + 64) + (128 * 64 * 4 + 128) + 2 * 128 * 32 * 32 + 2, (128, 32, 32)),
     "CIFAR10_DESCRIPTOR": (SCENE_CONVS + 100 * 256 * 8 * 8 + 100, (256, 8, 8)),

@@ -111,6 +111,10 @@ QUICK_SMALL_OBJECT_DESCRIPTOR = replace(
     SCENE_DESCRIPTOR, convs=(Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 2)), outputs=1, average_pixels=True
 )
 QUICK_SMALL_OBJECT_GENERATOR = replace(QUICK_SCENE_GENERATOR, latent_dim=10, init_std=SCENE_GENERATOR.init_std)
+# four layers, so that what is at the top sees most of a face: 46 pixels of 64; half the channels of the three above
+QUICK_FACES_DESCRIPTOR = replace(
+    QUICK_SCENE_DESCRIPTOR, convs=(Conv(32, 4, 2), Conv(64, 4, 2), Conv(128, 4, 2), Conv(256, 4, 2))
+)
 # wider by half, but for the last hidden layer: faces are completed from its latents alone
 QUICK_FACES_GENERATOR = replace(
     QUICK_SCENE_GENERATOR,
