@@ -264,7 +264,7 @@ def test_the_cache_of_whole_pictures_is_as_it_was(tmp_path):
     for centre in (None, 10):
         load(DataSpec("folder", (8, 8), 1, centre=centre), tmp_path / "in")
     words = [json.loads(path.read_text())["transforms"] for path in (tmp_path / "cache").glob("*.json")]
-    plain = ["exif rotation", "only what fits", "grey", "bicubic to cover 8 x 8, centre crop"]
+    plain = ["exif rotation", "only what fits", "grey", "bicubic to cover 8 x 8, centre cut at whole pixels"]
     assert sorted(words, key=len) == [plain, [*plain[:3], "centre of 10 x 10", plain[3]]]
 
 

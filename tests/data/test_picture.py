@@ -174,6 +174,40 @@ def test_the_centre_is_cut_out(size):
     assert (fitted(saved(Image.fromarray(pixels)), Fit((4, 4), 1)) == 255).all()
 
 
+@pytest.mark.parametrize("size", [(9, 8), (8, 11), (8, 8), (8, 12)])
+def test_a_picture_that_covers_the_size_is_only_cut(size):
+    # of an odd margin the larger half is below, or on the right
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    top, left = (size[0] - 8) // 2, (size[1] - 8) // 2
+    assert np.array_equal(fitted(saved(Image.fromarray(pixels)), GREY)[0], pixels[top : top + 8, left : left + 8])
+
+
+@pytest.mark.parametrize("size", [(67, 101), (101, 67), (40, 21), (5, 7), (7, 5), (6, 31)])
+def test_a_picture_is_cut_where_its_resized_whole_would_be(size):
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    factor = 8 / min(size)
+    height, width = (round(side * factor) for side in size)
+    whole = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+    top, left = (height - 8) // 2, (width - 8) // 2
+    found = fitted(saved(Image.fromarray(pixels)), Fit((8, 8), 1, enlarge=True))[0]
+    assert np.abs(found - whole[top : top + 8, left : left + 8]).max() <= 1
+
+
+def test_what_is_cut_away_is_not_enlarged_first(monkeypatch):
+    made = []
+    resize = Image.Image.resize
+
+    def resized(self, size, *arguments, **options):
+        made.append(size)
+        return resize(self, size, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", resized)
+    pixels = (np.arange(2000) // 1000 * 255).astype(np.uint8)[None]
+    found = fitted(saved(Image.fromarray(pixels)), Fit((64, 64), 1, enlarge=True))[0]
+    assert made == [(64, 64)] and (found == found[0]).all() and (np.diff(found[0].astype(int)) >= -20).all()
+    assert found[0, 0] < 128 < found[0, -1]
+
+
 def test_shrinking_averages():
     checkers = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
     inner = fitted(saved(Image.fromarray(checkers)), GREY)[0, 1:-1, 1:-1].astype(int)
@@ -277,9 +311,9 @@ def test_every_choice_has_other_words():
 
 
 def test_the_words_of_before_are_those_of_now():
-    plain = ("exif rotation", "only what fits", "rgb", "bicubic to cover 64 x 48, centre crop")
+    plain = ("exif rotation", "only what fits", "rgb", "bicubic to cover 64 x 48, centre cut at whole pixels")
     assert Fit((64, 48), 3).words() == plain
     assert Fit((8, 8), 1, True, True, True, True).words() == (
-        *("exif rotation", "converted", "grey", "bicubic to cover 8 x 8, centre crop"),
+        *("exif rotation", "converted", "grey", "bicubic to cover 8 x 8, centre cut at whole pixels"),
         *("enlarged where small", "none of one colour", "bad files left out"),
     )

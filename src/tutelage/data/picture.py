@@ -1,9 +1,9 @@
 """One picture file becomes bytes ``[C, H, W]``, and nothing about it is changed without being asked for.
 
 A picture is brought to one size: the shorter side (relative to the size asked for) is resized by Pillow's bicubic
-filter, which averages when it shrinks, and the centre is cut out. ``centre`` cuts a square of so many of its own pixels
-out of the middle before that. Nothing is enlarged unless ``enlarge`` says so. A rotation noted by a camera (EXIF) is
-applied, and an alpha channel that hides nothing is dropped.
+filter, which averages when it shrinks, and the centre is cut out at whole pixels. ``centre`` cuts a square of so many
+of its own pixels out of the middle before that. Nothing is enlarged unless ``enlarge`` says so. A rotation noted by a
+camera (EXIF) is applied, and an alpha channel that hides nothing is dropped.
 
 Whatever else does not fit is refused, or with ``convert`` converted: transparent pictures are laid on white; colour
 becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B); 16 bits keep the high
@@ -88,7 +88,7 @@ class Fit:
             "converted" if self.convert else "only what fits",
             "grey" if self.channels == 1 else "rgb",
             *((f"centre of {self.centre} x {self.centre}",) if self.centre is not None else ()),
-            f"bicubic to cover {height} x {width}, centre crop",
+            f"bicubic to cover {height} x {width}, centre cut at whole pixels",
             *(("enlarged where small",) if self.enlarge else ()),
             *(("none of one colour",) if self.varied else ()),
             *(("bad files left out",) if self.skip_bad else ()),
@@ -188,11 +188,24 @@ def decoded(file: Image.Image, channels: int, convert: bool, grey_as_colour: boo
 def cropped(picture: Image.Image, fit: Fit) -> Image.Image:
     """The centre of a picture, resized to ``fit.size``.
 
+    The picture is resized just enough to cover the size and cut at whole pixels, so that one which covers it already is
+    only cut. Of an odd margin the larger half is below, or on the right. What is cut away is not made first, since
+    most of a long picture may be.
+
     Raises:
         Refused: the picture is smaller, and must not be enlarged.
     """
+    picture = central(picture, fit)
     height, width = fit.size
-    return ImageOps.fit(covering(central(picture, fit), fit), (width, height), method=Image.Resampling.BICUBIC)
+    wide, high = _larger(picture, fit)
+    left, top = (wide - width) // 2, (high - height) // 2
+    box = (
+        left * picture.width / wide,
+        top * picture.height / high,
+        (left + width) * picture.width / wide,
+        (top + height) * picture.height / high,
+    )
+    return picture.resize((width, height), Image.Resampling.BICUBIC, box)
 
 
 def central(picture: Image.Image, fit: Fit) -> Image.Image:
@@ -222,11 +235,16 @@ def covering(picture: Image.Image, fit: Fit) -> Image.Image:
     height, width = fit.size
     if picture.height >= height and picture.width >= width:
         return picture
-    if not fit.enlarge:
+    return picture.resize(_larger(picture, fit), Image.Resampling.BICUBIC)
+
+
+def _larger(picture: Image.Image, fit: Fit) -> tuple[int, int]:
+    """Width and height of the picture when it is resized just enough to cover ``fit.size``; `Refused` as `covering`."""
+    height, width = fit.size
+    if (picture.height < height or picture.width < width) and not fit.enlarge:
         raise _too_small(picture, "size", fit.size)
     factor = max(height / picture.height, width / picture.width)
-    larger = max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
-    return picture.resize(larger, Image.Resampling.BICUBIC)
+    return max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
 
 
 def _too_small(picture: Image.Image, what: str, asked: tuple[int, int]) -> Refused:
