@@ -22,6 +22,7 @@ from .images import ImageSet, Splits, file_digest
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+MNIST = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 VALIDATION = 10_000
 """How many of MNIST's training images are kept for validation, classically."""

@@ -20,7 +20,7 @@ from .clip_set import clip_set
 from .download import fetch_mnist
 from .files import training
 from .folder import folder_parts, folder_splits
-from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
+from .idx import MNIST, TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
 from .images import Splits, holding_out, stretched
 from .picture import Fit
 from .single import single_image
@@ -365,6 +365,8 @@ def _stretched(splits: Splits) -> Splits:
 
 def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> Path:
     places = [cache_folder(cache) / "mnist"] if root is None else [root, root / "mnist", root / "MNIST" / "raw"]
+    if download and root is None and not all(has_idx(places[0], name) for name in MNIST):
+        return fetch_mnist(cache)  # an earlier download may have been broken off
     for place in places:
         if has_idx(place):
             return place
