@@ -183,6 +183,50 @@ def test_splits_may_lie_in_the_one_folder_that_holds_all_pictures(tmp_path, vali
     assert [part.pixels[:, 0, 0, 0].tolist() for part in parts] == [[0], [1], [2]]
 
 
+@pytest.mark.parametrize("top", ["", "all/"])
+@pytest.mark.parametrize("names", [("Train", "Val", "Test"), ("TRAIN", "Validation", "TEST")])
+def test_splits_whatever_the_case_of_their_names(tmp_path, top, names):
+    for number, part in enumerate(names):
+        save(tmp_path / "in" / f"{top}{part}" / "1.png", (number,) * 3)
+    splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    parts = (splits.train, splits.validation, splits.test)
+    assert [part and part.pixels[:, 0, 0, 0].tolist() for part in parts] == [[0], [1], [2]]
+    assert splits.train.name == "train"
+
+
+def test_of_two_that_differ_in_case_the_usual_one_counts_and_the_other_is_told(tmp_path):
+    for number, part in enumerate(("TRAIN", "train", "Test")):
+        save(tmp_path / "in" / part / "1.png", (number,) * 3)
+    if len(list((tmp_path / "in").iterdir())) < 3:
+        pytest.skip("this file system does not tell cases apart")
+    with pytest.warns(UserWarning, match=r"has a folder train/, .*; TRAIN beside it is passed over"):
+        splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert splits.train.pixels[:, 0, 0, 0].tolist() == [1] and splits.test
+
+
+@pytest.mark.parametrize(
+    ("learned", "held_out"),
+    [("training", "testing"), ("Training_Set", "test_set"), ("train2017", "val2017"), ("trainA", "testA")],
+)
+@pytest.mark.parametrize("top", ["", "all/", "all/of/"])
+def test_folders_that_are_meant_as_sets_are_not_learned_from_together(tmp_path, top, learned, held_out):
+    for name in (f"{learned}/cats/1.png", f"{held_out}/cats/2.png"):
+        save(tmp_path / "in" / f"{top}{name}")
+    words = (
+        rf"/in{'/' + top.strip('/') if top else ''} has {learned}/ and {held_out}/, which would both be learned from"
+    )
+    with pytest.raises(InputError, match=words):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    chosen = folder_splits(tmp_path / "in", RGB, subset=f"{top}{learned}", cache=tmp_path / "cache")
+    assert len(chosen.train) == 1
+
+
+def test_one_folder_that_is_meant_as_a_set_is_a_folder_like_others(tmp_path):
+    for name in ("training/1.png", "trained/1.png", "detest/1.png"):
+        save(tmp_path / "in" / name)
+    assert len(folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache").train) == 3
+
+
 def test_held_out_pictures_in_a_folder_are_not_learned_from_because_of_one_beside_it(tmp_path):
     for name in ("p/train/1.png", "p/test/2.png", "cover.png"):
         save(tmp_path / "in" / name)
@@ -357,3 +401,12 @@ def test_what_lies_beside_train_is_told(tmp_path):
     with pytest.warns(UserWarning, match=words):
         splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert (len(splits.train), splits.validation and len(splits.validation)) == (1, 1)
+
+
+def test_what_lies_beside_train_in_the_one_folder_is_told(tmp_path):
+    for name in ("train/1.png", "valid/1.png", "test/1.png"):
+        save(tmp_path / "in" / "im" / name)
+    words = r"in/im has a folder train/, .*; valid beside it is passed over: .* or hold it out as validation/ or test/"
+    with pytest.warns(UserWarning, match=words):
+        splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert splits.validation is None and splits.test

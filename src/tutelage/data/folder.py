@@ -26,6 +26,8 @@ from .files import (
 from .images import ImageSet, Splits
 from .picture import Fit
 
+_TRAIN = "[tT][rR][aA][iI][nN]"
+
 
 def folder_splits(
     folder: Path | str,
@@ -38,8 +40,8 @@ def folder_splits(
     """A folder as `Splits`: all images are for training, unless it has subfolders that say otherwise.
 
     With a subfolder ``train``, the images in it are the training set, and those in ``validation`` (or ``val``) and
-    ``test``, where there are such subfolders, are the other two. They may also lie in the one folder that all images
-    are in, as where a zip was unpacked into a folder of its own.
+    ``test``, where there are such subfolders, are the other two, whatever the case of these names. They may also lie in
+    the one folder that all images are in, as where a zip was unpacked into a folder of its own.
 
     Args:
         folder: see `folder_images`.
@@ -51,24 +53,25 @@ def folder_splits(
 
     Raises:
         InputError: as for `folder_images`, or there are pictures beside the folder of a training and a held-out set,
-            or the training set has no images below ``subset``, or fewer than ``each`` in a folder.
+            or the training set has no images below ``subset``, or fewer than ``each`` in a folder, or it is taken whole
+            and has folders like ``training`` and ``testing``.
 
     Warns:
-        UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
+        UserWarning: once, which files were left out because ``fit.skip_bad`` says so; and what lies beside ``train``.
     """
     return read_splits(folder_parts(Path(folder)), fit, subset, each, cache)
 
 
 def folder_parts(folder: Path) -> dict[str, Files]:
     """The files of each set that a folder holds, by the names that `folder_splits` knows."""
-    start = "" if (folder / "train").is_dir() else _start_of_sets(folder)
+    start = _start_of_sets(folder)
     if start is None:
         return {_name(folder): picture_files(folder)}
-    if not start:
-        tell_beside(folder, [child.name for child in folder.iterdir() if child.name not in SETS and _shows(child)])
     place = folder / start
-    there = [f"{name}/" for name in SETS if (place / name).is_dir()]
-    return {name: picture_files(place / name) for name in sets_below(there, "")}
+    children = [*place.iterdir()]
+    sets = sets_below([f"{child.name}/" for child in children if child.name.lower() in SETS and child.is_dir()], "")
+    tell_beside(place, [child.name for child in children if child.name not in sets.values() and _shows(child)])
+    return {name: picture_files(place / own) for name, own in sets.items()}
 
 
 def _shows(place: Path) -> bool:
@@ -119,7 +122,9 @@ def picture_files(folder: Path) -> Files:
 
 def _start_of_sets(folder: Path) -> str | None:
     """As `start_of_sets`. Only a ``train`` one folder down makes it look through the whole folder."""
-    inner = [f"{path.relative_to(folder).as_posix()}/" for path in folder.glob("*/train") if path.is_dir()]
+    if any(path.is_dir() for path in folder.glob(_TRAIN)):
+        return ""
+    inner = [f"{path.relative_to(folder).as_posix()}/" for path in folder.glob(f"*/{_TRAIN}") if path.is_dir()]
     if not inner:
         return None
     return start_of_sets(folder, [*inner, *(name for name, _ in _stats(folder) if is_picture(name))])

@@ -18,7 +18,7 @@ from .cache import cache_folder
 from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
 from .clip_set import clip_set
 from .download import fetch_mnist
-from .files import training
+from .files import refuse_sets_among, training
 from .folder import folder_parts, folder_splits
 from .idx import MNIST, TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
 from .images import Splits, holding_out, stretched
@@ -211,11 +211,14 @@ def load(
 def class_folders(path: Path | str | None = None) -> tuple[str, ...]:
     """The folders right below the training set of a folder or a zip of pictures, such as one for each class.
 
-    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures.
+    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures, or folders that are meant
+    as sets, like ``training`` and ``testing``.
     """
     place = find("folder", path)
     with nullcontext(folder_parts(place)) if place.is_dir() else zip_parts(place) as parts:
-        return parts[training(parts)].folders()
+        learned = parts[training(parts)]
+        refuse_sets_among(learned)
+        return learned.folders()
 
 
 class Labels(NamedTuple):
