@@ -294,6 +294,9 @@ def test_a_subset_that_is_not_there(tmp_path):
         folder_splits(tmp_path / "in", RGB, subset="clas_c", cache=tmp_path / "cache")
     with pytest.raises(InputError, match=r"class_a, class_b, class_c, class_d, class_e, \.\.\.: give one of them"):
         folder_splits(tmp_path / "in", RGB, subset="zzz", cache=tmp_path / "cache")
+    for none in ((), []):
+        with pytest.raises(InputError, match="a subset of no folders was asked for; name one or more as"):
+            folder_splits(tmp_path / "in", RGB, subset=none, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 

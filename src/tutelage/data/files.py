@@ -262,9 +262,9 @@ def read_splits(
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: a set has no files, or a file that is refused, or nothing but such files; the training set has no
-            such folder, or a folder with fewer files than ``each``; or it is taken whole and has folders that are meant
-            as sets (`refuse_sets_among`).
+        InputError: a set has no files, or a file that is refused, or nothing but such files; ``subset`` is empty; the
+            training set has no such folder, or a folder with fewer files than ``each``; or it is taken whole and has
+            folders that are meant as sets (`refuse_sets_among`).
 
     Warns:
         UserWarning: files were left out because ``fit.skip_bad`` says so.
@@ -273,6 +273,10 @@ def read_splits(
     if subset is None:
         refuse_sets_among(parts[train_name])
     folders = (subset,) if isinstance(subset, str) else subset or ()
+    if subset is not None and not folders:
+        raise InputError(
+            "a subset of no folders was asked for; name one or more as data.subset, or leave it out for all"
+        )
     chosen = {name: files if subset is None else files.inside(*folders) for name, files in parts.items()}
     for folder in folders:
         if not len(parts[train_name].inside(folder)):
