@@ -33,10 +33,12 @@ def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_format_in_the_order_of_the_paths(tmp_path):
     source = tmp_path / "pictures"
-    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif", "t.tif", "u.TIFF", "j.jfif"]
+    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif", "t.tif", "u.TIFF", "j.jfif", "p.ppm"]
+    names += ["g.pgm"]
     values = {name: 20 * (index + 1) for index, name in enumerate(sorted(names))}
     for name, value in values.items():
-        save(source / name, (value,) * 3, **({"format": "JPEG"} if name.endswith("jfif") else {}))
+        colour = {"mode": "L", "color": value} if name.endswith("pgm") else {"color": (value,) * 3}
+        save(source / name, **colour, **({"format": "JPEG"} if name.endswith("jfif") else {}))
     (source / "notes.txt").write_text("no image")
     (source / "phone.heic").write_bytes(b"")
     save(source / ".hidden.png")
@@ -58,10 +60,35 @@ def test_links_to_folders_are_followed_and_circles_are_not(tmp_path):
     (source / "dogs").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (source / "wolves").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (source / "cats" / "more" / "again").symlink_to(source, target_is_directory=True)
-    (source / "gone").symlink_to(tmp_path / "nowhere", target_is_directory=True)
     images = folder_images(source, RGB, cache=tmp_path / "cache")
     assert len(images) == 4
     assert [*picture_files(source).stats] == ["cats/1.png", "cats/more/2.png", "dogs/3.png", "wolves/3.png"]
+
+
+@pytest.mark.parametrize("name", ["cats/2.png", "dogs", "dogs/more"])
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_links_that_lead_nowhere_are_named(tmp_path, name, target):
+    source = tmp_path / "pictures"
+    for there in ("cats/1.png", "wolves/1.png"):
+        save(source / there)
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).symlink_to(tmp_path / "nowhere" if target == "nowhere" else source / name)
+    (source / "notes.txt").symlink_to(tmp_path / "nowhere")  # what is passed over may lead anywhere
+    (source / ".hidden").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(
+        InputError, match=rf"pictures/{name} cannot be read \(.*\); repair or remove it, or pass --skip"
+    ):
+        folder_images(source, RGB, cache=tmp_path / "cache")
+    skipping = Fit((4, 4), 3, skip_bad=True)
+    with pytest.warns(UserWarning, match=rf"1 of 3 image files were left out: .*/{name} cannot be read"):
+        assert len(folder_images(source, skipping, cache=tmp_path / "cache")) == 2
+
+
+def test_a_held_out_set_whose_link_leads_nowhere_is_named(tmp_path):
+    save(tmp_path / "in" / "train" / "1.png")
+    (tmp_path / "in" / "test").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    with pytest.raises(InputError, match="in/test does not exist; name a folder of images"):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
 
 
 def test_decoded_once(tmp_path, monkeypatch):

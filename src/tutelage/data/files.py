@@ -33,6 +33,7 @@ from .images import ImageSet, Splits
 from .picture import Fit, Refused, fitted
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES |= {".pbm", ".pgm", ".pnm", ".ppm"}
 _FOREIGN = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef", ".arw"})
 """Pictures that are not decoded; they are passed over, and said to be."""
 

@@ -69,7 +69,8 @@ def folder_parts(folder: Path) -> dict[str, Files]:
         return {_name(folder): picture_files(folder)}
     place = folder / start
     children = [*place.iterdir()]
-    sets = sets_below([f"{child.name}/" for child in children if child.name.lower() in SETS and child.is_dir()], "")
+    named = [child for child in children if child.name.lower() in SETS and (child.is_dir() or _dangles(child))]
+    sets = sets_below([f"{child.name}/" for child in named], "")
     tell_beside(place, [child.name for child in children if child.name not in sets.values() and _shows(child)])
     return {name: picture_files(place / own) for name, own in sets.items()}
 
@@ -86,8 +87,8 @@ def folder_images(
     """All images in a folder and its subfolders, in the order of their relative paths, as ``[N, channels, *size]``.
 
     Args:
-        folder: holds .png, .jpg, .jpeg, .webp, .bmp, .gif or .tif files; others, and hidden ones, are passed over,
-            with a warning where they are pictures (.heic, .avif, ...).
+        folder: holds .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif, .pgm or .ppm files; others, and hidden ones, are
+            passed over, with a warning where they are pictures (.heic, .avif, ...).
         fit: what every picture is brought to.
         cache: where the decoded images are kept; see `tutelage.data.cache.cache_folder`.
         name: what the set is called in reports; the folder's name unless given.
@@ -106,6 +107,9 @@ def folder_images(
 def picture_files(folder: Path) -> Files:
     """The image files below ``folder``, sorted by relative path.
 
+    Links that lead nowhere are among them, as files that cannot be read, if they are called like pictures or, since
+    nobody would know that a folder's files are missing, like folders: without a suffix.
+
     Raises ``InputError`` where there is no folder or no image, or a folder in it cannot be read.
     """
     if not folder.is_dir():
@@ -113,7 +117,7 @@ def picture_files(folder: Path) -> Files:
         raise InputError(f"{folder} {state}; name a folder of images")
     listed = time.time_ns()
     found = dict(sorted(_stats(folder)))
-    stats = {name: stat for name, stat in found.items() if is_picture(name)}
+    stats = {name: stat for name, stat in found.items() if is_picture(name) or _dangles(folder / name)}
     tell_foreign(folder, found)
     if not stats:
         raise InputError(f"{folder} has no images ({', '.join(sorted(SUFFIXES))}); name a folder that has some")
@@ -133,6 +137,7 @@ def _start_of_sets(folder: Path) -> str | None:
 def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Relative name, and length and times of change, of every file below ``folder`` that is not hidden.
 
+    Of a link that leads nowhere they are its own, where it is called like a picture or a folder (`picture_files`).
     Links to folders are followed; a folder that is met again inside itself is passed over. Raises ``InputError`` where
     a folder cannot be read, of which nobody would know that its files are missing.
     """
@@ -146,9 +151,20 @@ def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         start = "" if inside == "." else f"{inside}/"
         for name in names:
             path = os.path.join(place, name)
-            if not name.startswith((".", "__MACOSX")) and os.path.isfile(path):
+            if name.startswith((".", "__MACOSX")):
+                continue
+            if os.path.isfile(path):
                 found = os.stat(path)
-                yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            elif ("." not in name or is_picture(name)) and _dangles(Path(path)):
+                found = os.lstat(path)
+            else:
+                continue
+            yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _dangles(path: Path) -> bool:
+    """Whether it is a link that leads nowhere, or round in a circle."""
+    return path.is_symlink() and not os.path.exists(path)
 
 
 def _refuse(error: OSError) -> NoReturn:
