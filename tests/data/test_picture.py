@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tutelage.checks import InputError
 from tutelage.data import Fit
@@ -279,6 +279,29 @@ def test_the_camera_held_upright():
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to see it as it was taken
     assert fitted(encoded("RGB", size=(4, 8), exif=exif), Fit((8, 4), 3)).shape == (3, 8, 4)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_every_orientation_is_seen_as_viewers_show_it(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    content = saved(Image.fromarray(pixels), kind, exif=exif, **lossless)
+    with Image.open(io.BytesIO(content)) as file:
+        usual = np.asarray(ImageOps.exif_transpose(file))
+    assert np.array_equal(fitted(content, RGB), usual.transpose(2, 0, 1))
+
+
+def test_odd_exif_is_no_reason_to_refuse_a_picture():
+    # big-endian: Orientation (short) is 6, and ResolutionUnit, which has to be a short as well, is four bytes
+    entries = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack(">HHI4s", 0x0128, 7, 4, b"abcd")
+    exif = b"Exif\0\0MM\0\x2a\0\0\0\x08" + struct.pack(">H", 2) + entries + bytes(4)
+    pixels = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 256, (4, 8), dtype=np.uint8), 8, 0), 8, 1)
+    plain, odd = (saved(Image.fromarray(pixels), "JPEG", **more) for more in ({}, {"exif": exif}))
+    fits = [Fit(size, 1) for size in ((32, 64), (64, 32))]
+    assert np.array_equal(fitted(odd, fits[1])[0], np.rot90(fitted(plain, fits[0])[0], -1))
 
 
 # --- what is asked for

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..checks import InputError, first_line
 
@@ -32,6 +32,16 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 _GREY, _COLOUR = "L", "RGB"
 _WHITE = (255, 255, 255, 255)
 CONVERT = ("convert it", "pass --convert")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its orientation in EXIF."""
 TOO_DEEP = "has more than 8 bits per channel, but 8 are needed"
 
 
@@ -181,7 +191,7 @@ def decoded(file: Image.Image, channels: int, convert: bool, grey_as_colour: boo
         Refused: it does not fit, and ``convert`` is not set.
     """
     deep = _is_deep(file)
-    picture = ImageOps.exif_transpose(file)
+    picture = _upright(file)
     return _converted(picture, channels) if convert else _as_it_is(picture, channels, deep, grey_as_colour)
 
 
@@ -289,6 +299,16 @@ def _converted(picture: Image.Image, channels: int) -> Image.Image:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
     return picture.convert(_GREY if channels == 1 else _COLOUR)
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    """The frame turned as its EXIF says, as ``ImageOps.exif_transpose`` does.
+
+    That also writes the rest of the EXIF anew, which fails where any of it is odd, and none of it is needed here.
+    """
+    file.load()
+    turn = _TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    return file if turn is None else file.transpose(turn)
 
 
 def _is_grey(picture: Image.Image) -> bool:
