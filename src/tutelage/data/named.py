@@ -20,7 +20,7 @@ from .clip_set import clip_set
 from .download import fetch_mnist
 from .files import refuse_sets_among, training
 from .folder import folder_parts, folder_splits
-from .idx import MNIST, TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
+from .idx import MNIST, VALIDATION, has_idx, mnist, mnist_labels
 from .images import Splits, holding_out, stretched
 from .picture import Fit
 from .single import single_image
@@ -236,12 +236,11 @@ def class_labels(spec: DataSpec, path: Path | str | None = None, *, cache: Path 
     """The classes of the images that `load` reads for the same arguments.
 
     Raises:
-        InputError: the kind of data has no labels, or they are missing or damaged.
+        InputError: the kind of data has no labels, or they are missing or damaged, or not as many as the images.
     """
     match spec.kind:
         case "mnist":
-            folder = find("mnist", path, cache=cache)
-            whole, test = (labels(idx_file(folder, name)) for name in (TRAIN_LABELS, TEST_LABELS))
+            whole, test = mnist_labels(find("mnist", path, cache=cache))
             kept = len(whole) - VALIDATION
             return Labels(whole[:kept], whole[kept:], test)
         case "cifar10":
