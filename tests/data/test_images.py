@@ -220,6 +220,17 @@ def test_a_range_must_go_upwards():
         from_array(np.zeros((1, 2, 2)), value_range=(1, 0))
 
 
+def test_images_in_0_1_read_as_minus_1_1_are_noticed_from_the_cache_too(tmp_path):
+    np.save(tmp_path / "a.npy", np.linspace(0, 1, 12).reshape(3, 2, 2))
+    for _ in range(2):
+        with pytest.warns(
+            UserWarning, match=r"'a\.npy' has no value below 0 in the value range -1 to 1; if its images"
+        ):
+            images = from_npy(tmp_path / "a.npy", cache=tmp_path / "cache")
+        assert len(images) == 3
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
+
+
 def test_images_in_0_1_read_as_minus_1_1_are_noticed():
     with pytest.warns(UserWarning, match=r"if its images lie in \[0, 1\], pass value_range=\(0, 1\), which `tutelage"):
         from_array(np.full((1, 2, 2), 0.5))
