@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tutelage.checks import InputError
-from tutelage.data import Fit, folder_images, folder_splits
+from tutelage.data import Fit, files, folder_images, folder_splits
 from tutelage.data.files import Files
 from tutelage.data.folder import picture_files
 
@@ -129,6 +129,23 @@ def test_a_change_means_reading_again(tmp_path, change, rest, monkeypatch):
     assert len(list(cache.glob("*.npy"))) == 2
     assert after.shape == (fit.channels, *fit.size)
     assert (after.sha256 == before.sha256) == (change in ("size", "channels"))
+
+
+def test_a_change_between_two_looks_is_no_image_of_the_first(tmp_path, monkeypatch):
+    path = save(tmp_path / "in" / "1.png", (1, 1, 1))
+    digest = files.content
+
+    def changing(*arguments):
+        found = digest(*arguments)
+        save(path, (2, 2, 2))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "content", changing)
+        with pytest.raises(InputError, match=r"image files of .*in changed while they were read; run again when"):
+            folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert (folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache").pixels == 2).all()
 
 
 # --- what the file system says

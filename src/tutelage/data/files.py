@@ -326,16 +326,26 @@ def content(files: Files, name: str, cache: Path | str | None, skip_bad: bool | 
         return known
     digest = hashlib.sha256()
     for file_name in tqdm(files.stats, desc=f"checking {name}", unit="file", disable=None, delay=1):
-        digest.update(f"{file_name}\0{files.stats[file_name][0]}\0".encode(errors="surrogateescape"))
         try:
-            for piece in files.pieces(file_name):
-                digest.update(piece)
+            for _ in _digested(files, file_name, digest):
+                pass
         except Refused as error:
             if not skip_bad:
                 more = () if skip_bad is None else (_SKIP,)
                 raise error.error(str(files.source / file_name), *more) from error
-            digest.update(b"\0unreadable\0")
     return digest.hexdigest()
+
+
+def _digested(files: Files, name: str, digest: hashlib._Hash) -> Iterator[bytes]:
+    """As `Files.pieces`, which ``digest`` takes in, or the fact that they cannot be read."""
+    digest.update(f"{name}\0{files.stats[name][0]}\0".encode(errors="surrogateescape"))
+    try:
+        for piece in files.pieces(name):
+            digest.update(piece)
+            yield piece
+    except Refused:
+        digest.update(b"\0unreadable\0")
+        raise
 
 
 _SKIP = "pass --skip-bad to leave it out"
@@ -354,15 +364,19 @@ def _read(files: Files, fit: Fit, name: str, cache: Path | str | None) -> tuple[
     )
 
     def fill(pixels: np.ndarray) -> Kept | None:
-        kept, left_out = 0, []
+        kept, left_out, digest = 0, [], hashlib.sha256()
         for file_name in tqdm(files.stats, desc=f"reading {name}", unit="image", disable=None):
             try:
-                pixels[kept] = fitted(files.read(file_name), fit)
+                pixels[kept] = fitted(b"".join(_digested(files, file_name, digest)), fit)
                 kept += 1
             except Refused as error:
                 if not fit.skip_bad:
                     raise error.error(str(files.source / file_name), _SKIP) from error
                 left_out.append(f"{file_name} {error.reason}")
+        if digest.hexdigest() != sha256:
+            raise InputError(
+                f"the image files of {files.source} changed while they were read; run again when nothing writes there"
+            )
         if not kept:
             raise InputError(
                 f"none of the {len(files)} image files of {files.source} can be used (the first, {left_out[0]}); "
