@@ -194,9 +194,16 @@ def test_non_finite_values_are_counted_and_placed(bad):
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((2, 4, 4), np.int64), r"'mine' is int64 \[2, 4, 4\]; images are needed as uint8, or as floats"),
-        (np.zeros((2, 4, 4), bool), "images are needed as uint8, or as floats"),
-        (np.zeros((2, 4, 4), complex), "images are needed as uint8, or as floats"),
+        (
+            np.zeros((2, 4, 4), np.int64),
+            r"'mine' is int64 \[2, 4, 4\]; images are needed as uint8, or as floats, so bring",
+        ),
+        (
+            np.zeros((2, 4, 4), np.uint16),
+            r"its values to 0 to 255 \(divide by 257 where 65535 is white\) and convert it",
+        ),
+        (np.zeros((2, 4, 4), bool), r"as uint8, or as floats, so convert it with 255 \* array\.astype\('uint8'\)"),
+        (np.zeros((2, 4, 4), complex), "images are needed as uint8, or as floats, so convert it first"),
         (np.zeros((4, 4), np.uint8), r"images are needed as \[N, H, W\]"),
         (np.zeros((2, 1, 3, 4, 4), np.uint8), r"images are needed as \[N, H, W\]"),
         (np.zeros((0, 4, 4), np.uint8), "holds no images"),

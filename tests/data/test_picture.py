@@ -294,6 +294,22 @@ def test_every_orientation_is_seen_as_viewers_show_it(kind, orientation):
     assert np.array_equal(fitted(content, RGB), usual.transpose(2, 0, 1))
 
 
+def test_what_pillow_warns_of_is_not_said(monkeypatch, recwarn):
+    entry = struct.pack(">HHIHH", 0x0128, 3, 2, 2, 2)  # ResolutionUnit, twice
+    exif = b"Exif\0\0MM\0\x2a\0\0\0\x08" + struct.pack(">H", 1) + entry + bytes(4)
+    assert fitted(saved(Image.new("L", (8, 8)), "JPEG", exif=exif), GREY).shape == (1, 8, 8)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    assert fitted(encoded("L"), GREY).shape == (1, 8, 8)
+    assert [*recwarn] == []
+
+
+def test_a_picture_of_too_many_pixels_has_to_be_shrunk(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)
+    with pytest.raises(Refused, match="has more than 4 megapixels, the most that are read of a picture") as caught:
+        fitted(encoded("1", size=(2001, 2000)), GREY)
+    assert caught.value.remedies == ("shrink it",)
+
+
 def test_odd_exif_is_no_reason_to_refuse_a_picture():
     # big-endian: Orientation (short) is 6, and ResolutionUnit, which has to be a short as well, is four bytes
     entries = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack(">HHI4s", 0x0128, 7, 4, b"abcd")

@@ -115,7 +115,7 @@ def _channels_first(array: np.ndarray, name: str, layout: Layout) -> np.ndarray:
     """A view ``[N, C, H, W]`` of an array in any accepted form."""
     given = f"{name!r} is {array.dtype} {list(array.shape)}"
     if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise InputError(f"{given}; images are needed as uint8, or as floats, so convert them with .astype first")
+        raise InputError(f"{given}; images are needed as uint8, or as floats, so {_bytes_of(array.dtype)}")
     if array.ndim not in (3, 4):
         raise InputError(f"{given}; images are needed as [N, H, W], [N, H, W, C] or [N, C, H, W], so reshape them")
     if array.size == 0:
@@ -132,6 +132,16 @@ def _channels_first(array: np.ndarray, name: str, layout: Layout) -> np.ndarray:
     if not (first if layout == "NCHW" else last):
         raise InputError(f"{given}; 1 or 3 channels are needed, second or last (layout {layout}), so reshape it")
     return array if layout == "NCHW" else array.transpose(0, 3, 1, 2)
+
+
+def _bytes_of(kind: np.dtype) -> str:
+    """How an array of another kind becomes bytes; ``astype`` alone would make it black, or wrap round."""
+    if kind == np.bool_:
+        return "convert it with 255 * array.astype('uint8')"
+    if kind.kind not in "iu":
+        return "convert it first"
+    deep = " (divide by 257 where 65535 is white)" if kind == np.uint16 else ""
+    return f"bring its values to 0 to 255{deep} and convert it with .astype('uint8')"
 
 
 def _quantise(planes: np.ndarray, pixels: np.ndarray, name: str, value_range: tuple[float, float]) -> tuple[str, ...]:

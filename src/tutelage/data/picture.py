@@ -16,6 +16,7 @@ pixels.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,22 +154,38 @@ def opened(content: bytes, fit: Fit) -> Image.Image:
 
 @contextmanager
 def decoding(content: bytes) -> Iterator[Image.Image]:
-    """A picture file, opened for as long as the body runs; what decoding it raises there becomes `Refused`."""
+    """A picture file, opened for as long as the body runs; what decoding it raises there becomes `Refused`.
+
+    What Pillow only warns of, without the name of the file, is not said: the picture is read all the same.
+    """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+        with _quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as file:
             yield file
     except Refused:
         raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise Refused(
+            f"has more than {most:.0f} megapixels, the most that are read of a picture", "shrink it"
+        ) from error
     except UnidentifiedImageError as error:
         raise Refused("cannot be read as an image (it is in no known format)", "repair or remove it") from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
         raise Refused(f"cannot be read as an image ({first_line(error)})", "repair or remove it") from error
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 def is_known(path: Path) -> bool:
     """Whether the first bytes of a file are those of a format that is decoded here; it may be damaged all the same."""
     try:
-        Image.open(path, formats=FORMATS).close()
+        with _quiet():
+            Image.open(path, formats=FORMATS).close()
     except UnidentifiedImageError:
         return False
     except Exception:  # known, and so damaged that it cannot even be opened
