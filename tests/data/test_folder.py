@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tutelage.checks import InputError
-from tutelage.data import Fit, folder_images, folder_splits
+from tutelage.data import Fit, files, folder_images, folder_splits
 from tutelage.data.files import Files
 from tutelage.data.folder import picture_files
 
@@ -33,10 +33,12 @@ def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_format_in_the_order_of_the_paths(tmp_path):
     source = tmp_path / "pictures"
-    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif", "t.tif", "u.TIFF", "j.jfif"]
+    names = ["a/2.png", "a/b/1.JPG", "a.webp", "z.jpeg", "B.bmp", "m.gif", "t.tif", "u.TIFF", "j.jfif", "p.ppm"]
+    names += ["g.pgm"]
     values = {name: 20 * (index + 1) for index, name in enumerate(sorted(names))}
     for name, value in values.items():
-        save(source / name, (value,) * 3, **({"format": "JPEG"} if name.endswith("jfif") else {}))
+        colour = {"mode": "L", "color": value} if name.endswith("pgm") else {"color": (value,) * 3}
+        save(source / name, **colour, **({"format": "JPEG"} if name.endswith("jfif") else {}))
     (source / "notes.txt").write_text("no image")
     (source / "phone.heic").write_bytes(b"")
     save(source / ".hidden.png")
@@ -58,10 +60,35 @@ def test_links_to_folders_are_followed_and_circles_are_not(tmp_path):
     (source / "dogs").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (source / "wolves").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (source / "cats" / "more" / "again").symlink_to(source, target_is_directory=True)
-    (source / "gone").symlink_to(tmp_path / "nowhere", target_is_directory=True)
     images = folder_images(source, RGB, cache=tmp_path / "cache")
     assert len(images) == 4
     assert [*picture_files(source).stats] == ["cats/1.png", "cats/more/2.png", "dogs/3.png", "wolves/3.png"]
+
+
+@pytest.mark.parametrize("name", ["cats/2.png", "dogs", "dogs/more"])
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_links_that_lead_nowhere_are_named(tmp_path, name, target):
+    source = tmp_path / "pictures"
+    for there in ("cats/1.png", "wolves/1.png"):
+        save(source / there)
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).symlink_to(tmp_path / "nowhere" if target == "nowhere" else source / name)
+    (source / "notes.txt").symlink_to(tmp_path / "nowhere")  # what is passed over may lead anywhere
+    (source / ".hidden").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(
+        InputError, match=rf"pictures/{name} cannot be read \(.*\); repair or remove it, or pass --skip"
+    ):
+        folder_images(source, RGB, cache=tmp_path / "cache")
+    skipping = Fit((4, 4), 3, skip_bad=True)
+    with pytest.warns(UserWarning, match=rf"1 of 3 image files were left out: .*/{name} cannot be read"):
+        assert len(folder_images(source, skipping, cache=tmp_path / "cache")) == 2
+
+
+def test_a_held_out_set_whose_link_leads_nowhere_is_named(tmp_path):
+    save(tmp_path / "in" / "train" / "1.png")
+    (tmp_path / "in" / "test").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    with pytest.raises(InputError, match="in/test does not exist; name a folder of images"):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
 
 
 def test_decoded_once(tmp_path, monkeypatch):
@@ -102,6 +129,23 @@ def test_a_change_means_reading_again(tmp_path, change, rest, monkeypatch):
     assert len(list(cache.glob("*.npy"))) == 2
     assert after.shape == (fit.channels, *fit.size)
     assert (after.sha256 == before.sha256) == (change in ("size", "channels"))
+
+
+def test_a_change_between_two_looks_is_no_image_of_the_first(tmp_path, monkeypatch):
+    path = save(tmp_path / "in" / "1.png", (1, 1, 1))
+    digest = files.content
+
+    def changing(*arguments):
+        found = digest(*arguments)
+        save(path, (2, 2, 2))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "content", changing)
+        with pytest.raises(InputError, match=r"image files of .*in changed while they were read; run again when"):
+            folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert (folder_images(tmp_path / "in", RGB, cache=tmp_path / "cache").pixels == 2).all()
 
 
 # --- what the file system says
@@ -183,6 +227,50 @@ def test_splits_may_lie_in_the_one_folder_that_holds_all_pictures(tmp_path, vali
     assert [part.pixels[:, 0, 0, 0].tolist() for part in parts] == [[0], [1], [2]]
 
 
+@pytest.mark.parametrize("top", ["", "all/"])
+@pytest.mark.parametrize("names", [("Train", "Val", "Test"), ("TRAIN", "Validation", "TEST")])
+def test_splits_whatever_the_case_of_their_names(tmp_path, top, names):
+    for number, part in enumerate(names):
+        save(tmp_path / "in" / f"{top}{part}" / "1.png", (number,) * 3)
+    splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    parts = (splits.train, splits.validation, splits.test)
+    assert [part and part.pixels[:, 0, 0, 0].tolist() for part in parts] == [[0], [1], [2]]
+    assert splits.train.name == "train"
+
+
+def test_of_two_that_differ_in_case_the_usual_one_counts_and_the_other_is_told(tmp_path):
+    for number, part in enumerate(("TRAIN", "train", "Test")):
+        save(tmp_path / "in" / part / "1.png", (number,) * 3)
+    if len(list((tmp_path / "in").iterdir())) < 3:
+        pytest.skip("this file system does not tell cases apart")
+    with pytest.warns(UserWarning, match=r"has a folder train/, .*; TRAIN beside it is passed over"):
+        splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert splits.train.pixels[:, 0, 0, 0].tolist() == [1] and splits.test
+
+
+@pytest.mark.parametrize(
+    ("learned", "held_out"),
+    [("training", "testing"), ("Training_Set", "test_set"), ("train2017", "val2017"), ("trainA", "testA")],
+)
+@pytest.mark.parametrize("top", ["", "all/", "all/of/"])
+def test_folders_that_are_meant_as_sets_are_not_learned_from_together(tmp_path, top, learned, held_out):
+    for name in (f"{learned}/cats/1.png", f"{held_out}/cats/2.png"):
+        save(tmp_path / "in" / f"{top}{name}")
+    words = (
+        rf"/in{'/' + top.strip('/') if top else ''} has {learned}/ and {held_out}/, which would both be learned from"
+    )
+    with pytest.raises(InputError, match=words):
+        folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    chosen = folder_splits(tmp_path / "in", RGB, subset=f"{top}{learned}", cache=tmp_path / "cache")
+    assert len(chosen.train) == 1
+
+
+def test_one_folder_that_is_meant_as_a_set_is_a_folder_like_others(tmp_path):
+    for name in ("training/1.png", "trained/1.png", "detest/1.png"):
+        save(tmp_path / "in" / name)
+    assert len(folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache").train) == 3
+
+
 def test_held_out_pictures_in_a_folder_are_not_learned_from_because_of_one_beside_it(tmp_path):
     for name in ("p/train/1.png", "p/test/2.png", "cover.png"):
         save(tmp_path / "in" / name)
@@ -250,6 +338,9 @@ def test_a_subset_that_is_not_there(tmp_path):
         folder_splits(tmp_path / "in", RGB, subset="clas_c", cache=tmp_path / "cache")
     with pytest.raises(InputError, match=r"class_a, class_b, class_c, class_d, class_e, \.\.\.: give one of them"):
         folder_splits(tmp_path / "in", RGB, subset="zzz", cache=tmp_path / "cache")
+    for none in ((), []):
+        with pytest.raises(InputError, match="a subset of no folders was asked for; name one or more as"):
+            folder_splits(tmp_path / "in", RGB, subset=none, cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
@@ -357,3 +448,12 @@ def test_what_lies_beside_train_is_told(tmp_path):
     with pytest.warns(UserWarning, match=words):
         splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
     assert (len(splits.train), splits.validation and len(splits.validation)) == (1, 1)
+
+
+def test_what_lies_beside_train_in_the_one_folder_is_told(tmp_path):
+    for name in ("train/1.png", "valid/1.png", "test/1.png"):
+        save(tmp_path / "in" / "im" / name)
+    words = r"in/im has a folder train/, .*; valid beside it is passed over: .* or hold it out as validation/ or test/"
+    with pytest.warns(UserWarning, match=words):
+        splits = folder_splits(tmp_path / "in", RGB, cache=tmp_path / "cache")
+    assert splits.validation is None and splits.test

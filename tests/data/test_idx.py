@@ -11,7 +11,7 @@ import pytest
 from idx_files import idx_bytes, write_mnist
 from tutelage.checks import InputError
 from tutelage.data import labels, mnist
-from tutelage.data.idx import idx_file, images
+from tutelage.data.idx import idx_file, images, mnist_labels
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -152,3 +152,17 @@ def test_the_real_mnist(real_mnist, tmp_path):
 
     counts = np.bincount(labels(idx_file(real_mnist, "train-labels-idx1-ubyte"))[:50_000])
     assert counts.tolist() == [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+@pytest.mark.parametrize("off", [-1, 1])
+def test_each_image_has_a_label(tmp_path, part, off):
+    write_mnist(tmp_path, train=30, test=10, packed=False)
+    assert [len(values) for values in mnist_labels(tmp_path)] == [30, 10]
+    count = 30 if part == "train" else 10
+    (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(count + off, np.uint8)))
+    words = (
+        rf"{part}-labels-idx1-ubyte has {count + off} labels and .*{part}-images-idx3-ubyte {count} images, but each"
+    )
+    with pytest.raises(InputError, match=words):
+        mnist_labels(tmp_path)

@@ -194,9 +194,16 @@ def test_non_finite_values_are_counted_and_placed(bad):
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((2, 4, 4), np.int64), r"'mine' is int64 \[2, 4, 4\]; images are needed as uint8, or as floats"),
-        (np.zeros((2, 4, 4), bool), "images are needed as uint8, or as floats"),
-        (np.zeros((2, 4, 4), complex), "images are needed as uint8, or as floats"),
+        (
+            np.zeros((2, 4, 4), np.int64),
+            r"'mine' is int64 \[2, 4, 4\]; images are needed as uint8, or as floats, so bring",
+        ),
+        (
+            np.zeros((2, 4, 4), np.uint16),
+            r"its values to 0 to 255 \(divide by 257 where 65535 is white\) and convert it",
+        ),
+        (np.zeros((2, 4, 4), bool), r"as uint8, or as floats, so convert it with 255 \* array\.astype\('uint8'\)"),
+        (np.zeros((2, 4, 4), complex), "images are needed as uint8, or as floats, so convert it first"),
         (np.zeros((4, 4), np.uint8), r"images are needed as \[N, H, W\]"),
         (np.zeros((2, 1, 3, 4, 4), np.uint8), r"images are needed as \[N, H, W\]"),
         (np.zeros((0, 4, 4), np.uint8), "holds no images"),
@@ -218,6 +225,17 @@ def test_an_array_that_is_no_set_of_images_is_refused(array, says):
 def test_a_range_must_go_upwards():
     with pytest.raises(InputError, match="give the value of black, then a larger one for white"):
         from_array(np.zeros((1, 2, 2)), value_range=(1, 0))
+
+
+def test_images_in_0_1_read_as_minus_1_1_are_noticed_from_the_cache_too(tmp_path):
+    np.save(tmp_path / "a.npy", np.linspace(0, 1, 12).reshape(3, 2, 2))
+    for _ in range(2):
+        with pytest.warns(
+            UserWarning, match=r"'a\.npy' has no value below 0 in the value range -1 to 1; if its images"
+        ):
+            images = from_npy(tmp_path / "a.npy", cache=tmp_path / "cache")
+        assert len(images) == 3
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
 
 
 def test_images_in_0_1_read_as_minus_1_1_are_noticed():

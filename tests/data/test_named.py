@@ -76,6 +76,18 @@ def test_nothing_is_fetched_unless_asked(tmp_path, monkeypatch):
     assert fetched == [tmp_path]
 
 
+def test_a_download_that_was_broken_off_is_gone_on_with(tmp_path, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("tutelage.data.named.fetch_mnist", lambda cache: fetched.append(cache) or tmp_path / "whole")
+    folder = tmp_path / "mnist"
+    write_mnist(folder)
+    assert find("mnist", cache=tmp_path, download=True) == folder and fetched == []
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert find("mnist", cache=tmp_path, download=True) == tmp_path / "whole" and fetched == [tmp_path]
+    # a folder that is named may hold another set in MNIST's form, which MNIST must not stand in for
+    assert find("mnist", tmp_path, cache=tmp_path, download=True) == folder
+
+
 def test_loading_mnist_of_another_size(tmp_path):
     write_mnist(tmp_path, train=10_002, side=3)
     assert len(load(DataSpec("mnist", (3, 3), 1), tmp_path).train) == 2
@@ -264,7 +276,7 @@ def test_the_cache_of_whole_pictures_is_as_it_was(tmp_path):
     for centre in (None, 10):
         load(DataSpec("folder", (8, 8), 1, centre=centre), tmp_path / "in")
     words = [json.loads(path.read_text())["transforms"] for path in (tmp_path / "cache").glob("*.json")]
-    plain = ["exif rotation", "only what fits", "grey", "bicubic to cover 8 x 8, centre crop"]
+    plain = ["exif rotation", "only what fits", "grey", "bicubic to cover 8 x 8, centre cut at whole pixels"]
     assert sorted(words, key=len) == [plain, [*plain[:3], "centre of 10 x 10", plain[3]]]
 
 

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tutelage.checks import InputError
 from tutelage.data import Fit
@@ -174,6 +174,40 @@ def test_the_centre_is_cut_out(size):
     assert (fitted(saved(Image.fromarray(pixels)), Fit((4, 4), 1)) == 255).all()
 
 
+@pytest.mark.parametrize("size", [(9, 8), (8, 11), (8, 8), (8, 12)])
+def test_a_picture_that_covers_the_size_is_only_cut(size):
+    # of an odd margin the larger half is below, or on the right
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    top, left = (size[0] - 8) // 2, (size[1] - 8) // 2
+    assert np.array_equal(fitted(saved(Image.fromarray(pixels)), GREY)[0], pixels[top : top + 8, left : left + 8])
+
+
+@pytest.mark.parametrize("size", [(67, 101), (101, 67), (40, 21), (5, 7), (7, 5), (6, 31)])
+def test_a_picture_is_cut_where_its_resized_whole_would_be(size):
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    factor = 8 / min(size)
+    height, width = (round(side * factor) for side in size)
+    whole = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+    top, left = (height - 8) // 2, (width - 8) // 2
+    found = fitted(saved(Image.fromarray(pixels)), Fit((8, 8), 1, enlarge=True))[0]
+    assert np.abs(found - whole[top : top + 8, left : left + 8]).max() <= 1
+
+
+def test_what_is_cut_away_is_not_enlarged_first(monkeypatch):
+    made = []
+    resize = Image.Image.resize
+
+    def resized(self, size, *arguments, **options):
+        made.append(size)
+        return resize(self, size, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", resized)
+    pixels = (np.arange(2000) // 1000 * 255).astype(np.uint8)[None]
+    found = fitted(saved(Image.fromarray(pixels)), Fit((64, 64), 1, enlarge=True))[0]
+    assert made == [(64, 64)] and (found == found[0]).all() and (np.diff(found[0].astype(int)) >= -20).all()
+    assert found[0, 0] < 128 < found[0, -1]
+
+
 def test_shrinking_averages():
     checkers = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
     inner = fitted(saved(Image.fromarray(checkers)), GREY)[0, 1:-1, 1:-1].astype(int)
@@ -247,6 +281,45 @@ def test_the_camera_held_upright():
     assert fitted(encoded("RGB", size=(4, 8), exif=exif), Fit((8, 4), 3)).shape == (3, 8, 4)
 
 
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_every_orientation_is_seen_as_viewers_show_it(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    content = saved(Image.fromarray(pixels), kind, exif=exif, **lossless)
+    with Image.open(io.BytesIO(content)) as file:
+        usual = np.asarray(ImageOps.exif_transpose(file))
+    assert np.array_equal(fitted(content, RGB), usual.transpose(2, 0, 1))
+
+
+def test_what_pillow_warns_of_is_not_said(monkeypatch, recwarn):
+    entry = struct.pack(">HHIHH", 0x0128, 3, 2, 2, 2)  # ResolutionUnit, twice
+    exif = b"Exif\0\0MM\0\x2a\0\0\0\x08" + struct.pack(">H", 1) + entry + bytes(4)
+    assert fitted(saved(Image.new("L", (8, 8)), "JPEG", exif=exif), GREY).shape == (1, 8, 8)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    assert fitted(encoded("L"), GREY).shape == (1, 8, 8)
+    assert [*recwarn] == []
+
+
+def test_a_picture_of_too_many_pixels_has_to_be_shrunk(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)
+    with pytest.raises(Refused, match="has more than 4 megapixels, the most that are read of a picture") as caught:
+        fitted(encoded("1", size=(2001, 2000)), GREY)
+    assert caught.value.remedies == ("shrink it",)
+
+
+def test_odd_exif_is_no_reason_to_refuse_a_picture():
+    # big-endian: Orientation (short) is 6, and ResolutionUnit, which has to be a short as well, is four bytes
+    entries = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack(">HHI4s", 0x0128, 7, 4, b"abcd")
+    exif = b"Exif\0\0MM\0\x2a\0\0\0\x08" + struct.pack(">H", 2) + entries + bytes(4)
+    pixels = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 256, (4, 8), dtype=np.uint8), 8, 0), 8, 1)
+    plain, odd = (saved(Image.fromarray(pixels), "JPEG", **more) for more in ({}, {"exif": exif}))
+    fits = [Fit(size, 1) for size in ((32, 64), (64, 32))]
+    assert np.array_equal(fitted(odd, fits[1])[0], np.rot90(fitted(plain, fits[0])[0], -1))
+
+
 # --- what is asked for
 
 
@@ -277,9 +350,9 @@ def test_every_choice_has_other_words():
 
 
 def test_the_words_of_before_are_those_of_now():
-    plain = ("exif rotation", "only what fits", "rgb", "bicubic to cover 64 x 48, centre crop")
+    plain = ("exif rotation", "only what fits", "rgb", "bicubic to cover 64 x 48, centre cut at whole pixels")
     assert Fit((64, 48), 3).words() == plain
     assert Fit((8, 8), 1, True, True, True, True).words() == (
-        *("exif rotation", "converted", "grey", "bicubic to cover 8 x 8, centre crop"),
+        *("exif rotation", "converted", "grey", "bicubic to cover 8 x 8, centre cut at whole pixels"),
         *("enlarged where small", "none of one colour", "bad files left out"),
     )

@@ -60,10 +60,40 @@ def test_folders_are_splits(tmp_path, top, validation):
     assert colours(both.train) == [1, 2]
 
 
+@pytest.mark.parametrize("top", ["", "data/"])
+@pytest.mark.parametrize("names", [("Train", "Val", "Test"), ("TRAIN", "VALIDATION", "test")])
+def test_folders_are_splits_whatever_the_case_of_their_names(tmp_path, top, names):
+    path = pack(tmp_path / "a.zip", {f"{top}{name}/1.png": picture(i) for i, name in enumerate(names)})
+    splits = zip_splits(path, RGB, cache=tmp_path / "cache")
+    assert splits.validation and splits.test
+    assert [colours(part) for part in (splits.train, splits.validation, splits.test)] == [[0], [1], [2]]
+
+
+def test_backslashes_separate_folders(tmp_path):
+    members = {"train\\cats\\1.png": picture(1), "test\\cats\\2.png": picture(2), "train\\.hidden\\3.png": b""}
+    splits = zip_splits(pack(tmp_path / "a.zip", members), RGB, cache=tmp_path / "cache")
+    usual = {name.replace("\\", "/"): content for name, content in members.items()}
+    same = zip_splits(pack(tmp_path / "b.zip", usual), RGB, cache=tmp_path / "cache")
+    assert splits.test and (colours(splits.train), colours(splits.test)) == ([1], [2])
+    assert splits.train.sha256 == same.train.sha256
+
+
+def test_folders_that_are_meant_as_sets_are_not_learned_from_together(tmp_path):
+    path = pack(tmp_path / "a.zip", {"training/1.png": picture(1), "testing/1.png": picture(2)})
+    with pytest.raises(InputError, match=r"a\.zip has training/ and testing/, which would both be learned from; call"):
+        zip_splits(path, RGB, cache=tmp_path / "cache")
+
+
 def test_what_lies_beside_train_is_told(tmp_path):
     path = pack(tmp_path / "a.zip", {"train/1.png": picture(1), "val/1.png": picture(2), "cover.png": picture(3)})
     with pytest.warns(UserWarning, match=r"a\.zip has a folder train/, .*; cover\.png beside it is passed over"):
         assert len(zip_splits(path, RGB, cache=tmp_path / "cache").train) == 1
+
+
+def test_what_lies_beside_train_in_the_one_folder_is_told(tmp_path):
+    members = {f"im/{name}/1.png": picture(1) for name in ("train", "valid", "test")}
+    with pytest.warns(UserWarning, match=r"a\.zip/im has a folder train/, .*; valid beside it is passed over"):
+        assert zip_splits(pack(tmp_path / "a.zip", members), RGB, cache=tmp_path / "cache").validation is None
 
 
 def test_names_are_looked_through_a_few_times_whatever_there_is(tmp_path):

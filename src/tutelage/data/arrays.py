@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..checks import InputError, first_line
-from .cache import Key, cached
+from .cache import Kept, Key, cached_with_notes
 from .images import ImageSet, file_digest
 
 Layout = Literal["auto", "NHWC", "NCHW"]
@@ -56,7 +56,7 @@ def from_array(
         digest.update(np.ascontiguousarray(part).data)
     if planes.dtype != np.uint8:
         pixels = np.empty(planes.shape, np.uint8)
-        _quantise(planes, pixels, name, value_range)
+        _tell(name, _quantise(planes, pixels, name, value_range))
         planes = pixels
     return ImageSet(planes, name, "a NumPy array", digest.hexdigest())
 
@@ -74,6 +74,9 @@ def from_npy(
 
     Raises:
         InputError: as `from_array`, or the file is no readable ``.npy`` file, or it holds Python objects.
+
+    Warns:
+        UserWarning: as `from_array`, whether the copy is made now or was before.
     """
     path = Path(path)
     name = path.name
@@ -99,16 +102,20 @@ def from_npy(
         transforms=(f"layout {layout}", f"{value_range[0]} .. {value_range[1]} rounded to 0 .. 255"),
         shape=planes.shape,
     )
-    return ImageSet(
-        cached(key, lambda pixels: _quantise(planes, pixels, name, value_range), cache), name, str(path), sha256
-    )
+
+    def fill(pixels: np.ndarray) -> Kept:
+        return Kept(len(pixels), _quantise(planes, pixels, name, value_range))
+
+    pixels, notes = cached_with_notes(key, fill, cache)
+    _tell(name, notes)
+    return ImageSet(pixels, name, str(path), sha256)
 
 
 def _channels_first(array: np.ndarray, name: str, layout: Layout) -> np.ndarray:
     """A view ``[N, C, H, W]`` of an array in any accepted form."""
     given = f"{name!r} is {array.dtype} {list(array.shape)}"
     if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise InputError(f"{given}; images are needed as uint8, or as floats, so convert them with .astype first")
+        raise InputError(f"{given}; images are needed as uint8, or as floats, so {_bytes_of(array.dtype)}")
     if array.ndim not in (3, 4):
         raise InputError(f"{given}; images are needed as [N, H, W], [N, H, W, C] or [N, C, H, W], so reshape them")
     if array.size == 0:
@@ -127,8 +134,18 @@ def _channels_first(array: np.ndarray, name: str, layout: Layout) -> np.ndarray:
     return array if layout == "NCHW" else array.transpose(0, 3, 1, 2)
 
 
-def _quantise(planes: np.ndarray, pixels: np.ndarray, name: str, value_range: tuple[float, float]) -> None:
-    """Write ``planes`` as bytes into ``pixels``, having looked at every value."""
+def _bytes_of(kind: np.dtype) -> str:
+    """How an array of another kind becomes bytes; ``astype`` alone would make it black, or wrap round."""
+    if kind == np.bool_:
+        return "convert it with 255 * array.astype('uint8')"
+    if kind.kind not in "iu":
+        return "convert it first"
+    deep = " (divide by 257 where 65535 is white)" if kind == np.uint16 else ""
+    return f"bring its values to 0 to 255{deep} and convert it with .astype('uint8')"
+
+
+def _quantise(planes: np.ndarray, pixels: np.ndarray, name: str, value_range: tuple[float, float]) -> tuple[str, ...]:
+    """Write ``planes`` as bytes into ``pixels``, having looked at every value; what there is to say of them."""
     low, high = value_range
     if not low < high:
         raise InputError(f"the value range is {value_range}; give the value of black, then a larger one for white")
@@ -142,16 +159,20 @@ def _quantise(planes: np.ndarray, pixels: np.ndarray, name: str, value_range: tu
             "pass value_range=(black, white), which `tutelage train` takes as --set data.value_range=[BLACK,WHITE], or "
             "rescale the array"
         )
-    if low < 0 <= smallest:
-        warnings.warn(
-            f"{name!r} has no value below 0 in the value range {low:g} to {high:g}; "
-            "if its images lie in [0, 1], pass value_range=(0, 1), which `tutelage train` takes as "
-            "--set data.value_range=[0,1]",
-            stacklevel=3,
-        )
     for source, target in zip(_parts(planes), _parts(pixels), strict=True):
         scaled = (source.astype(np.float64) - low) * (255 / (high - low))
         target[...] = np.clip(np.rint(scaled), 0, 255)
+    if not low < 0 <= smallest:
+        return ()
+    return (
+        f"has no value below 0 in the value range {low:g} to {high:g}; if its images lie in [0, 1], pass "
+        "value_range=(0, 1), which `tutelage train` takes as --set data.value_range=[0,1]",
+    )
+
+
+def _tell(name: str, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        warnings.warn(f"{name!r} {note}", stacklevel=3)
 
 
 def _refuse_non_finite(planes: np.ndarray, name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import lzma
+import re
 import tarfile
 import time
 import warnings
@@ -32,6 +33,7 @@ from .images import ImageSet, Splits
 from .picture import Fit, Refused, fitted
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES |= {".pbm", ".pgm", ".pnm", ".ppm"}
 _FOREIGN = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef", ".arw"})
 """Pictures that are not decoded; they are passed over, and said to be."""
 
@@ -147,11 +149,18 @@ def tell_foreign(source: Path, names: Iterable[str]) -> None:
 
 
 SETS = ("train", "validation", "val", "test")
-"""The folders that hold a set each; ``val`` is another name of ``validation``."""
+"""The folders that hold a set each, in any case; ``val`` is another name of ``validation``."""
+
+_OF = r"([ _-]?(set|data|images|[ab]|\d+))?"
+_LEARNED = re.compile(rf"train(ing)?{_OF}", re.IGNORECASE)
+_HELD_OUT = re.compile(rf"(test(ing)?|val(id(ation)?)?|held[ _-]?out){_OF}", re.IGNORECASE)
+"""Folders that people mean as sets: ``training`` and ``testing``, ``train2017`` and ``val2017``."""
 
 
 def start_of_sets(source: Path, names: Collection[str]) -> str | None:
     """The start of every name before ``train/``: nothing, or the one folder that there is; None without splits.
+
+    ``train`` and the other sets may be written in any case.
 
     Args:
         source: the folder, or the archive, that the names are in.
@@ -161,7 +170,7 @@ def start_of_sets(source: Path, names: Collection[str]) -> str | None:
         InputError: a folder has both ``train/`` and a held-out set but is not all there is: held-out pictures would be
             learned from.
     """
-    if any(name.startswith("train/") for name in names):
+    if any(name.lower().startswith("train/") for name in names):
         return ""
     inside: dict[str, set[str]] = {}  # the folders in each of those at the top
     for name in names:
@@ -177,32 +186,61 @@ def start_of_sets(source: Path, names: Collection[str]) -> str | None:
             return f"{top}/"
         if len(parts) > 1:
             beside = next(other for other in tops if other != top)
-            alone = f"name {source / top}" if source.is_dir() else f"pack the folders {' and '.join(parts)} alone"
+            own = [*parts.values()]
+            alone = f"name {source / top}" if source.is_dir() else f"pack the folders {' and '.join(own)} alone"
             raise InputError(
-                f"{source} has {top}/{parts[0]} and {top}/{parts[-1]}, and {beside} beside {top}; {alone}, so that "
+                f"{source} has {top}/{own[0]} and {top}/{own[-1]}, and {beside} beside {top}; {alone}, so that "
                 "what is held out is not learned from"
             )
     return None
 
 
-def sets_below(names: Collection[str], start: str) -> list[str]:
-    """Which of `SETS` there are in the folder ``start``; not ``val`` where there is ``validation``."""
+def sets_below(names: Collection[str], start: str) -> dict[str, str]:
+    """Which of `SETS` there are in the folder ``start``, and what their folders are called.
+
+    Of folders that differ in case the one spelled as in `SETS` counts, or else the first; ``val`` does not where there
+    is ``validation``.
+    """
     rests = (name.removeprefix(start) for name in names if name.startswith(start))
     return _sets({rest.partition("/")[0] for rest in rests if "/" in rest})
 
 
-def _sets(folders: Collection[str]) -> list[str]:
-    there = [part for part in SETS if part in folders]
-    return [part for part in there if part != "val" or "validation" not in there]
+def _sets(folders: Collection[str]) -> dict[str, str]:
+    own: dict[str, str] = {}
+    for folder in sorted(folders, key=lambda folder: (folder not in SETS, folder)):
+        own.setdefault(folder.lower(), folder)
+    there = {part: own[part] for part in SETS if part in own}
+    return {part: there[part] for part in there if part != "val" or "validation" not in there}
+
+
+def refuse_sets_among(files: Files) -> None:
+    """Refuse files to be learned from of which some lie in a folder that is meant for learning and some beside it.
+
+    They are in folders that are called like sets, ``training`` and ``testing``, but not as `SETS` are, or deeper than
+    these are looked for. Raises ``InputError``.
+    """
+    beside: dict[str, set[str]] = {}
+    for folder in {name.rpartition("/")[0] for name in files.stats}:
+        above = ""
+        for part in filter(None, folder.split("/")):
+            beside.setdefault(above, set()).add(part)
+            above = f"{above}{part}/"
+    for above in sorted(beside):
+        learned, held_out = (sorted(filter(like.fullmatch, beside[above])) for like in (_LEARNED, _HELD_OUT))
+        if learned and held_out:
+            raise InputError(
+                f"{files.source / above} has {learned[0]}/ and {held_out[0]}/, which would both be learned from; call "
+                "them train/ and test/ (or validation/) and give the folder they are in, or choose with data.subset"
+            )
 
 
 def tell_beside(source: Path, others: Collection[str]) -> None:
-    """Warn of pictures, or of folders with some, that lie beside ``train/`` and its held-out sets."""
+    """Warn of pictures, or of folders with some, that lie in ``source`` beside ``train/`` and its held-out sets."""
     if others:
         several = f" and {len(others) - 1} more" if len(others) > 1 else ""
         warnings.warn(
             f"{source} has a folder train/, which is learned from; {min(others)}{several} beside it is passed over: "
-            "name another folder to learn from all, or move it into train/",
+            "name another folder to learn from all, move it into train/, or hold it out as validation/ or test/",
             stacklevel=4,
         )
 
@@ -225,14 +263,21 @@ def read_splits(
         cache: see `tutelage.data.cache.cache_folder`.
 
     Raises:
-        InputError: a set has no files, or a file that is refused, or nothing but such files; the training set has no
-            such folder, or a folder with fewer files than ``each``.
+        InputError: a set has no files, or a file that is refused, or nothing but such files; ``subset`` is empty; the
+            training set has no such folder, or a folder with fewer files than ``each``; or it is taken whole and has
+            folders that are meant as sets (`refuse_sets_among`).
 
     Warns:
         UserWarning: files were left out because ``fit.skip_bad`` says so.
     """
     train_name = training(parts)
+    if subset is None:
+        refuse_sets_among(parts[train_name])
     folders = (subset,) if isinstance(subset, str) else subset or ()
+    if subset is not None and not folders:
+        raise InputError(
+            "a subset of no folders was asked for; name one or more as data.subset, or leave it out for all"
+        )
     chosen = {name: files if subset is None else files.inside(*folders) for name, files in parts.items()}
     for folder in folders:
         if not len(parts[train_name].inside(folder)):
@@ -281,16 +326,26 @@ def content(files: Files, name: str, cache: Path | str | None, skip_bad: bool | 
         return known
     digest = hashlib.sha256()
     for file_name in tqdm(files.stats, desc=f"checking {name}", unit="file", disable=None, delay=1):
-        digest.update(f"{file_name}\0{files.stats[file_name][0]}\0".encode(errors="surrogateescape"))
         try:
-            for piece in files.pieces(file_name):
-                digest.update(piece)
+            for _ in _digested(files, file_name, digest):
+                pass
         except Refused as error:
             if not skip_bad:
                 more = () if skip_bad is None else (_SKIP,)
                 raise error.error(str(files.source / file_name), *more) from error
-            digest.update(b"\0unreadable\0")
     return digest.hexdigest()
+
+
+def _digested(files: Files, name: str, digest: hashlib._Hash) -> Iterator[bytes]:
+    """As `Files.pieces`, which ``digest`` takes in, or the fact that they cannot be read."""
+    digest.update(f"{name}\0{files.stats[name][0]}\0".encode(errors="surrogateescape"))
+    try:
+        for piece in files.pieces(name):
+            digest.update(piece)
+            yield piece
+    except Refused:
+        digest.update(b"\0unreadable\0")
+        raise
 
 
 _SKIP = "pass --skip-bad to leave it out"
@@ -309,15 +364,19 @@ def _read(files: Files, fit: Fit, name: str, cache: Path | str | None) -> tuple[
     )
 
     def fill(pixels: np.ndarray) -> Kept | None:
-        kept, left_out = 0, []
+        kept, left_out, digest = 0, [], hashlib.sha256()
         for file_name in tqdm(files.stats, desc=f"reading {name}", unit="image", disable=None):
             try:
-                pixels[kept] = fitted(files.read(file_name), fit)
+                pixels[kept] = fitted(b"".join(_digested(files, file_name, digest)), fit)
                 kept += 1
             except Refused as error:
                 if not fit.skip_bad:
                     raise error.error(str(files.source / file_name), _SKIP) from error
                 left_out.append(f"{file_name} {error.reason}")
+        if digest.hexdigest() != sha256:
+            raise InputError(
+                f"the image files of {files.source} changed while they were read; run again when nothing writes there"
+            )
         if not kept:
             raise InputError(
                 f"none of the {len(files)} image files of {files.source} can be used (the first, {left_out[0]}); "

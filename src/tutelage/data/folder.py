@@ -26,6 +26,8 @@ from .files import (
 from .images import ImageSet, Splits
 from .picture import Fit
 
+_TRAIN = "[tT][rR][aA][iI][nN]"
+
 
 def folder_splits(
     folder: Path | str,
@@ -38,8 +40,8 @@ def folder_splits(
     """A folder as `Splits`: all images are for training, unless it has subfolders that say otherwise.
 
     With a subfolder ``train``, the images in it are the training set, and those in ``validation`` (or ``val``) and
-    ``test``, where there are such subfolders, are the other two. They may also lie in the one folder that all images
-    are in, as where a zip was unpacked into a folder of its own.
+    ``test``, where there are such subfolders, are the other two, whatever the case of these names. They may also lie in
+    the one folder that all images are in, as where a zip was unpacked into a folder of its own.
 
     Args:
         folder: see `folder_images`.
@@ -51,24 +53,26 @@ def folder_splits(
 
     Raises:
         InputError: as for `folder_images`, or there are pictures beside the folder of a training and a held-out set,
-            or the training set has no images below ``subset``, or fewer than ``each`` in a folder.
+            or the training set has no images below ``subset``, or fewer than ``each`` in a folder, or it is taken whole
+            and has folders like ``training`` and ``testing``.
 
     Warns:
-        UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
+        UserWarning: once, which files were left out because ``fit.skip_bad`` says so; and what lies beside ``train``.
     """
     return read_splits(folder_parts(Path(folder)), fit, subset, each, cache)
 
 
 def folder_parts(folder: Path) -> dict[str, Files]:
     """The files of each set that a folder holds, by the names that `folder_splits` knows."""
-    start = "" if (folder / "train").is_dir() else _start_of_sets(folder)
+    start = _start_of_sets(folder)
     if start is None:
         return {_name(folder): picture_files(folder)}
-    if not start:
-        tell_beside(folder, [child.name for child in folder.iterdir() if child.name not in SETS and _shows(child)])
     place = folder / start
-    there = [f"{name}/" for name in SETS if (place / name).is_dir()]
-    return {name: picture_files(place / name) for name in sets_below(there, "")}
+    children = [*place.iterdir()]
+    named = [child for child in children if child.name.lower() in SETS and (child.is_dir() or _dangles(child))]
+    sets = sets_below([f"{child.name}/" for child in named], "")
+    tell_beside(place, [child.name for child in children if child.name not in sets.values() and _shows(child)])
+    return {name: picture_files(place / own) for name, own in sets.items()}
 
 
 def _shows(place: Path) -> bool:
@@ -83,8 +87,8 @@ def folder_images(
     """All images in a folder and its subfolders, in the order of their relative paths, as ``[N, channels, *size]``.
 
     Args:
-        folder: holds .png, .jpg, .jpeg, .webp, .bmp, .gif or .tif files; others, and hidden ones, are passed over,
-            with a warning where they are pictures (.heic, .avif, ...).
+        folder: holds .png, .jpg, .jpeg, .webp, .bmp, .gif, .tif, .pgm or .ppm files; others, and hidden ones, are
+            passed over, with a warning where they are pictures (.heic, .avif, ...).
         fit: what every picture is brought to.
         cache: where the decoded images are kept; see `tutelage.data.cache.cache_folder`.
         name: what the set is called in reports; the folder's name unless given.
@@ -103,6 +107,9 @@ def folder_images(
 def picture_files(folder: Path) -> Files:
     """The image files below ``folder``, sorted by relative path.
 
+    Links that lead nowhere are among them, as files that cannot be read, if they are called like pictures or, since
+    nobody would know that a folder's files are missing, like folders: without a suffix.
+
     Raises ``InputError`` where there is no folder or no image, or a folder in it cannot be read.
     """
     if not folder.is_dir():
@@ -110,7 +117,7 @@ def picture_files(folder: Path) -> Files:
         raise InputError(f"{folder} {state}; name a folder of images")
     listed = time.time_ns()
     found = dict(sorted(_stats(folder)))
-    stats = {name: stat for name, stat in found.items() if is_picture(name)}
+    stats = {name: stat for name, stat in found.items() if is_picture(name) or _dangles(folder / name)}
     tell_foreign(folder, found)
     if not stats:
         raise InputError(f"{folder} has no images ({', '.join(sorted(SUFFIXES))}); name a folder that has some")
@@ -119,7 +126,9 @@ def picture_files(folder: Path) -> Files:
 
 def _start_of_sets(folder: Path) -> str | None:
     """As `start_of_sets`. Only a ``train`` one folder down makes it look through the whole folder."""
-    inner = [f"{path.relative_to(folder).as_posix()}/" for path in folder.glob("*/train") if path.is_dir()]
+    if any(path.is_dir() for path in folder.glob(_TRAIN)):
+        return ""
+    inner = [f"{path.relative_to(folder).as_posix()}/" for path in folder.glob(f"*/{_TRAIN}") if path.is_dir()]
     if not inner:
         return None
     return start_of_sets(folder, [*inner, *(name for name, _ in _stats(folder) if is_picture(name))])
@@ -128,6 +137,7 @@ def _start_of_sets(folder: Path) -> str | None:
 def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Relative name, and length and times of change, of every file below ``folder`` that is not hidden.
 
+    Of a link that leads nowhere they are its own, where it is called like a picture or a folder (`picture_files`).
     Links to folders are followed; a folder that is met again inside itself is passed over. Raises ``InputError`` where
     a folder cannot be read, of which nobody would know that its files are missing.
     """
@@ -141,9 +151,20 @@ def _stats(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         start = "" if inside == "." else f"{inside}/"
         for name in names:
             path = os.path.join(place, name)
-            if not name.startswith((".", "__MACOSX")) and os.path.isfile(path):
+            if name.startswith((".", "__MACOSX")):
+                continue
+            if os.path.isfile(path):
                 found = os.stat(path)
-                yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            elif ("." not in name or is_picture(name)) and _dangles(Path(path)):
+                found = os.lstat(path)
+            else:
+                continue
+            yield start + name, (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _dangles(path: Path) -> bool:
+    """Whether it is a link that leads nowhere, or round in a circle."""
+    return path.is_symlink() and not os.path.exists(path)
 
 
 def _refuse(error: OSError) -> NoReturn:

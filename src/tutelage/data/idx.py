@@ -22,6 +22,7 @@ from .images import ImageSet, Splits, file_digest
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+MNIST = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 VALIDATION = 10_000
 """How many of MNIST's training images are kept for validation, classically."""
@@ -97,6 +98,28 @@ def labels(path: Path | str) -> np.ndarray:
         values = np.empty(count, np.uint8)
         _read_into(file, path, values.data)
     return values
+
+
+def mnist_labels(folder: Path | str) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of MNIST's train file and of its test file, uint8 ``[N]`` each, one for each image.
+
+    Raises:
+        InputError: a file is missing or damaged, or the images are more or fewer than their labels.
+    """
+    folder = Path(folder)
+    found = []
+    for images_name, labels_name in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
+        pictures, path = idx_file(folder, images_name), idx_file(folder, labels_name)
+        values = labels(path)
+        with _open(pictures) as file:
+            count = _header(file, pictures, dims=3)[0]
+        if len(values) != count:
+            raise InputError(
+                f"{path} has {len(values)} labels and {pictures} {count} images, but each image needs a label; give "
+                "files that belong together, or download them again"
+            )
+        found.append(values)
+    return found[0], found[1]
 
 
 def _digest_unpacked(pixels: np.ndarray) -> str:

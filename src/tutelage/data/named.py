@@ -18,9 +18,9 @@ from .cache import cache_folder
 from .cifar import ARCHIVES, FOLDERS, cifar10, cifar10_labels, has_cifar10
 from .clip_set import clip_set
 from .download import fetch_mnist
-from .files import training
+from .files import refuse_sets_among, training
 from .folder import folder_parts, folder_splits
-from .idx import TEST_LABELS, TRAIN_LABELS, VALIDATION, has_idx, idx_file, labels, mnist
+from .idx import MNIST, VALIDATION, has_idx, mnist, mnist_labels
 from .images import Splits, holding_out, stretched
 from .picture import Fit
 from .single import single_image
@@ -211,11 +211,14 @@ def load(
 def class_folders(path: Path | str | None = None) -> tuple[str, ...]:
     """The folders right below the training set of a folder or a zip of pictures, such as one for each class.
 
-    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures.
+    ``path`` is looked up as `find` does. Raises ``InputError`` where there are no pictures, or folders that are meant
+    as sets, like ``training`` and ``testing``.
     """
     place = find("folder", path)
     with nullcontext(folder_parts(place)) if place.is_dir() else zip_parts(place) as parts:
-        return parts[training(parts)].folders()
+        learned = parts[training(parts)]
+        refuse_sets_among(learned)
+        return learned.folders()
 
 
 class Labels(NamedTuple):
@@ -233,12 +236,11 @@ def class_labels(spec: DataSpec, path: Path | str | None = None, *, cache: Path 
     """The classes of the images that `load` reads for the same arguments.
 
     Raises:
-        InputError: the kind of data has no labels, or they are missing or damaged.
+        InputError: the kind of data has no labels, or they are missing or damaged, or not as many as the images.
     """
     match spec.kind:
         case "mnist":
-            folder = find("mnist", path, cache=cache)
-            whole, test = (labels(idx_file(folder, name)) for name in (TRAIN_LABELS, TEST_LABELS))
+            whole, test = mnist_labels(find("mnist", path, cache=cache))
             kept = len(whole) - VALIDATION
             return Labels(whole[:kept], whole[kept:], test)
         case "cifar10":
@@ -365,6 +367,8 @@ def _stretched(splits: Splits) -> Splits:
 
 def _find_mnist(root: Path | None, cache: Path | str | None, download: bool) -> Path:
     places = [cache_folder(cache) / "mnist"] if root is None else [root, root / "mnist", root / "MNIST" / "raw"]
+    if download and root is None and not all(has_idx(places[0], name) for name in MNIST):
+        return fetch_mnist(cache)  # an earlier download may have been broken off
     for place in places:
         if has_idx(place):
             return place

@@ -1,9 +1,9 @@
 """One picture file becomes bytes ``[C, H, W]``, and nothing about it is changed without being asked for.
 
 A picture is brought to one size: the shorter side (relative to the size asked for) is resized by Pillow's bicubic
-filter, which averages when it shrinks, and the centre is cut out. ``centre`` cuts a square of so many of its own pixels
-out of the middle before that. Nothing is enlarged unless ``enlarge`` says so. A rotation noted by a camera (EXIF) is
-applied, and an alpha channel that hides nothing is dropped.
+filter, which averages when it shrinks, and the centre is cut out at whole pixels. ``centre`` cuts a square of so many
+of its own pixels out of the middle before that. Nothing is enlarged unless ``enlarge`` says so. A rotation noted by a
+camera (EXIF) is applied, and an alpha channel that hides nothing is dropped.
 
 Whatever else does not fit is refused, or with ``convert`` converted: transparent pictures are laid on white; colour
 becomes grey, and grey colour, by Pillow's ``convert`` (ITU-R 601: 0.299 R + 0.587 G + 0.114 B); 16 bits keep the high
@@ -16,13 +16,14 @@ pixels.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..checks import InputError, first_line
 
@@ -32,6 +33,16 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 _GREY, _COLOUR = "L", "RGB"
 _WHITE = (255, 255, 255, 255)
 CONVERT = ("convert it", "pass --convert")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its orientation in EXIF."""
 TOO_DEEP = "has more than 8 bits per channel, but 8 are needed"
 
 
@@ -88,7 +99,7 @@ class Fit:
             "converted" if self.convert else "only what fits",
             "grey" if self.channels == 1 else "rgb",
             *((f"centre of {self.centre} x {self.centre}",) if self.centre is not None else ()),
-            f"bicubic to cover {height} x {width}, centre crop",
+            f"bicubic to cover {height} x {width}, centre cut at whole pixels",
             *(("enlarged where small",) if self.enlarge else ()),
             *(("none of one colour",) if self.varied else ()),
             *(("bad files left out",) if self.skip_bad else ()),
@@ -143,22 +154,38 @@ def opened(content: bytes, fit: Fit) -> Image.Image:
 
 @contextmanager
 def decoding(content: bytes) -> Iterator[Image.Image]:
-    """A picture file, opened for as long as the body runs; what decoding it raises there becomes `Refused`."""
+    """A picture file, opened for as long as the body runs; what decoding it raises there becomes `Refused`.
+
+    What Pillow only warns of, without the name of the file, is not said: the picture is read all the same.
+    """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+        with _quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as file:
             yield file
     except Refused:
         raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise Refused(
+            f"has more than {most:.0f} megapixels, the most that are read of a picture", "shrink it"
+        ) from error
     except UnidentifiedImageError as error:
         raise Refused("cannot be read as an image (it is in no known format)", "repair or remove it") from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise almost anything
         raise Refused(f"cannot be read as an image ({first_line(error)})", "repair or remove it") from error
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 def is_known(path: Path) -> bool:
     """Whether the first bytes of a file are those of a format that is decoded here; it may be damaged all the same."""
     try:
-        Image.open(path, formats=FORMATS).close()
+        with _quiet():
+            Image.open(path, formats=FORMATS).close()
     except UnidentifiedImageError:
         return False
     except Exception:  # known, and so damaged that it cannot even be opened
@@ -181,18 +208,31 @@ def decoded(file: Image.Image, channels: int, convert: bool, grey_as_colour: boo
         Refused: it does not fit, and ``convert`` is not set.
     """
     deep = _is_deep(file)
-    picture = ImageOps.exif_transpose(file)
+    picture = _upright(file)
     return _converted(picture, channels) if convert else _as_it_is(picture, channels, deep, grey_as_colour)
 
 
 def cropped(picture: Image.Image, fit: Fit) -> Image.Image:
     """The centre of a picture, resized to ``fit.size``.
 
+    The picture is resized just enough to cover the size and cut at whole pixels, so that one which covers it already is
+    only cut. Of an odd margin the larger half is below, or on the right. What is cut away is not made first, since
+    most of a long picture may be.
+
     Raises:
         Refused: the picture is smaller, and must not be enlarged.
     """
+    picture = central(picture, fit)
     height, width = fit.size
-    return ImageOps.fit(covering(central(picture, fit), fit), (width, height), method=Image.Resampling.BICUBIC)
+    wide, high = _larger(picture, fit)
+    left, top = (wide - width) // 2, (high - height) // 2
+    box = (
+        left * picture.width / wide,
+        top * picture.height / high,
+        (left + width) * picture.width / wide,
+        (top + height) * picture.height / high,
+    )
+    return picture.resize((width, height), Image.Resampling.BICUBIC, box)
 
 
 def central(picture: Image.Image, fit: Fit) -> Image.Image:
@@ -222,11 +262,16 @@ def covering(picture: Image.Image, fit: Fit) -> Image.Image:
     height, width = fit.size
     if picture.height >= height and picture.width >= width:
         return picture
-    if not fit.enlarge:
+    return picture.resize(_larger(picture, fit), Image.Resampling.BICUBIC)
+
+
+def _larger(picture: Image.Image, fit: Fit) -> tuple[int, int]:
+    """Width and height of the picture when it is resized just enough to cover ``fit.size``; `Refused` as `covering`."""
+    height, width = fit.size
+    if (picture.height < height or picture.width < width) and not fit.enlarge:
         raise _too_small(picture, "size", fit.size)
     factor = max(height / picture.height, width / picture.width)
-    larger = max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
-    return picture.resize(larger, Image.Resampling.BICUBIC)
+    return max(width, round(picture.width * factor)), max(height, round(picture.height * factor))
 
 
 def _too_small(picture: Image.Image, what: str, asked: tuple[int, int]) -> Refused:
@@ -271,6 +316,16 @@ def _converted(picture: Image.Image, channels: int) -> Image.Image:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
     return picture.convert(_GREY if channels == 1 else _COLOUR)
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    """The frame turned as its EXIF says, as ``ImageOps.exif_transpose`` does.
+
+    That also writes the rest of the EXIF anew, which fails where any of it is odd, and none of it is needed here.
+    """
+    file.load()
+    turn = _TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    return file if turn is None else file.transpose(turn)
 
 
 def _is_grey(picture: Image.Image) -> bool:

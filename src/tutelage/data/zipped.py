@@ -12,7 +12,6 @@ from typing import BinaryIO, cast
 
 from ..checks import InputError
 from .files import (
-    SETS,
     SUFFIXES,
     UNREADABLE,
     Files,
@@ -55,7 +54,7 @@ def zip_splits(
     Raises:
         InputError: the file is missing, no zip, damaged or encrypted, has no images, or pictures beside the folder of
             a training and a held-out set, or one of them is refused (see `picture`), or there are none below
-            ``subset``, or fewer than ``each`` in a folder.
+            ``subset``, or fewer than ``each`` in a folder, or folders like ``training`` and ``testing``.
 
     Warns:
         UserWarning: once, which files were left out because ``fit.skip_bad`` says so.
@@ -73,9 +72,11 @@ def zip_parts(path: Path) -> Iterator[dict[str, Files]]:
         if start is None:
             yield {path.stem: _files(path, archive, members, _own_folder(path, members))}
         else:
-            if not start:
-                tell_beside(path, {name.partition("/")[0] for name in members} - {*SETS})
-            yield {name: _files(path, archive, members, f"{start}{name}/") for name in sets_below(members, start)}
+            sets = sets_below(members, start)
+            tell_beside(
+                path / start, {name.removeprefix(start).partition("/")[0] for name in members} - {*sets.values()}
+            )
+            yield {name: _files(path, archive, members, f"{start}{own}/") for name, own in sets.items()}
 
 
 @contextmanager
@@ -91,8 +92,12 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The images of an archive, sorted by name; of two with one name the last counts, as when unpacking."""
-    members = {info.filename: info for info in archive.infolist() if is_picture(info.filename)}
+    """The images of an archive, sorted by name; of two with one name the last counts, as when unpacking.
+
+    Some programs write ``\\`` between the names of folders, which is read as ``/``.
+    """
+    everything = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
+    members = {name: info for name, info in everything.items() if is_picture(name)}
     tell_foreign(path, archive.namelist())
     if not members:
         raise InputError(f"{path} has no images ({', '.join(sorted(SUFFIXES))}); give a zip that has some")
@@ -116,4 +121,4 @@ def _files(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipI
         if name.startswith(start)
     }
     # ZipFile.open gives a stream of bytes that is no BinaryIO by name only
-    return Files(path / start, stats, lambda name: cast(BinaryIO, archive.open(start + name)), listed)
+    return Files(path / start, stats, lambda name: cast(BinaryIO, archive.open(members[start + name])), listed)
