@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..metrics.temporal import check_clip
-from .dynamics import Dynamics, Linear, check_states
+from .dynamics import Dynamics, Linear, check_states, signed
 from .dynamics import fit as fit_dynamics
 
 
@@ -85,6 +85,5 @@ def fit_columns(columns: Tensor, plan: Plan) -> System:
     """The system of columns ``[P, τ]``, float64. Raises ``InputError`` where they have fewer states than the plan."""
     check_states(plan.states, columns.shape[1], columns.shape[0])
     mean = columns.mean(1, keepdim=True)
-    u, s, vt = torch.linalg.svd(columns - mean, full_matrices=False)
-    states = (s[:, None] * vt)[: plan.states]
-    return System(u[:, : plan.states], mean, fit_dynamics(states, plan.dynamics))
+    basis = signed(torch.linalg.svd(columns - mean, full_matrices=False).U[:, : plan.states])
+    return System(basis, mean, fit_dynamics(basis.T @ (columns - mean), plan.dynamics))
