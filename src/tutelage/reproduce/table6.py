@@ -203,13 +203,9 @@ def _cells(
         frames = clips[clip].shape[1]
         run = trained(bench, _of(contender, clip).recipe, clips[clip])
         learner, state = load(run.path, bench.device)
-        revised, drafts = (
-            dynamics.synthesise(
-                learner, state, frames, sequences, stream(bench.seed, "synthesis", clip, device=bench.device), steps
-            ).cpu()
-            for steps in (learner.plan.revision_steps, 0)
-        )
-        made = dict(zip(_rows(contender), (list(revised), list(drafts)), strict=True))
+        rng, steps = stream(bench.seed, "synthesis", clip, device=bench.device), learner.plan.revision_steps
+        drafts, revised = dynamics.drafted_and_revised(learner, state, frames, sequences, rng, steps)
+        made = dict(zip(_rows(contender), (list(revised.cpu()), list(drafts.cpu())), strict=True))
         return of_clip(clip, made, about(run))
 
     def means(names: Sequence[str]) -> Iterator[Entry]:
