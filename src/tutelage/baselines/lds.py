@@ -29,8 +29,9 @@ class Plan:
     """How a linear dynamical system is fitted.
 
     ``states`` is n; ``dynamics`` how A and B are found. A public demonstration of LDS has 50 states and 20 noises for
-    250 frames; the default suits the 64 frames of CoopNets §4.7, where 50 × 50 numbers would have 63 × 50 to be fitted
-    to.
+    250 frames; the default is for the 64 frames of CoopNets §4.7, where 50 × 50 numbers would have 63 × 50 to be fitted
+    to. For the 32 frames of ``video/quick`` it is much: 20 of at most 31 states. What A leaves over then has rank 11,
+    and B Bᵀ divides it by 31: the noise is too small, by √(31 / 11) where degrees of freedom are counted.
 
     Raises ``InputError`` for fewer states than 0.
     """
