@@ -71,6 +71,8 @@ def test_revision_is_the_descriptors_on_the_middle_of_a_longer_draft() -> None:
     revised = dynamics.synthesise(learner, state, 22, 1, stream(0, "synthesise"), 3)
     torch.testing.assert_close(revised, learner.revise(state, drafts, 3, rng)[:, :, 24:46])
     assert not torch.allclose(revised, drafts[:, :, 24:46])
+    both = dynamics.drafted_and_revised(learner, state, 22, 1, stream(0, "synthesise"), 3)
+    torch.testing.assert_close(both, (drafts[:, :, 24:46], revised))
 
 
 def test_frames_kept_do_not_know_where_the_revised_video_ends() -> None:

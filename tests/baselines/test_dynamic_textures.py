@@ -99,6 +99,22 @@ def test_the_frames_have_the_clips_mean_and_order_of_axes(method, plan) -> None:
     assert (made - offset).abs().max() < 2
 
 
+@every_baseline
+@pytest.mark.parametrize("seed", range(3))
+def test_the_signs_of_a_decomposition_do_not_matter(method, plan, seed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the linear algebra library's choice, and differ from machine to machine."""
+    made = method.fit(a_clip(), plan).synthesise(20, stream(0))
+    really, rng = torch.linalg.svd, stream(seed, "signs")
+
+    def flipped(*arguments: Any, **settings: Any) -> Any:
+        u, s, vt = really(*arguments, **settings)
+        signs = torch.randint(0, 2, s.shape, generator=rng) * 2.0 - 1
+        return torch.return_types.linalg_svd((u * signs, s, signs[:, None] * vt))
+
+    monkeypatch.setattr(torch.linalg, "svd", flipped)
+    torch.testing.assert_close(method.fit(a_clip(), plan).synthesise(20, stream(0)), made)
+
+
 @moving
 def test_units_do_not_matter(method, plan) -> None:
     made, scaled = (method.fit(k * a_clip(), plan).synthesise(30, stream(0), noise=False) for k in (1, 100))

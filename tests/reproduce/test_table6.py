@@ -43,16 +43,14 @@ def small() -> Contender:
 
 
 def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    models, asked, drafts, really = [small()], [], None, table6.dynamics.synthesise
+    models, asked, made, really = [small()], [], [], table6.dynamics.drafted_and_revised
 
-    def noted(*arguments: Any) -> torch.Tensor:
-        nonlocal drafts
+    def noted(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
         asked.append(arguments[-1])
-        made = really(*arguments)
-        drafts = made if len(asked) == 2 else drafts
-        return made
+        made.append(really(*arguments))
+        return made[-1]
 
-    monkeypatch.setattr(table6.dynamics, "synthesise", noted)
+    monkeypatch.setattr(table6.dynamics, "drafted_and_revised", noted)
     entries = list(table6.table6(bench, folder, models, sequences=2, fits=LDS))
     found = {entry["name"]: entry for entry in entries}
     rows = ("CoopNets", "CoopNets drafts", "LDS", "LDS, no noise", "mean frame")
@@ -66,9 +64,10 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypat
     assert found["CoopNets PSNR of a"]["run"] == "video-quick-a-1min-seed0"
     assert found["CoopNets PSNR of a"]["value"] != found["CoopNets drafts PSNR of a"]["value"]
     assert found["LDS, no noise PSNR of a"]["n"] == 1 and found["mean frame variance"]["value"] < 1e-9
-    assert asked == [(2, 0)[i % 2] for i in range(4)] and drafts is not None
-    drafted = found["CoopNets drafts variance of a"]["value"]
-    assert drafted == scores(list(drafts), pixels_of(clips_of(models[0].recipe.data, folder)["a"]))["variance"].value
+    assert asked == [2, 2]
+    pixels = pixels_of(clips_of(models[0].recipe.data, folder)["a"])
+    for row, of in zip(("CoopNets drafts", "CoopNets"), made[0], strict=True):
+        assert found[f"{row} variance of a"]["value"] == scores(list(of), pixels)["variance"].value
     page = (bench.out / "table6.md").read_text()
     assert "| CoopNets (paper) |  |  | 19.41 | 0.599 |" in page and "not run" not in page
     assert "(table6_a.png)" in page and (bench.out / "table6_b.png").exists() and (bench.out / "table6.svg").exists()

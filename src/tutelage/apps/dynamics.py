@@ -52,6 +52,13 @@ def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generat
     Raises ``InputError`` for other than 1 to a million frames, fewer than 0 steps, and where there is no generator of
     videos, or no descriptor to revise by.
     """
+    return drafted_and_revised(learner, state, frames, n, rng, revision_steps)[1]
+
+
+def drafted_and_revised(
+    learner: Any, state: Any, frames: int, n: int, rng: torch.Generator, revision_steps: int
+) -> tuple[Images, Images]:
+    """The same frames of drafts, and of what `synthesise`, whose arguments these are, makes of these drafts."""
     generator = getattr(state, "average", None)
     if not isinstance(generator, VideoGenerator):
         raise InputError("there is no generator of videos to synthesise by; give a run of a video/ recipe")
@@ -64,7 +71,6 @@ def synthesise(learner: Any, state: Any, frames: int, n: int, rng: torch.Generat
     beside = margin(getattr(state, "descriptor", None), revision_steps)
     length = latents_for(generator.spec, frames + 2 * beside)
     shape = (n, generator.spec.latent_dim, length, *generator.spec.latent_size[1:])
-    videos = generate(generator, torch.randn(shape, generator=rng, device=rng.device))
-    if revision_steps:
-        videos = learner.revise(state, videos, revision_steps, rng)
-    return videos[:, :, beside : beside + frames]
+    drafts = generate(generator, torch.randn(shape, generator=rng, device=rng.device))
+    revised = learner.revise(state, drafts, revision_steps, rng) if revision_steps else drafts
+    return drafts[:, :, beside : beside + frames], revised[:, :, beside : beside + frames]

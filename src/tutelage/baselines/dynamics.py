@@ -8,9 +8,12 @@ are fitted to states X = [x_1 … x_τ], n × τ, in closed form:
     V̂ = X_{2:τ} − A X_{1:τ−1} = U S Wᵀ,   B = U_{1:m} S_{1:m} / √(τ−1)
 
 so that B Bᵀ is the covariance of what A leaves over, in m directions. (A public demonstration of LDS leaves the √(τ−1)
-out, and its noise is that much too large.) Nothing but the data's shortness keeps the eigenvalues λ of A inside the
-unit circle, and outside it a long synthesis explodes; so those beyond a radius are moved straight towards 0 until they
-lie on it. With A = P Λ P⁻¹ that is done to each λ alone; where P is close to singular, A as a whole is made smaller.
+out, and its noise is that much too large.) A decomposition may give its vectors either sign, which the noise of a seed
+would show: `signed` chooses one.
+
+Nothing but the data's shortness keeps the eigenvalues λ of A inside the unit circle, and outside it a long synthesis
+explodes; so those beyond a radius are moved straight towards 0 until they lie on it. With A = P Λ P⁻¹ that is done to
+each λ alone; where P is close to singular, A as a whole is made smaller.
 
 A synthesis starts with the first or the last state of the clip as its first.
 """
@@ -97,8 +100,16 @@ def fit(states: Tensor, plan: Dynamics) -> Linear:
     before, after = states[:, :-1], states[:, 1:]
     transition = after @ torch.linalg.pinv(before, rtol=1e-10)
     u, s, _ = torch.linalg.svd(after - transition @ before, full_matrices=False)
-    drive = (u * s)[:, : plan.noises] / before.shape[1] ** 0.5
+    drive = (signed(u) * s)[:, : plan.noises] / before.shape[1] ** 0.5
     return Linear(stable(transition, plan.radius), drive, states[:, 0 if plan.start == "first" else -1])
+
+
+def signed(vectors: Tensor) -> Tensor:
+    """Columns ``[P, n]``, each with the sign that makes its entry of largest magnitude positive."""
+    if vectors.numel() == 0:
+        return vectors
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
+    return torch.where(largest < 0, -vectors, vectors)
 
 
 def stable(transition: Tensor, radius: float) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..metrics.temporal import check_clip
-from .dynamics import Dynamics, Linear, check_states
+from .dynamics import Dynamics, Linear, check_states, signed
 from .dynamics import fit as fit_dynamics
 
 
@@ -107,4 +107,4 @@ def decompose(clip: Tensor, ranks: tuple[int, int, int, int]) -> Decomposition:
 
 def _left(matrix: Tensor) -> Tensor:
     """All left singular vectors, the largest first."""
-    return torch.linalg.svd(matrix, full_matrices=False).U
+    return signed(torch.linalg.svd(matrix, full_matrices=False).U)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..metrics.temporal import check_clip
-from .dynamics import Dynamics, Linear, check_states
+from .dynamics import Dynamics, Linear, check_states, signed
 from .dynamics import fit as fit_dynamics
 
 
@@ -29,8 +29,9 @@ class Plan:
     """How a linear dynamical system is fitted.
 
     ``states`` is n; ``dynamics`` how A and B are found. A public demonstration of LDS has 50 states and 20 noises for
-    250 frames; the default suits the 64 frames of CoopNets §4.7, where 50 × 50 numbers would have 63 × 50 to be fitted
-    to.
+    250 frames; the default is for the 64 frames of CoopNets §4.7, where 50 × 50 numbers would have 63 × 50 to be fitted
+    to. For the 32 frames of ``video/quick`` it is much: 20 of at most 31 states. What A leaves over then has rank 11,
+    and B Bᵀ divides it by 31: the noise is too small, by √(31 / 11) where degrees of freedom are counted.
 
     Raises ``InputError`` for fewer states than 0.
     """
@@ -85,6 +86,5 @@ def fit_columns(columns: Tensor, plan: Plan) -> System:
     """The system of columns ``[P, τ]``, float64. Raises ``InputError`` where they have fewer states than the plan."""
     check_states(plan.states, columns.shape[1], columns.shape[0])
     mean = columns.mean(1, keepdim=True)
-    u, s, vt = torch.linalg.svd(columns - mean, full_matrices=False)
-    states = (s[:, None] * vt)[: plan.states]
-    return System(u[:, : plan.states], mean, fit_dynamics(states, plan.dynamics))
+    basis = signed(torch.linalg.svd(columns - mean, full_matrices=False).U[:, : plan.states])
+    return System(basis, mean, fit_dynamics(basis.T @ (columns - mean), plan.dynamics))

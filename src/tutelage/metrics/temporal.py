@@ -2,7 +2,8 @@ r"""Clips against clips: fidelity, movement, and copying.
 
 PSNR and structural similarity frame by frame (CoopNets §4.7, Table 6) reward a model for standing still. Of a
 stationary texture with mean frame m and temporal variance V, an independent perfect sample has an error of 2 V on
-average, and m at all times has V: 3 dB more PSNR. So they need what is here beside them.
+average, and m at all times has V: 3 dB more PSNR. (The mean of a short clip's own frames is nearer to them than m, so
+that a perfect sample is further below it.) So they need what is here beside them.
 
 `matched`      the synthesis with as much temporal variance as the clip: rescaled about its own mean frame,
 
@@ -14,8 +15,9 @@ average, and m at all times has V: 3 dB more PSNR. So they need what is here bes
                by Welch's method (1967). A clip is cut into overlapping windows of one length, so that clips of
                different lengths have the same frequencies. What stands still has no power.
 `nearest_windows`  whether it is a copy: how far each stretch of the synthesis is from the stretch of the clip that is
-               nearest to it, whatever the lag. What repeats the clip is at distance 0. The mean frame is near all
-               frames, nearer than they are to each other, so it matters of what moves: match the variance first.
+               nearest to it, whatever the lag. What repeats the clip is at distance 0; near it is also what was fitted
+               to few frames. The mean frame is near all frames, nearer than they are to each other, so it matters
+               of what moves: match the variance first.
 
 Clips are ``[C, T, H, W]``. Everything is computed in float64.
 """

@@ -48,7 +48,11 @@ _PLACES = (
     "learning each patch is of an image drawn anew from all rounds, where §4.1 takes those of a pass from 50 images."
 )
 _SUM = "A pixel follows the sum over its patches, eq. (15); §3.4 averages them (plan.kernel.average_overlaps)."
-_TEXTURE = (_PLACES, _SUM, _ENOUGH, _BYTES)
+_MARGIN = (
+    "What is made from noise after learning has half a patch more on each side, which is cut off, and as many patches "
+    "for each place as in learning (igm/texture-paper: 384x384 by 16 for 320x320; the paper: about 10 for 256x256)."
+)
+_TEXTURE = (_PLACES, _MARGIN, _SUM, _ENOUGH, _BYTES)
 _ONE = (
     "A round is up to 100 updates and one synthesis; in the authors' code a cascade is 100 times that, by one network "
     "throughout, and negatives are drawn from all rounds alike."
