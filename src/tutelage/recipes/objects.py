@@ -255,8 +255,8 @@ FACES_QUICK = replace(
     sources={
         **SCENE_QUICK.sources,
         "data": "§4.6: 10 000 faces of CelebA; mirrored at random: ours",
-        "descriptor": "ours: 32, 64, 128, 256 filters of 4x4 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2; what is at the "
-        "top sees 46 pixels, not 22",
+        "descriptor": "ours: 32, 64, 128, 256 filters of 4x4 (§4.6: 96, 128, 256 of 5x5), sub-sampling 2; what is at "
+        "the top sees 46 pixels, not 22",
         "descriptor.outputs": "ours: 1 (§4.6: 50)",
         "generator": "ours: three quarters of the channels of coopnets/faces64, and one more layer of 64x64, of 24",
         "generator.deconvs": "ours: kernels of 3x3 on repeated pixels (§4.6: 5x5)",
