@@ -16,7 +16,7 @@ from tiny_recipes import numbers, same, saved_state, tiny, tiny_images
 from tutelage import data
 from tutelage.checks import InputError
 from tutelage.data import DataSpec, Labels, Splits, class_labels
-from tutelage.metrics.extractors import prepared
+from tutelage.metrics.extractors import antialiased
 from tutelage.run import evaluate, journal, train
 from tutelage.run.build import build, parameter_counts
 from tutelage.run.estimate import estimated_bytes, estimated_seconds
@@ -115,7 +115,7 @@ def test_it_is_an_extractor(run: RunFolder) -> None:
     with pytest.raises(
         InputError, match="classifier-mnist knows images of 8 x 8 and was given 16 x 12; give images of"
     ):
-        found(prepared(images[:2], 16, 1)[..., :12])
+        found(antialiased(images[:2], 16)[..., :12])
 
 
 def test_runs_without_classes_are_refused(run: RunFolder, tmp_path: Path) -> None:
