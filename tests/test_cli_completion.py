@@ -15,10 +15,10 @@ from PIL import Image, ImageSequence
 
 from commands import RESULT, Said, refused
 from tiny_recipes import contents, tiny, tiny_images, tiny_texture
-from tutelage import cli
 from tutelage.apps import completion
 from tutelage.apps.masks import squares
 from tutelage.checks import DivergenceError
+from tutelage.cli.explaining import _inference
 from tutelage.metrics.pixel import recovery
 from tutelage.recipes import by_name
 from tutelage.rng import stream
@@ -245,11 +245,11 @@ def test_latents_are_inferred_by_the_noise_of_the_recipe(tutelage, root: Path, t
     ],
 )
 def test_steps_of_inference_are_small_where_images_are_large(name: str, step_size: float) -> None:
-    assert cli._inference(by_name(name), 10, 1, None, None).step_size == pytest.approx(step_size)
-    assert cli._inference(by_name(name), 10, 1, 0.3, None).step_size == 0.3
+    assert _inference(by_name(name), 10, 1, None, None).step_size == pytest.approx(step_size)
+    assert _inference(by_name(name), 10, 1, 0.3, None).step_size == 0.3
     inferring = replace(by_name("coopnets/object64").plan, inference_steps=5, latent_step_size=0.07)
     recipe = replace(by_name("coopnets/object64"), plan=inferring)
-    assert cli._inference(recipe, 10, 1, None, None).step_size == 0.07, "as it learned"
+    assert _inference(recipe, 10, 1, None, None).step_size == 0.07, "as it learned"
 
 
 @pytest.mark.parametrize("path", ["linear", "spherical"])

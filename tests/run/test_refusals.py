@@ -203,7 +203,7 @@ REFUSED: dict[str, tuple[Damage, list[str], str]] = {
     ),
     "a place that is a run": (nothing, [*TRAIN[:-1], "{run}"], "is there already: name another --out, or go on with"),
     "a place that is a file": (nothing, [*TRAIN[:-1], "{root}/images.npy"], r"images\.npy is there already: name anot"),
-    "a place below a file": (nothing, [*TRAIN[:-1], "{root}/images.npy/x"], r"cannot be made \(Not a directory\); na"),
+    "a place below a file": (nothing, [*TRAIN[:-1], "{root}/images.npy/x"], r"cannot be written \(.* is a file\); na"),
     "a place that cannot be written": (nothing, [*TRAIN[:-1], "/proc/nowhere"], r"cannot be made \(.*\); name another"),
     "a sample where none can be written": (nothing, [*SAMPLE[:-1], "/proc/nowhere/x.png"], r"nowhere.*: "),
 }

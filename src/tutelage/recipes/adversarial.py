@@ -165,7 +165,7 @@ DCGAN_FACES_QUICK = replace(
     name="dcgan/faces64-quick",
     data=FACES_QUICK.data,
     generator=presets.QUICK_FACES_GENERATOR,
-    plan=replace(DCGAN_SCENE_QUICK.plan, iterations=4_500),
+    plan=replace(DCGAN_SCENE_QUICK.plan, iterations=FACES_QUICK.plan.iterations),
     sources={
         **DCGAN_SCENE_QUICK.sources,
         **_as(FACES_QUICK),

@@ -57,7 +57,7 @@ CIFAR10_QUICK = replace(
     data=CIFAR10.data,
     descriptor=presets.QUICK_CIFAR10_DESCRIPTOR,
     generator=presets.QUICK_CIFAR10_GENERATOR,
-    plan=replace(FACES_QUICK.plan, batch_size=50, chains=50, step_size=4.0),
+    plan=replace(FACES_QUICK.plan, iterations=4_500, batch_size=50, chains=50, step_size=4.0),
     sources={
         **FACES_QUICK.sources,
         "data": CIFAR10.sources["data"],
