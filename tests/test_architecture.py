@@ -25,7 +25,7 @@ ROOT = Path(tutelage.__file__).parent
 TESTS = Path(__file__).parent
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"types", "checks", "rng", "gradient", "plain_pickle", "atomic", "tf32", "terminal"}),
+    frozenset({"types", "checks", "rng", "gradient", "plain_pickle", "atomic", "tf32", "terminal", "parts"}),
     frozenset({"energy", "sample", "nets", "data", "metrics"}),
     frozenset({"learn"}),
     frozenset({"baselines"}),

@@ -7,6 +7,7 @@ import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -501,20 +502,25 @@ ENDINGS = pytest.mark.parametrize(
 )
 
 
-@ENDINGS
-def test_what_is_done_is_written_where_something_ends_the_rest(
-    tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
-) -> None:
-    complete, begun = completion.complete, []
+def end_at_the_third(module: ModuleType, name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image at a time goes through ``module.name``, which raises ``error`` at the third."""
+    usual, begun = getattr(module, name), []
 
     def ending(*arguments):
         begun.append(arguments)
         if len(begun) == 3:
             raise error
-        return complete(*arguments)
+        return usual(*arguments)
 
-    monkeypatch.setattr(completion, "complete", ending)
+    monkeypatch.setattr(module, name, ending)
     monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 1)
+
+
+@ENDINGS
+def test_what_is_done_is_written_where_something_ends_the_rest(
+    tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
+) -> None:
+    end_at_the_third(completion, "complete", error, monkeypatch)
     out = tmp_path / "out"
     arguments = ["complete", root / "coopnets", root / "in", "--mask", "square:4", "--steps", 2, "--out", out]
     said = tutelage(*arguments)
@@ -529,16 +535,7 @@ def test_what_is_done_is_written_where_something_ends_the_rest(
 def test_latents_that_are_found_are_written_where_something_ends_the_rest(
     tutelage, root: Path, tmp_path: Path, monkeypatch, error: BaseException, code: int, says: str
 ) -> None:
-    project, begun = projecting.project, []
-
-    def ending(*arguments):
-        begun.append(arguments)
-        if len(begun) == 3:
-            raise error
-        return project(*arguments)
-
-    monkeypatch.setattr(projecting, "project", ending)
-    monkeypatch.setattr("tutelage.run.inferring.images_per_chunk", lambda *_: 1)
+    end_at_the_third(projecting, "project", error, monkeypatch)
     out = tmp_path / "out"
     said = tutelage("project", root / "coopnets", root / "in", "--steps", 2, "--out", out)
     assert said.code == code and said.err.splitlines()[-1] == says

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ..checks import InputError
 from ..data import ImageSet
 from ..gradient import frozen_copy
-from ..learn.chunks import images_per_chunk, put_together
+from ..learn.chunks import images_per_chunk
+from ..parts import put_together
 from ..types import Images
 
 

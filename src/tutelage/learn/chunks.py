@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,6 @@ def images_per_chunk(shape: tuple[int, ...], device: torch.device | str = "cpu")
 def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int) -> Tensor:
     """``function`` of ``inputs`` (``[n, ...]``), ``chunk`` rows at a time, put together again."""
     return torch.cat([function(part) for part in inputs.split(chunk)])
-
-
-def put_together(parts: Iterable[Tensor], n: int) -> Tensor:
-    """Parts ``[b, ...]`` that make up at most ``[n, ...]``, where they are, without a second copy of them all."""
-    result, start = torch.empty(0), 0
-    for part in parts:
-        if start == 0:
-            result = part.new_empty(n, *part.shape[1:])
-        result[start : start + len(part)] = part
-        start += len(part)
-    return result[:start]
 
 
 def generate(generator: nn.Module, latents: Latents) -> Images:

@@ -17,7 +17,6 @@ with Inception.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks import InputError, first_line
+from ..parts import put_together
 from ..tf32 import no_tf32
 from ..types import Images
 from . import quantised_graph
@@ -85,12 +85,7 @@ class Extractor:
         Raises ``InputError`` for another shape, an empty batch, values outside the range or not finite, colours where
         the network takes none, another size where it does not resize, and features that are not finite.
         """
-        parts = self.chunks(images)
-        first = next(parts)
-        features = first.new_empty(len(images), self.dimension)
-        for place, part in zip(features.split(CHUNK), itertools.chain([first], parts), strict=True):
-            place.copy_(part)
-        return features
+        return put_together(self.chunks(images), len(images))
 
     def chunks(self, images: Images) -> Iterator[Tensor]:
         """The features of ``images`` a few at a time, for sums that need no more. Raises as the call does."""

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ..checks import InputError
 from ..data import ImageSet, Splits
-from ..learn.chunks import put_together
 from ..metrics.average import Average
 from ..metrics.class_scores import ClassScores, class_scores
 from ..metrics.extractors import Extractor
@@ -26,6 +25,7 @@ from ..metrics.inception_score import InceptionScore, inception_score
 from ..metrics.kernel_distance import KernelDistance, kernel_distance
 from ..metrics.manifold import density_coverage, precision_recall
 from ..metrics.references import uniform_noise
+from ..parts import put_together
 from ..rng import stream
 from ..types import Images
 from .measures import Measure, as_pictures, subset
