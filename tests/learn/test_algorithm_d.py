@@ -67,6 +67,40 @@ def test_persistent_chains_from_the_data_go_on_from_where_they_were():
     assert torch.equal(second.revised, observed())
 
 
+def numbered(first: int, n: int = 6) -> torch.Tensor:
+    """``n`` images of one value each: their numbers."""
+    return torch.arange(first, first + n, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, *SHAPE)
+
+
+@pytest.mark.parametrize("kept", [18, 15])
+def test_the_chains_of_a_pool_move_each_in_its_turn(kept):
+    algorithm = learner(start="given", given=numbered(0, kept), persistent=True, pool=kept)
+    state, seen = algorithm.init(stream(0)), []
+    for _ in range(kept):
+        state, record = one_step(algorithm, state)
+        seen.append(record.revised[:, 0, 0, 0])
+    assert torch.equal(torch.cat(seen), torch.arange(kept).repeat(6).float())
+
+
+def test_a_pool_goes_on_from_where_its_chains_were():
+    algorithm = steep(start="given", given=numbered(0, 12), persistent=True, pool=12, revision_steps=2)
+    state, first = one_step(algorithm)
+    state, second = one_step(algorithm, state)
+    assert torch.equal(state.chains, torch.cat([first.revised, second.revised]))
+    energy = Tilt(Gaussian(0.5), copy.deepcopy(state.descriptor))
+    expected, _ = langevin_revision(energy, first.revised, Langevin(0.1), 2, stream(0, "learn"))
+    _, third = one_step(algorithm, state)
+    assert torch.equal(third.revised, expected)
+
+
+def test_a_pool_from_the_data_is_filled_by_the_batches_of_its_first_turn():
+    algorithm = learner(start="data", persistent=True, pool=12)
+    state = algorithm.init(stream(0))
+    for t in range(3):  # the third batch finds the pool filled
+        state, _ = one_step(algorithm, state, numbered(6 * t))
+    assert sorted(state.chains.flatten().unique().tolist()) == list(range(12))
+
+
 def test_zeros_and_given_images():
     assert not one_step(learner(start="zeros"))[1].revised.any()
     given = observed(name="given")
@@ -189,6 +223,9 @@ def test_learning_leaves_the_given_network_alone():
         ({"gradient_penalty": math.nan}, "gradient_penalty is nan"),
         ({"start": "nowhere"}, "start is 'nowhere'"),
         ({"start": "data", "chains": 5}, "chains = batch_size"),
+        ({"pool": 12}, "pool is 12, but chains that start anew .* are not kept; leave it out, or make the chains pers"),
+        ({"pool": 5, "persistent": True}, "pool is 5, which is fewer than the 6 chains that move"),
+        ({"pool": 0, "persistent": True}, "pool is 0; it needs to be a whole number of 1 or more"),
     ],
 )
 def test_plans_that_cannot_work_are_refused(changes, message):
@@ -233,6 +270,16 @@ def test_samples_of_persistent_chains_are_draws_along_them():
     for block in drawn.split(6):
         chains, _ = langevin_revision(energy, chains, Langevin(0.1), 3, rng)
         assert torch.equal(block, chains)
+
+
+def test_samples_of_a_pool_move_no_more_chains_than_are_asked_for():
+    algorithm = steep(start="given", given=numbered(0, 12), persistent=True, pool=12, revision_steps=1, noise_until=0)
+    state = algorithm.init(stream(0))
+    drawn = algorithm.sample(state, 18, stream(1))["descriptor"]
+    energy, kernel, rng = Tilt(Gaussian(0.5), state.descriptor), Langevin(0.1, temperature=0), stream(1)
+    once, _ = langevin_revision(energy, state.chains, kernel, 1, rng)
+    twice, _ = langevin_revision(energy, once[:6], kernel, 1, rng)
+    assert torch.equal(drawn, torch.cat([once, twice]))
 
 
 def test_observed_and_revised_images_of_two_shapes_are_refused():

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "descriptor, persistent": ("descriptor/mnist", {}),
     "descriptor, persistent from noise": ("descriptor/mnist", {"plan.start": "noise"}),
+    "descriptor, a pool": ("descriptor/mnist", {"plan.pool": 10}),
     "descriptor from noise": ("descriptor/mnist", {"plan.start": "noise", "plan.persistent": False}),
     "generator": ("generator/mnist", {}),
     "vae": ("vae/mnist", {}),
@@ -117,7 +118,7 @@ def whole_and_parted(
 
 ONCE = {
     *("coopnets with inference", "coopnets, every option"),
-    *("descriptor, persistent from noise", "descriptor from noise"),
+    *("descriptor, persistent from noise", "descriptor, a pool", "descriptor from noise"),
 }
 """Other ways of an algorithm whose layers compute in bfloat16 in another case."""
 OFTEN = [case for case in CASES if case not in ONCE]

@@ -39,7 +39,9 @@ class Plan:
     ``iterations`` T; ``batch_size`` observed images an iteration; ``chains`` ñ; ``revision_steps`` l_p of
     size ``step_size`` δ; ``reference_std`` s of p0 (None: the uniform measure); ``start`` of the chains:
     draws from the reference, zeros, the observed batch, or images given to the learner; with
-    ``persistent`` the chains go on from where they were, and ``start`` is only their first place.
+    ``persistent`` the chains go on from where they were, and ``start`` is only their first place. ``pool``: how many
+    persistent chains there are, of which ``chains`` move in an iteration, each in its turn (None: all of them; the
+    replay buffer of Y. Du and I. Mordatch, "Implicit generation and modeling with energy-based models", 2019).
     ``noise_until``: the Langevin noise is switched off from that iteration on (None: never; 0: always
     off). ``metropolis`` corrects each step. ``update`` moves θ. ``gradient_penalty`` γ holds back how steep f gets
     where observed and revised images are (0: the paper's; L. Mescheder, A. Geiger and S. Nowozin, "Which training
@@ -60,6 +62,7 @@ class Plan:
     noise_until: int | None = None
     metropolis: bool = False
     gradient_penalty: float = 0.0
+    pool: int | None = None
 
     def __post_init__(self) -> None:
         check_counts(self, at_least_one=("batch_size", "chains"), at_least_zero=("iterations", "revision_steps"))
@@ -71,6 +74,23 @@ class Plan:
             raise InputError(
                 f"chains that start from the data need chains = batch_size, not {self.chains} and {self.batch_size}"
             )
+        if self.pool is not None:
+            check_counts(self, at_least_one=("pool",), at_least_zero=())
+            if not self.persistent:
+                raise InputError(
+                    f"pool is {self.pool}, but chains that start anew in every iteration are not kept; leave it out, "
+                    "or make the chains persistent"
+                )
+            if self.pool < self.chains:
+                raise InputError(
+                    f"pool is {self.pool}, which is fewer than the {self.chains} chains that move in an iteration; "
+                    "make it larger, or chains smaller"
+                )
+
+    @property
+    def kept(self) -> int:
+        """How many chains the state holds."""
+        return self.chains if self.pool is None else self.pool
 
 
 def check_step_size(step_size: float, reference_std: float | None) -> None:
@@ -97,7 +117,8 @@ def check_gradient_penalty(gradient_penalty: float) -> None:
 
 @dataclass
 class State:
-    """What the next iteration needs. ``chains`` are the latest revised images ``[ñ, C, *space]``."""
+    """What the next iteration needs. ``chains`` are the latest revised images, those that wait longest first:
+    ``[ñ, C, *space]``, or as many as the pool has."""
 
     iteration: int
     descriptor: nn.Module
@@ -219,7 +240,8 @@ class AlgorithmD:
     """Algorithm 1 as a learner.
 
     ``descriptor`` is the network whose copy will learn: images ``[B, C, *space]`` -> ``[B]``; ``shape`` of
-    one image, ``(C, *space)``; ``given`` the images to start from where the plan says so, ``[ñ, C, *space]``.
+    one image, ``(C, *space)``; ``given`` the images to start from where the plan says so, ``[ñ, C, *space]``, or as
+    many as the pool has.
     """
 
     plan: Plan
@@ -234,23 +256,23 @@ class AlgorithmD:
         """
         check_descriptor(self.descriptor)
         descriptor = copy.deepcopy(self.descriptor)
-        chains = self._start(torch.zeros((self.plan.chains, *self.shape), device=rng.device), rng)
+        chains = self._start(torch.zeros((self.plan.kept, *self.shape), device=rng.device), rng)
         return State(0, descriptor, self.plan.update.init(descriptor), chains)
 
     def _start(self, observed: Images, rng: torch.Generator) -> Images:
         match self.plan.start:
             case "noise":
-                return reference_energy(self.plan.reference_std).sample((self.plan.chains, *self.shape), rng)
+                return reference_energy(self.plan.reference_std).sample((self.plan.kept, *self.shape), rng)
             case "zeros":
-                return torch.zeros((self.plan.chains, *self.shape), device=rng.device)
+                return torch.zeros((self.plan.kept, *self.shape), device=rng.device)
             case "data":
                 return observed
             case _:
-                if self.given is None or tuple(self.given.shape) != (self.plan.chains, *self.shape):
+                if self.given is None or tuple(self.given.shape) != (self.plan.kept, *self.shape):
                     got = None if self.given is None else list(self.given.shape)
                     raise InputError(
                         f"start='given' needs the images to start from, of shape "
-                        f"{[self.plan.chains, *self.shape]}, not {got}: give them as AlgorithmD(given=...)"
+                        f"{[self.plan.kept, *self.shape]}, not {got}: give them as AlgorithmD(given=...)"
                     )
                 return self.given.to(rng.device)
 
@@ -258,8 +280,9 @@ class AlgorithmD:
         """One pass of D1 and D2."""
         plan, t = self.plan, state.iteration
         energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
-        first_from_data = t == 0 and plan.start == "data"
-        start = state.chains if plan.persistent and not first_from_data else self._start(batch.images, rng)
+        first_from_data = plan.start == "data" and t * plan.chains < plan.kept
+        goes_on = plan.persistent and not first_from_data
+        start = state.chains[: plan.chains] if goes_on else self._start(batch.images, rng)
 
         revised, info = langevin_revision(energy, start, revision_kernel(plan, t), plan.revision_steps, rng)
         lr = set_rate(state.optimiser, plan.update.rate(t, plan.iterations))
@@ -268,7 +291,8 @@ class AlgorithmD:
         record = Record(
             value, drift_ratio(info, value), rms(revised - start), potential, acceptance(info, value), lr, revised
         )
-        return State(t + 1, state.descriptor, state.optimiser, revised), record
+        waiting = state.chains[plan.chains :]  # of a pool; else none
+        return State(t + 1, state.descriptor, state.optimiser, torch.cat([waiting, revised])), record
 
     def pictures(self, state: State, record: Record) -> dict[str, Images]:
         """The images of this iteration worth looking at, by name."""
@@ -278,25 +302,26 @@ class AlgorithmD:
         """``n`` images: chains of ``revision_steps`` from the plan's start.
 
         Persistent chains, and those that start from given images, go on from where they were, and are
-        taken after every ``revision_steps`` steps until there are ``n``: draws along the same ñ chains are not
+        taken after every ``revision_steps`` steps until there are ``n``: draws along the same chains are not
         independent of each other. Where chains start from the data in every iteration (contrastive divergence), samples
         start from the reference: few steps from a training image there is little but that image.
         """
         plan = self.plan
         energy = Tilt(reference_energy(plan.reference_std), state.descriptor)
         kernel = learned_kernel(plan, state.iteration)
+        revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
+        size = images_per_chunk(self.shape, rng.device)
         if plan.persistent or plan.start == "given":
             draws, chains = [], state.chains
-            for _ in range(-(-n // len(chains))):
-                chains, _ = langevin_revision(energy, chains, kernel, plan.revision_steps, rng)
+            for missing in range(n, 0, -len(chains)):
+                chains = in_chunks(revise, chains[:missing], size)
                 draws.append(chains)
-            return {"descriptor": torch.cat(draws)[:n]}
+            return {"descriptor": torch.cat(draws)}
         if plan.start == "zeros":
             start = torch.zeros((n, *self.shape), device=rng.device)
         else:
             start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
-        revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
-        return {"descriptor": in_chunks(revise, start, images_per_chunk(self.shape, rng.device))}
+        return {"descriptor": in_chunks(revise, start, size)}
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Nothing to do after learning."""
