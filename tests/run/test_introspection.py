@@ -14,7 +14,7 @@ from commands import child_environment
 from tiny_recipes import numbers, same, saved_state, tiny, tiny_texture
 from tutelage.checks import InputError
 from tutelage.learn import igm
-from tutelage.run import checkpoint, train
+from tutelage.run import checkpoint, sitting, train
 from tutelage.run.build import build
 from tutelage.run.folder import RunFolder
 from tutelage.run.rounds import OnDisk
@@ -137,7 +137,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(
 def test_negatives_that_were_not_kept_yet_are_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train, "measured", die)
+        patch.setattr(sitting, "measured", die)
         train.train(tiny("igm/texture"), tiny_texture(), tmp_path / "run", CPU, {}, None, False, given)
     with pytest.raises(InputError, match="killed before it had kept the negatives that it was given; remove it, train"):
         train.resume(RunFolder(tmp_path / "run"), tiny_texture(), CPU)

@@ -15,7 +15,7 @@ from tiny_recipes import numbers, same, saved_state, tiny, tiny_clip, tiny_image
 from tutelage.checks import InputError
 from tutelage.recipes import Recipe
 from tutelage.rng import stream
-from tutelage.run import checkpoint, journal, looks, train
+from tutelage.run import checkpoint, journal, looks, sitting, train
 from tutelage.run.folder import RunFolder
 from tutelage.run.load import load
 from tutelage.run.restore import restore
@@ -257,8 +257,8 @@ def test_what_is_shown_while_learning_goes_on_from_where_it_was(
     def board(folder: Path, iteration: int) -> Iterator[Any]:
         yield lambda iteration, numbers: shown.append(iteration)
 
-    monkeypatch.setattr(train, "tqdm", Bar)
-    monkeypatch.setattr(train, "board", board)
+    monkeypatch.setattr(sitting, "tqdm", Bar)
+    monkeypatch.setattr(sitting, "board", board)
     assert train.train(tiny("generator/mnist"), tiny_images(), tmp_path / "run", CPU, {}, minutes=0) == "time"
     assert train.resume(RunFolder(tmp_path / "run"), tiny_images(), CPU) == "done"
     assert bars == [(0, 6), (1, 6)] and shown == [1, 2, 3, 4, 5, 6]

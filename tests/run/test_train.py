@@ -13,7 +13,7 @@ from tiny_recipes import contents, numbers, same, saved_state, tiny, tiny_clip, 
 from tutelage.checks import DivergenceError, InputError
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe
-from tutelage.run import checkpoint, journal, train
+from tutelage.run import checkpoint, journal, sitting, train
 from tutelage.run.folder import RunFolder, open_run
 
 CPU = torch.device("cpu")
@@ -58,8 +58,8 @@ def test_what_a_run_leaves(tmp_path: Path, name: str) -> None:
 
 
 def test_checkpoints_that_take_long_wait_unless_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "_LONG", 0.0)  # all of them do
-    monkeypatch.setattr(train, "_REST", 1e9)
+    monkeypatch.setattr(sitting, "_LONG", 0.0)  # all of them do
+    monkeypatch.setattr(sitting, "_REST", 1e9)
     recipe = tiny("generator/mnist", {"checkpoint_every": 1, "keep_every": 4})
     assert recipe.plan.iterations == 6
     assert train.train(recipe, tiny_images(), tmp_path / "run", CPU, {}) == "done"
@@ -209,7 +209,7 @@ def test_final_pictures_of_a_run_that_goes_on_are_removed_when_it_does(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "measured", stop)
+    monkeypatch.setattr(sitting, "measured", stop)
     with pytest.raises(KeyboardInterrupt):
         train.resume(open_run(tmp_path), observed, CPU)
     assert not [*(tmp_path / "pictures").glob("final_*"), *(tmp_path / "pictures").glob("nearest.png")]

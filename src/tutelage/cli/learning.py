@@ -26,6 +26,7 @@ from ..run.device import usable, where_it_learned
 from ..run.estimate import estimate
 from ..run.load import load
 from ..run.lock import in_use
+from ..run.sitting import Ending
 from .drawing import write_walks
 from .options import (
     FOR_DATA,
@@ -170,7 +171,7 @@ def _clear_earlier_demo(out: Path) -> None:
             place.mkdir()
 
 
-def _say_trained(out: Path, ending: training.Ending) -> int:
+def _say_trained(out: Path, ending: Ending) -> int:
     if ending == "done":
         if hasattr(folder.open_run(out).recipe().plan, "rounds"):
             print(journal.read(out / "journal.jsonl")[-1].get("message", ""))

@@ -40,8 +40,9 @@ class Plan:
     size ``step_size`` δ; ``reference_std`` s of p0 (None: the uniform measure); ``start`` of the chains:
     draws from the reference, zeros, the observed batch, or images given to the learner; with
     ``persistent`` the chains go on from where they were, and ``start`` is only their first place. ``pool``: how many
-    persistent chains there are, of which ``chains`` move in an iteration, each in its turn (None: all of them; the
-    replay buffer of Y. Du and I. Mordatch, "Implicit generation and modeling with energy-based models", 2019).
+    persistent chains there are, of which ``chains`` move in an iteration, each in its turn (None: all of them). It is
+    the replay buffer of Y. Du and I. Mordatch, "Implicit generation and modeling with energy-based models", 2019, but
+    for what that draws at random and restarts from noise.
     ``noise_until``: the Langevin noise is switched off from that iteration on (None: never; 0: always
     off). ``metropolis`` corrects each step. ``update`` moves θ. ``gradient_penalty`` γ holds back how steep f gets
     where observed and revised images are (0: the paper's; L. Mescheder, A. Geiger and S. Nowozin, "Which training
@@ -312,7 +313,7 @@ class AlgorithmD:
         revise = lambda part: langevin_revision(energy, part, kernel, plan.revision_steps, rng)[0]  # noqa: E731
         size = images_per_chunk(self.shape, rng.device)
         if plan.persistent or plan.start == "given":
-            draws, chains = [], state.chains
+            draws, chains = [], state.chains[-self._begun(state) :]  # the others wait for their first place
             for missing in range(n, 0, -len(chains)):
                 chains = in_chunks(revise, chains[:missing], size)
                 draws.append(chains)
@@ -322,6 +323,11 @@ class AlgorithmD:
         else:
             start = reference_energy(plan.reference_std).sample((n, *self.shape), rng)
         return {"descriptor": in_chunks(revise, start, size)}
+
+    def _begun(self, state: State) -> int:
+        """How many chains have a place: with a pool that starts from the data, those of the batches so far."""
+        plan = self.plan
+        return min(max(state.iteration, 1) * plan.chains, plan.kept) if plan.start == "data" else plan.kept
 
     def finish(self, state: State, rng: torch.Generator) -> State:
         """Nothing to do after learning."""

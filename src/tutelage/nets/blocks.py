@@ -102,6 +102,21 @@ def check_layers(
         raise InputError(f"init_std of a {what} is {init_std}; it needs to be a number above 0")
 
 
+def check_sizes(what: str, sizes: tuple[int, ...], of: str = "channels, height, width") -> None:
+    """Raises ``InputError`` where ``sizes`` are not as many numbers as ``of`` has words."""
+    if len(sizes) != len(of.split(", ")):
+        raise InputError(f"{what} is {sizes}; it needs {len(of.split(', '))} numbers: {of}")
+
+
+def check_statistics(x: Tensor) -> None:
+    """Raises ``InputError`` for maps ``[B, C, *space]`` of one value a channel, of which batch norm can learn none."""
+    if x.numel() < 2 * x.shape[1]:
+        raise InputError(
+            f"batch norm in training mode needs two values per channel, and has maps of {list(x.shape)}: "
+            "give a batch of two or more, or put the network in evaluation mode with eval()"
+        )
+
+
 def initial_std(weight: Tensor, std: float | None) -> float:
     """``std``, or where it is None √(2/n), of a layer's weights ``[outputs, ...]``, n of them to an output."""
     return math.sqrt(2 / weight[0].numel()) if std is None else std
@@ -111,7 +126,11 @@ def shifted_norm(x: Tensor, norm: nn.Module, scale: Tensor | None, shift: Tensor
     """Batch norm of ``x`` by the statistics of ``norm``, with a ``shift`` [C] that learns, and a ``scale`` or none.
 
     None is a scale of ones: on a GPU, torch shapes the gradient of the shift after the scale, and needs one.
+
+    Raises ``InputError`` as `check_statistics` does, in training.
     """
+    if training:
+        check_statistics(x)
     assert isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d) and norm.momentum is not None
     scale = torch.ones_like(shift) if scale is None else scale
     return F.batch_norm(x, norm.running_mean, norm.running_var, scale, shift, training, norm.momentum, norm.eps)

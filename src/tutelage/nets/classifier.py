@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..checks import InputError
 from ..gradient import ByAutograd
 from ..types import Images, Prepared, Scores
 from .blocks import (
@@ -21,6 +20,8 @@ from .blocks import (
     activation,
     check_layers,
     check_shape,
+    check_sizes,
+    check_statistics,
     compute_dtype,
     computing_in,
     frozen_dtype,
@@ -55,10 +56,7 @@ class ClassifierSpec:
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3:
-            raise InputError(
-                f"the shape of a classifier's images is {self.shape}; it needs three numbers: channels, height, width"
-            )
+        check_sizes("the shape of a classifier's images", self.shape)
         convs = [Conv(channels, self.kernel, self.stride) for channels in self.channels]
         check_layers("classifier", convs, {"image size": min(self.shape)}, self.slope, self.init_std)
 
@@ -167,11 +165,8 @@ class Classifier(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
             x = same_conv(x, self.weights[i], bias, self.spec.stride)
         if norm is not None:
-            if norm.training and x.numel() < 2 * x.shape[1]:
-                raise InputError(
-                    f"batch norm in training mode needs two values per channel, and has maps of {list(x.shape)}: "
-                    "give a batch of two images or more, or put the classifier in evaluation mode with eval()"
-                )
+            if norm.training:
+                check_statistics(x)
             x = norm(x)
         return activation(x, self.spec.slope)
 

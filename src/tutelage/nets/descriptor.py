@@ -20,6 +20,7 @@ from .blocks import (
     activation,
     check_layers,
     check_shape,
+    check_sizes,
     compute_dtype,
     computing_in,
     frozen_dtype,
@@ -52,7 +53,8 @@ class DescriptorSpec:
     2015, eq. 10). With ``average_pixels`` a layer convolves with stride 1 and averages squares of ``stride`` pixels,
     instead of leaving positions out: all pixels of a square then weigh alike, and its gradient has no grid of its own.
 
-    Raises ``InputError`` for counts below 1, a slope outside [0, 1) and an ``init_std`` that is not positive.
+    Raises ``InputError`` for a shape of other than three numbers, counts below 1, a slope outside [0, 1) and an
+    ``init_std`` that is not positive.
     """
 
     shape: tuple[int, int, int]
@@ -63,6 +65,7 @@ class DescriptorSpec:
     average_pixels: bool = False
 
     def __post_init__(self) -> None:
+        check_sizes("the shape of a descriptor's images", self.shape)
         counts = {"image size": min(self.shape)} | ({} if self.outputs is None else {"outputs": self.outputs})
         check_layers("descriptor", self.convs, counts, self.slope, self.init_std)
 

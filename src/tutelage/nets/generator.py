@@ -21,6 +21,7 @@ from .blocks import (
     Precision,
     activation,
     check_layers,
+    check_sizes,
     compute_dtype,
     computing_in,
     frozen_dtype,
@@ -74,6 +75,10 @@ class GeneratorSpec:
                 f"a generator has base {self.base} and latent_size {self.latent_size}; it needs one of them: a base "
                 "map for latent vectors, or a latent_size for latent maps"
             )
+        if self.base is not None:
+            check_sizes("the base of a generator", self.base)
+        for deconv in self.deconvs:
+            check_sizes("the size of a transposed convolution", deconv.size, "height, width")
         sizes = {"size": min(min(deconv.size) for deconv in self.deconvs)} if self.deconvs else {}
         counts = {"latent_dim": self.latent_dim, "first map": min(self.first_map)} | sizes
         check_layers("generator", self.deconvs, counts, self.slope, self.init_std)

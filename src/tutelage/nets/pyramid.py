@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images, Latents
-from .blocks import Precision, activation, check_layers, compute_dtype, computing_in
+from .blocks import Precision, activation, check_layers, check_sizes, check_statistics, compute_dtype, computing_in
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class PyramidSpec:
     ``shape`` is (channels, height, width) of the images; ``scales`` K; ``channels`` of the maps of one scale (a merged
     map has those of all scales so far); ``noise`` values at each position of each scale; ``slope`` of the leaky ReLU.
 
-    Raises ``InputError`` for counts below 1, and a size that cannot be halved K − 1 times.
+    Raises ``InputError`` for a shape of other than three numbers, counts below 1, and a size that cannot be halved
+    K − 1 times.
     """
 
     shape: tuple[int, int, int]
@@ -42,6 +43,7 @@ class PyramidSpec:
     slope: float = 0.01
 
     def __post_init__(self) -> None:
+        check_sizes("the shape of a multi-scale generator's images", self.shape)
         counts = {"scales": self.scales, "channels": self.channels, "noise": self.noise, "image size": min(self.shape)}
         check_layers("multi-scale generator", [self], counts, self.slope)
         if any(side % self.period for side in self.shape[1:]):
@@ -114,7 +116,10 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = activation(norm(conv(x)), self.slope)
+            x = conv(x)
+            if self.training:
+                check_statistics(x)
+            x = activation(norm(x), self.slope)
         return x
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images
-from .blocks import Precision, check_layers, check_shape, compute_dtype, computing_in, same_conv
+from .blocks import Precision, check_layers, check_shape, check_sizes, compute_dtype, computing_in, same_conv
 from .descriptor import Conv
 
 KERNEL = 3
@@ -41,10 +41,7 @@ class RecogniserSpec:
     classes: int
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3:
-            raise InputError(
-                f"the shape of a recogniser's images is {self.shape}; it needs three numbers: channels, height, width"
-            )
+        check_sizes("the shape of a recogniser's images", self.shape)
         convs = [Conv(channels, KERNEL, 1) for channels in self.channels]
         check_layers("recogniser", convs, {"image size": min(self.shape), "features": self.features})
         if self.classes < 2:

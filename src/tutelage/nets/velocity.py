@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checks import InputError
 from ..types import Images
-from .blocks import Precision, check_layers, check_shape, compute_dtype, computing_in, same_conv
+from .blocks import Precision, check_layers, check_shape, check_sizes, compute_dtype, computing_in, same_conv
 from .descriptor import Conv
 
 _KERNEL = 3
@@ -32,7 +32,8 @@ class VelocitySpec:
     first, every further one half as high and wide (rounded up); ``embedding`` the number of features that tell the
     time; ``groups`` of channels that group norm treats together.
 
-    Raises ``InputError`` for counts below 1, an odd ``embedding`` and channels that the groups do not divide.
+    Raises ``InputError`` for a shape of other than three numbers, counts below 1, an odd ``embedding`` and channels
+    that the groups do not divide.
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +42,7 @@ class VelocitySpec:
     groups: int = 8
 
     def __post_init__(self) -> None:
+        check_sizes("the shape of a velocity field's images", self.shape)
         convs = [Conv(channels, _KERNEL, 1) for channels in self.channels]
         counts = {"image size": min(self.shape), "embedding": self.embedding, "groups": self.groups}
         check_layers("velocity field", convs, counts)

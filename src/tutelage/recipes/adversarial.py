@@ -219,7 +219,7 @@ WGAN_MNIST = Recipe(
         "plan.objective": "WGAN, Algorithm 1: no penalty, clipped weights",
         "plan.discriminator_update": "WGAN, Algorithm 1: RMSprop .00005, weights within ±.01; decay .99: authors' code",
         "plan.generator_update": "WGAN, Algorithm 1: RMSprop .00005",
-        "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns)",
+        "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns and in every 500th)",
         "plan.generator_updates": "WGAN, Algorithm 1: 1",
     },
     deviations=(

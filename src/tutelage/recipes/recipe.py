@@ -70,8 +70,11 @@ class Recipe:
         compute_dtype(self.precision)
         # the discriminator of an adversarial game is a descriptor or a classifier, whichever its paper's is most like
         objective = getattr(self.plan, "objective", None)
-        needs_descriptor = isinstance(self.plan, coopnets.Plan | algorithm_d.Plan | deep_directed.Plan) or isinstance(
-            objective, adversarial.Wasserstein | adversarial.EnergyBased
+        clipped = isinstance(objective, adversarial.Wasserstein) and objective.gradient_penalty is None
+        needs_descriptor = (
+            isinstance(self.plan, coopnets.Plan | algorithm_d.Plan | deep_directed.Plan)
+            or isinstance(objective, adversarial.EnergyBased)
+            or (isinstance(objective, adversarial.Wasserstein) and not (clipped and self.classifier is not None))
         )
         needs_generator = isinstance(
             self.plan,

@@ -135,7 +135,7 @@ TEXTURE_NET_QUICK = Recipe(
         "plan.batch_size": "ours: one crop an iteration",
         "plan.made": "ours: 4 (Ulyanov et al. 2016: 16)",
         "plan.maps": "ours: random filters, as Ustyuzhaninov et al. 2016, of which no weights are needed",
-        "plan.update": "ours: Adam .01 falling to a tenth (Ulyanov et al. 2016: .1, times .7 every 200)",
+        "plan.update": "ours: Adam .01, β1 .5, falling to a tenth (Ulyanov et al. 2016: .1, times .7 every 200)",
         "plan.ema_decay": "ours: samples are drawn from an average of the generator's weights",
         "plan.calibration_draws": "ours: batch-norm statistics are fixed after learning",
     },

@@ -22,6 +22,7 @@ from ..run import journal, train
 from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
 from ..run.loop import measured
+from ..run.sitting import TIME_IS_UP
 
 _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
 _LATER = {"centre": None, "extra": False}  # of data; younger than some digests, and in them only where they differ
@@ -171,7 +172,7 @@ def seconds_spent(run: RunFolder) -> float:
 def _finished(run: RunFolder) -> bool:
     """Whether it learned to its end, or until its time was up: then it stays as it is, since it may be measured."""
     return any(
-        event["event"] == "stop" or event.get("reason", "").startswith(train.TIME_IS_UP)
+        event["event"] == "stop" or event.get("reason", "").startswith(TIME_IS_UP)
         for event in journal.read(run.journal)
     )
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import math
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -18,31 +16,14 @@ from ..nets import arithmetic
 from ..recipes import Recipe
 from ..rng import stream
 from . import checkpoint, journal, looks, report
-from .boards import board
 from .build import build, give_mean_frame, parameter_counts
-from .divergence import check_state
 from .folder import RunFolder, claimed, create, machine, resume_command
-from .interruption import interruptible
 from .lock import in_use
-from .loop import measured, over
 from .recover import MOST, Changes, divergence, recoveries
 from .recover import recover as make_smaller
-from .restore import epochs, restore
+from .restore import restore
 from .rounds import OnDisk
-
-Ending = Literal["done", "time", "interrupt"]
-TIME_IS_UP = "Its time was up."
-"""How a journal gives the reason of the ending "time"."""
-_LONG, _REST = 1.0, 10  # seconds that saving may always take; otherwise it is done again after so many times as long
-
-
-class Begun(NamedTuple):
-    """Where a sitting begins: what learns, what it has learned, its chance, and the seconds it took so far."""
-
-    learner: Any
-    state: Any
-    rng: torch.Generator
-    seconds: float
+from .sitting import Begun, Ending, learn
 
 
 def train(
@@ -139,7 +120,7 @@ def _sit(
     deadline = None if minutes is None else time.perf_counter() + 60 * minutes
     while True:
         try:
-            return _learn(run, begun, observed, deadline)
+            return learn(run, begun, observed, deadline)
         except DivergenceError:
             if not recover:
                 report.write_report(run.path)
@@ -194,143 +175,8 @@ def _own_negatives(run: RunFolder, recipe: Recipe) -> torch.Tensor | None:
     return torch.tensor(own) if len(own) else None
 
 
-def _learn(run: RunFolder, begun: Begun, observed: ImageSet, deadline: float | None) -> Ending:
-    recipe, recovered = run.recipe(), recoveries(run)
-    learner, state, rng, seconds_before = begun
-    plan = recipe.plan
-    seen = functools.partial(epochs, recipe, len(observed))
-    began = saved_at = time.perf_counter()
-    saving = 0.0
-
-    def seconds() -> float:
-        return seconds_before + time.perf_counter() - began
-
-    def due(t: int) -> bool:
-        """Whether the recipe wants a checkpoint; what would take more than a tenth of the time waits, unless kept."""
-        rested = saving < _LONG or time.perf_counter() - saved_at > _REST * saving
-        kept = recipe.keep_every is not None and t % recipe.keep_every == 0
-        return t % recipe.checkpoint_every == 0 and (rested or kept)
-
-    def save() -> None:
-        nonlocal saved_at, saving
-        start = time.perf_counter()
-        nested = {"learner": learner.state_dict(state), "rng": rng.get_state()}
-        check_state(nested, state.iteration, numbers, plan)
-        facts = {"seconds": seconds(), "recipe": recipe.name} | ({"recoveries": recovered} if recovered else {})
-        checkpoint.save(run.checkpoints, state.iteration, nested, facts)
-        checkpoint.prune(run.checkpoints, keep_last=2, keep_every=recipe.keep_every)
-        log.write("checkpoint", iteration=state.iteration, seconds=seconds())
-        saved_at = time.perf_counter()
-        saving = saved_at - start
-
-    numbers: dict[str, float] = {}
-    ending: Ending = "done"
-    done = over(state, plan.iterations)
-    at = state.iteration + 1  # the iteration that a divergence would be in
-    with journal.Journal(run.journal) as log, board(run.path / "tensorboard", state.iteration) as show:
-        with interruptible() as interrupted, _progress(recipe, state, len(observed)) as bar:
-            try:
-                if done and not checkpoint.available(run.checkpoints):  # a plan of no iterations
-                    state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-                    save()
-                for state, record, numbers in measured(
-                    learner,
-                    state,
-                    observed,
-                    rng,
-                    iterations=plan.iterations,
-                    batch_size=plan.batch_size,
-                    seed=recipe.seed,
-                    flip=recipe.data.flip,
-                ):
-                    at = t = state.iteration
-                    log.write("iteration", iteration=t, **seen(t), seconds=seconds(), **numbers)
-                    show(t, numbers)
-                    bar.update(_done(state) - bar.n)
-                    if t % 10 == 0:
-                        bar.set_postfix(_short(numbers))
-                    done = over(state, plan.iterations)
-                    if t % recipe.picture_every == 0 or done:
-                        looks.save_iteration(run, learner.pictures(state, record), t)
-                        log.write("picture", iteration=t, seconds=seconds())
-                    asked = interrupted()
-                    stop = asked or (deadline is not None and time.perf_counter() > deadline)
-                    ending = "done" if done else "interrupt" if asked else "time"
-                    if done:
-                        state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-                    if done or stop or due(t):
-                        save()
-                    if stop and not done:
-                        break
-                    at = t + 1
-            except DivergenceError as error:
-                message = f"{error} {_way_on(run)}"
-                log.write(
-                    "divergence",
-                    iteration=at,
-                    seconds=seconds(),
-                    numbers=error.numbers,
-                    smaller=error.smaller,
-                    message=message,
-                )
-                raise DivergenceError(message, error.numbers, error.smaller) from None
-        took, found = seconds(), ""  # pictures are no part of learning
-        reason = {"done": "", "time": TIME_IS_UP, "interrupt": "It was asked to stop."}[ending]
-        if reason:
-            log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
-            report.write_report(run.path)
-        try:
-            if ending == "time":
-                state = learner.finish(state, stream(recipe.seed, "calibrate", device=rng.device))
-            if ending != "interrupt":
-                found = looks.save_final(run, recipe, learner, state, observed, rng.device)
-        except KeyboardInterrupt:  # of which nothing learned is lost
-            ending, reason = "interrupt", "It was stopped while its last pictures were drawn."
-            log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
-        if ending == "done":
-            message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
-            log.write("stop", iteration=state.iteration, seconds=took, message=message)
-        elif found:
-            log.write("interrupt", iteration=state.iteration, seconds=took, reason=f"{reason} {found}")
-    report.write_report(run.path)
-    return ending
-
-
-def _way_on(run: RunFolder) -> str:
-    found, command = checkpoint.available(run.checkpoints), f"`{resume_command(run.path)} --recover`"
-    if not found:
-        return f"There is no checkpoint before it; {command} starts again with smaller steps."
-    return f"The last good checkpoint is {found[-1]}; {command} goes on from it with smaller steps."
-
-
 def _say_recovered(run: RunFolder, changed: Changes) -> None:
     found = checkpoint.available(run.checkpoints)
     where = f"from iteration {int(found[-1].name)}" if found else "again from the start"
     now = ", ".join(f"{field}={new:.6g} (was {old:.6g})" for field, (old, new) in changed.items())
     tqdm.write(f"Diverged. Recovery {recoveries(run)} of {MOST}, {where}: {now}.", file=sys.stderr)
-
-
-def _progress(recipe: Recipe, state: Any, observations: int) -> tqdm:
-    """A bar of iterations or, where rounds take as many as they need, of rounds; it says of how many images."""
-    rounds = getattr(recipe.plan, "rounds", None)
-    total, unit = (recipe.plan.iterations, "it") if rounds is None else (rounds, "round")
-    return tqdm(
-        total=total,
-        initial=_done(state),
-        desc=f"{recipe.name}, {observations:,} image(s)",
-        unit=unit,
-        dynamic_ncols=True,
-    )
-
-
-def _done(state: Any) -> int:
-    return getattr(state, "round", state.iteration)
-
-
-def _short(numbers: dict[str, float]) -> dict[str, str]:
-    cooperative, others = (
-        ("reconstruction", "movement", "drift_ratio"),
-        ("residual", "cross_entropy", "regression", "gram_loss"),
-    )
-    shown = (*cooperative, "running_loss", "probability", "generator_loss", *others)
-    return {name: f"{numbers[name]:.3g}" for name in shown if math.isfinite(numbers.get(name, math.nan))}
