@@ -1,4 +1,5 @@
-"""What a few steps of revision without noise teach, to first order in δ²: a penalty on the slope of f at the drafts."""
+"""What a few steps of revision without noise teach: to first order in δ² a penalty on the slope of f at the drafts, and
+where f bends more than a step allows, to bend still more."""
 
 from __future__ import annotations
 
@@ -109,3 +110,51 @@ def test_a_settled_revision_closes_the_gap_whatever_the_step_and_small_steps_set
         left = OBSERVED.mean(0) - made.mean(0)
         torch.testing.assert_close(left, (1 - a * rate) ** iteration * gap)
         density_shifting(energy, optimiser, OBSERVED, made)
+
+
+class Bowl(nn.Module):
+    """f = −L |Y|² / 2."""
+
+    def __init__(self, bend: float) -> None:
+        super().__init__()
+        self.bend = nn.Parameter(torch.tensor(bend, dtype=torch.float64))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return -self.bend / 2 * images.square().flatten(1).sum(1)
+
+
+def bent(bend: float, step_size: float, gradient_penalty: float, rate: float = 0.01) -> tuple[float, float, Tensor]:
+    """L after a pass of D1 and D2 with all data at 0, what the formula says of it, and the revised drafts."""
+    potential = Bowl(bend)
+    energy, kernel = Tilt(Uniform(), potential), Langevin(step_size, temperature=0)
+    made = langevin_revision(energy, DRAFTS, kernel, STEPS, stream(0))[0].detach()
+    optimiser = torch.optim.SGD(potential.parameters(), lr=rate)
+    density_shifting(energy, optimiser, torch.zeros_like(OBSERVED), made, gradient_penalty)
+    squares = made.square().flatten(1).sum(1).mean().item()
+    return potential.bend.item(), bend + rate * squares * (0.5 - gradient_penalty * bend), made
+
+
+@pytest.mark.parametrize("gradient_penalty", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("bend", [0.2, 0.9, 1.1])
+def test_f_bends_ever_more_where_no_penalty_says_how_much(bend: float, gradient_penalty: float) -> None:
+    """L moves by η E|Ỹ|² (1/2 − γ L): up without a penalty, and towards 1 / (2γ) with one."""
+    step_size = 2.0
+    now, expected, made = bent(bend, step_size, gradient_penalty)
+    assert now == pytest.approx(expected, rel=1e-9)
+    torch.testing.assert_close(made, (1 - bend * step_size**2 / 2) ** STEPS * DRAFTS)
+    assert (made.norm() > DRAFTS.norm()) == (bend > 4 / step_size**2), "overshooting"
+    assert (now > bend) == (gradient_penalty == 0 or bend < 1 / (2 * gradient_penalty))
+
+
+@pytest.mark.parametrize(("gradient_penalty", "overshoots"), [(0.0, True), (0.4, True), (0.6, False), (1.0, False)])
+def test_a_penalty_above_an_eighth_of_the_squared_step_keeps_steps_from_overshooting(
+    gradient_penalty: float, overshoots: bool
+) -> None:
+    """The bend that f comes to rest at is below 4 / δ², where steps begin to overshoot, just where γ > δ² / 8."""
+    step_size, bend, made = 2.0, 0.99, DRAFTS
+    for _ in range(200):
+        bend, _, made = bent(bend, step_size, gradient_penalty)
+        if made.norm() > 100 * DRAFTS.norm():
+            break
+    assert (bend > 4 / step_size**2) == overshoots
+    assert (made.norm() > DRAFTS.norm()) == overshoots

@@ -282,6 +282,18 @@ def test_samples_of_a_pool_move_no_more_chains_than_are_asked_for():
     assert torch.equal(drawn, torch.cat([once, twice]))
 
 
+@pytest.mark.parametrize(("iterations", "begun"), [(0, 6), (1, 6), (2, 12), (3, 15), (4, 15)])
+def test_samples_of_a_pool_that_is_not_full_are_of_the_chains_that_have_begun(iterations, begun):
+    algorithm = learner(start="data", persistent=True, pool=15)
+    state = algorithm.init(stream(0))
+    for t in range(iterations):
+        state, _ = one_step(algorithm, state, numbered(1 + 6 * t))
+    drawn = algorithm.sample(state, 15, stream(1))["descriptor"]
+    expected = state.chains[15 - begun :]
+    assert torch.equal(drawn, torch.cat([expected, expected, expected])[:15])
+    assert drawn.all() or not iterations
+
+
 def test_observed_and_revised_images_of_two_shapes_are_refused():
     algorithm = learner()
     state = algorithm.init(stream(0))

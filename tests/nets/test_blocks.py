@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tutelage.checks import InputError
-from tutelage.nets import presets, video_presets
+from tutelage.nets import (
+    Conv,
+    Deconv,
+    DescriptorSpec,
+    Generator,
+    GeneratorSpec,
+    Pyramid,
+    PyramidSpec,
+    VelocitySpec,
+    presets,
+    video_presets,
+)
 from tutelage.nets.blocks import (
     Precision,
     activation,
@@ -227,3 +238,34 @@ def test_a_shift_without_a_scale_has_a_scale_of_ones(monkeypatch: pytest.MonkeyP
         by = 1.0 if scale is None else scale.view(-1, 1, 1)
         torch.testing.assert_close(found, (x - mean) / (variance + 1e-3).sqrt() * by + shift.view(-1, 1, 1))
     assert torch.equal(scales[0], torch.ones(3))
+
+
+OF_TWO_NUMBERS = {
+    "descriptor's images is (9, 8)": lambda: DescriptorSpec((9, 8), (Conv(2, 3, 1),), 1, 0.2, 0.1),
+    "velocity field's images is (9, 8)": lambda: VelocitySpec((9, 8), (8,)),
+    "multi-scale generator's images is (16, 16)": lambda: PyramidSpec((16, 16)),
+    "base of a generator is (8, 4)": lambda: GeneratorSpec(3, (8, 4), (Deconv(1, 4, (8, 8)),), 0.2, False, 0.1),
+    "size of a transposed convolution is (8,)": lambda: GeneratorSpec(
+        3, (8, 4, 4), (Deconv(1, 4, (8,)),), 0.2, False, 0.1
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OF_TWO_NUMBERS)
+def test_shapes_of_too_few_numbers_are_refused(what: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        OF_TWO_NUMBERS[what]()
+    number = 2 if "transposed" in what else 3
+    assert what in str(refusal.value) and f"it needs {number} numbers: " in str(refusal.value)
+
+
+def test_one_value_of_a_channel_is_no_statistics() -> None:
+    spec = GeneratorSpec(3, (8, 1, 1), (Deconv(1, 4, (2, 2)),), 0.2, True, 0.1)
+    pyramid = PyramidSpec((3, 16, 16))
+    for network, latents in (
+        (Generator(spec, stream(0)), torch.zeros(2, 3)),
+        (Pyramid(pyramid, stream(0)), torch.zeros(2, *pyramid.latent_shape)),
+    ):
+        with pytest.raises(InputError, match=r"needs two values per channel, and has maps of \[1, \d+, 1, 1\]: give a"):
+            network(latents[:1])
+        assert len(network(latents)) == 2 and len(network.eval()(latents[:1])) == 1

@@ -276,7 +276,7 @@ def test_a_single_image_without_statistics_is_refused_in_training_mode_only() ->
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"shape": (28, 28)}, r"images is \(28, 28\); it needs three numbers"),
+        ({"shape": (28, 28)}, r"images is \(28, 28\); it needs 3 numbers"),
         ({"shape": (3, 0, 28)}, "image size of a classifier is 0; it needs to be 1 or more"),
         ({"channels": ()}, "a classifier needs one layer or more; none is given"),
         ({"channels": (4, 0)}, "channels of a classifier is 0"),

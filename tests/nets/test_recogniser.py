@@ -85,7 +85,7 @@ def test_images_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"shape": (9, 8)}, r"is \(9, 8\); it needs three numbers"),
+        ({"shape": (9, 8)}, r"is \(9, 8\); it needs 3 numbers"),
         ({"channels": ()}, "needs one layer or more"),
         ({"channels": (3, 0)}, "channels of a recogniser is 0"),
         ({"features": 0}, "features of a recogniser is 0"),

@@ -97,6 +97,14 @@ def test_a_game_without_a_player_is_refused(name: str, network: str) -> None:
         replace(tiny(name), **{network: None})
 
 
+def test_a_critic_that_is_clipped_may_be_a_classifier_and_one_with_a_penalty_may_not() -> None:
+    critic: dict[str, Any] = {"descriptor": None, "classifier": tiny("dcgan/mnist").classifier}
+    learner: Any = build(replace(tiny("wgan/mnist"), **critic), 7)
+    assert type(learner) is Adversarial and type(learner.discriminator) is Classifier
+    with pytest.raises(InputError, match="recipe wgan-gp/mnist has no descriptor; its algorithm needs one"):
+        replace(tiny("wgan-gp/mnist"), **critic)
+
+
 def test_an_encoder_with_outputs_to_sum_is_refused() -> None:
     with pytest.raises(InputError, match=r"descriptor is EBGAN's encoder.* no outputs.*set descriptor\.outputs=none"):
         tiny("ebgan/mnist", {"descriptor.outputs": 3})

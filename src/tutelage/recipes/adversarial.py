@@ -15,7 +15,7 @@ from .texture import TEXTURE_QUICK
 
 _INIT = 0.02  # DCGAN §4: all weights from N(0, .02²)
 _GENERATOR = replace(presets.MNIST_GENERATOR, init_std=_INIT)
-_TRUNK = replace(presets.MNIST_DESCRIPTOR, init_std=_INIT)
+_TRUNK = replace(presets.MNIST_DESCRIPTOR, outputs=1, init_std=None)
 
 _COMMON = {
     "precision": "ours: layers compute in bfloat16; weights and images stay float32",
@@ -189,11 +189,16 @@ DCGAN_TEXTURE = replace(
     },
 )
 
-WGAN_MNIST = Recipe(
+_CRITIC_SOURCES = {
+    "plan.objective": "WGAN, Algorithm 1: no penalty, clipped weights",
+    "plan.discriminator_update": "WGAN, Algorithm 1: RMSprop .00005, weights within ±.01; decay .99: authors' code",
+    "plan.generator_update": "WGAN, Algorithm 1: RMSprop .00005",
+    "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns and in every 500th)",
+    "plan.generator_updates": "WGAN, Algorithm 1: 1",
+}
+WGAN_MNIST = replace(
+    DCGAN_MNIST,
     name="wgan/mnist",
-    data=COOPNETS_MNIST.data,
-    generator=_GENERATOR,
-    descriptor=replace(_TRUNK, outputs=1),
     plan=adversarial.Plan(
         iterations=60_000,
         batch_size=64,
@@ -203,28 +208,19 @@ WGAN_MNIST = Recipe(
         generator_every=5,
         ema_decay=0.995,
     ),
-    precision="float32",
     checkpoint_every=1_000,
     keep_every=7_500,
     picture_every=2_500,
     sources={
-        **_COMMON,
-        "precision": _FULL,
-        "data": "as coopnets/mnist",
-        "descriptor": "the filters of coopnets/mnist, and one output instead of the sum of 100",
-        "descriptor.slope": "DCGAN §4: leaky ReLU .2",
-        "descriptor.init_std": "DCGAN §4: .02",
+        **DCGAN_MNIST.sources,
+        **_CRITIC_SOURCES,
+        "classifier": "as dcgan/mnist: WGAN's code has DCGAN's discriminator, with batch norm, for its critic",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist has",
         "plan.batch_size": "WGAN, Algorithm 1: 64",
-        "plan.objective": "WGAN, Algorithm 1: no penalty, clipped weights",
-        "plan.discriminator_update": "WGAN, Algorithm 1: RMSprop .00005, weights within ±.01; decay .99: authors' code",
-        "plan.generator_update": "WGAN, Algorithm 1: RMSprop .00005",
-        "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns and in every 500th)",
-        "plan.generator_updates": "WGAN, Algorithm 1: 1",
     },
     deviations=(
         *_DEVIATIONS[:3],
-        "The critic has one output, where our descriptor sums 100, which makes the same functions; no batch norm.",
+        "All that the critic learns is clipped, the scales and shifts of its batch norm too (as in the authors' code).",
     ),
 )
 
@@ -232,36 +228,57 @@ WGAN_MNIST_QUICK = replace(
     WGAN_MNIST,
     name="wgan/mnist-quick",
     generator=_QUICK_GENERATOR,
-    descriptor=replace(presets.QUICK_MNIST_DESCRIPTOR, init_std=_INIT),
-    plan=replace(WGAN_MNIST.plan, iterations=22_500, batch_size=50),
+    classifier=DCGAN_MNIST_QUICK.classifier,
+    plan=replace(
+        WGAN_MNIST.plan,
+        iterations=22_500,
+        batch_size=50,
+        discriminator_update=RMSprop(lr=5e-4, clip=0.01),
+        generator_update=RMSprop(lr=5e-4),
+    ),
     keep_every=None,
     sources={
         **WGAN_MNIST.sources,
         **_as(COOPNETS_MNIST_QUICK),
-        "descriptor": "as coopnets/mnist-quick",
+        "classifier": "as dcgan/mnist-quick",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist-quick has",
+        "plan.discriminator_update": "ours: ten times WGAN's .00005, for a hundredth of its moves; weights within ±.01",
+        "plan.generator_update": "ours: ten times WGAN's .00005, for a hundredth of its moves",
     },
-    deviations=_OF_QUICK_CRITICS,
+    deviations=(*WGAN_MNIST.deviations, "Both rates are ten times the paper's: the budget holds few moves."),
 )
 
 WGAN_GP_MNIST = replace(
     WGAN_MNIST,
     name="wgan-gp/mnist",
+    classifier=None,
+    descriptor=_TRUNK,
     plan=replace(
         WGAN_MNIST.plan,
         objective=adversarial.Wasserstein(gradient_penalty=10.0),
         discriminator_update=Adam(lr=1e-4, beta1=0.0, beta2=0.9),
         generator_update=Adam(lr=1e-4, beta1=0.0, beta2=0.9),
     ),
+    precision="float32",
     sources={
-        **WGAN_MNIST.sources,
+        **_COMMON,
+        "precision": _FULL,
+        "data": "as coopnets/mnist",
+        "descriptor": "the filters of coopnets/mnist, and one output instead of the sum of 100",
+        "descriptor.slope": "DCGAN §4: leaky ReLU .2",
+        "descriptor.init_std": "ours: N(0, 2/n), as WGAN-GP's code starts its convolutions (DCGAN §4: .02)",
+        "plan.iterations": WGAN_MNIST.sources["plan.iterations"],
         "plan.batch_size": "WGAN-GP, authors' code: 64 (50 for MNIST)",
         "plan.objective": "WGAN-GP, Algorithm 1: λ 10",
-        "plan.discriminator_update": "WGAN-GP, Algorithm 1: Adam .0001, β1 0, β2 .9",
-        "plan.generator_update": "WGAN-GP, Algorithm 1: Adam .0001, β1 0, β2 .9",
+        "plan.discriminator_update": "WGAN-GP, Algorithm 1: Adam .0001, β1 0 (code for MNIST: .5), β2 .9",
+        "plan.generator_update": "WGAN-GP, Algorithm 1: Adam .0001, β1 0 (code for MNIST: .5), β2 .9",
         "plan.generator_every": "WGAN-GP, Algorithm 1: n_critic 5",
         "plan.generator_updates": "WGAN-GP, Algorithm 1: 1",
     },
+    deviations=(
+        *_DEVIATIONS[:3],
+        "The critic has one output, where our descriptor sums 100, which makes the same functions; no batch norm.",
+    ),
 )
 
 WGAN_GP_CIFAR10 = replace(
@@ -269,7 +286,7 @@ WGAN_GP_CIFAR10 = replace(
     name="wgan-gp/cifar10",
     data=CIFAR10.data,
     generator=DCGAN_CIFAR10.generator,
-    descriptor=replace(presets.CIFAR10_DESCRIPTOR, outputs=1, init_std=_INIT),
+    descriptor=replace(presets.CIFAR10_DESCRIPTOR, outputs=1, init_std=None),
     plan=replace(WGAN_GP_MNIST.plan, iterations=200_000, ema_decay=0.999),
     checkpoint_every=2_500,
     keep_every=50_000,
@@ -289,7 +306,7 @@ WGAN_GP_CIFAR10_QUICK = replace(
     WGAN_GP_CIFAR10,
     name="wgan-gp/cifar10-quick",
     generator=DCGAN_CIFAR10_QUICK.generator,
-    descriptor=replace(presets.QUICK_CIFAR10_DESCRIPTOR, init_std=_INIT),
+    descriptor=replace(presets.QUICK_CIFAR10_DESCRIPTOR, init_std=None),
     plan=replace(WGAN_GP_CIFAR10.plan, iterations=22_500, batch_size=50, ema_decay=0.995),
     checkpoint_every=1_000,
     keep_every=None,
@@ -307,7 +324,7 @@ EBGAN_MNIST = replace(
     DCGAN_MNIST,
     name="ebgan/mnist",
     classifier=None,
-    descriptor=replace(_TRUNK, outputs=None),
+    descriptor=replace(_TRUNK, outputs=None, init_std=_INIT),
     plan=replace(
         DCGAN_MNIST.plan,
         objective=adversarial.EnergyBased(margin=10.0, pulling_away=0.1),
