@@ -130,7 +130,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "flow-matching/mnist": _DATA | _VELOCITY | _RUN,
     "deep-directed/mnist": _DATA | _EXPERTS | _GENERATOR | _RUN,
     "dcgan/mnist": _DATA | _CLASSIFIER | _GENERATOR | _RUN,
-    "wgan/mnist": _DATA | _DESCRIPTOR | _GENERATOR | _RUN | {"descriptor.outputs": "1", "plan.generator_every": "2"},
+    "wgan/mnist": _DATA | _CLASSIFIER | _GENERATOR | _RUN | {"plan.generator_every": "2"},
     "wgan-gp/mnist": _DATA | _DESCRIPTOR | _GENERATOR | _RUN | {"descriptor.outputs": "1", "plan.generator_every": "2"},
     "ebgan/mnist": _DATA | _DESCRIPTOR | _GENERATOR | _RUN | {"descriptor.outputs": "none"},
     "infogan/mnist": _DATA

@@ -57,7 +57,7 @@ def test_the_plan_chooses_the_learner(name: str) -> None:
 
 GAMES = {
     "dcgan/mnist": (Classifier, "DCGAN"),
-    "wgan/mnist": (Descriptor, "WGAN"),
+    "wgan/mnist": (Classifier, "WGAN"),
     "wgan-gp/mnist": (Descriptor, "WGAN-GP"),
     "ebgan/mnist": (Autoencoder, "EBGAN-PT"),
     "infogan/mnist": (Reader, "InfoGAN"),
@@ -87,7 +87,8 @@ def test_an_autoencoder_decodes_by_weights_of_its_own() -> None:
     [
         ("dcgan/mnist", "classifier"),
         ("infogan/mnist", "classifier"),
-        ("wgan/mnist", "descriptor"),
+        ("wgan/mnist", "classifier"),
+        ("wgan-gp/mnist", "descriptor"),
         ("ebgan/mnist", "descriptor"),
         ("dcgan/mnist", "generator"),
     ],
@@ -97,12 +98,12 @@ def test_a_game_without_a_player_is_refused(name: str, network: str) -> None:
         replace(tiny(name), **{network: None})
 
 
-def test_a_critic_that_is_clipped_may_be_a_classifier_and_one_with_a_penalty_may_not() -> None:
-    critic: dict[str, Any] = {"descriptor": None, "classifier": tiny("dcgan/mnist").classifier}
-    learner: Any = build(replace(tiny("wgan/mnist"), **critic), 7)
-    assert type(learner) is Adversarial and type(learner.discriminator) is Classifier
+def test_a_critic_that_is_clipped_may_be_a_descriptor_and_one_with_a_penalty_no_classifier() -> None:
+    of_two: dict[str, Any] = {"descriptor": tiny("wgan-gp/mnist").descriptor, "classifier": None}
+    learner: Any = build(replace(tiny("wgan/mnist"), **of_two), 7)
+    assert type(learner) is Adversarial and type(learner.discriminator) is Descriptor
     with pytest.raises(InputError, match="recipe wgan-gp/mnist has no descriptor; its algorithm needs one"):
-        replace(tiny("wgan-gp/mnist"), **critic)
+        replace(tiny("wgan-gp/mnist"), descriptor=None, classifier=tiny("wgan/mnist").classifier)
 
 
 def test_an_encoder_with_outputs_to_sum_is_refused() -> None:

@@ -70,18 +70,22 @@ class Recipe:
         compute_dtype(self.precision)
         # the discriminator of an adversarial game is a descriptor or a classifier, whichever its paper's is most like
         objective = getattr(self.plan, "objective", None)
-        clipped = isinstance(objective, adversarial.Wasserstein) and objective.gradient_penalty is None
+        wasserstein = isinstance(objective, adversarial.Wasserstein)
+        clipped = wasserstein and objective.gradient_penalty is None
+        critic_is_classifier = clipped and self.descriptor is None  # else it is a descriptor
         needs_descriptor = (
             isinstance(self.plan, coopnets.Plan | algorithm_d.Plan | deep_directed.Plan)
             or isinstance(objective, adversarial.EnergyBased)
-            or (isinstance(objective, adversarial.Wasserstein) and not (clipped and self.classifier is not None))
+            or (wasserstein and not critic_is_classifier)
         )
         needs_generator = isinstance(
             self.plan,
             coopnets.Plan | algorithm_g.Plan | vae.Plan | deep_directed.Plan | adversarial.Plan | texture_nets.Plan,
         )
-        needs_classifier = isinstance(self.plan, igm.Plan) or isinstance(
-            objective, adversarial.NonSaturating | adversarial.Information
+        needs_classifier = (
+            isinstance(self.plan, igm.Plan)
+            or isinstance(objective, adversarial.NonSaturating | adversarial.Information)
+            or critic_is_classifier
         )
         for name, spec, needed in (
             ("descriptor", self.descriptor, needs_descriptor),
