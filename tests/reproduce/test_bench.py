@@ -145,6 +145,17 @@ def test_a_field_of_data_that_asks_for_nothing_leaves_the_digest_as_it_was(six: 
         assert digest(bench, replace(recipe, data=replace(recipe.data, **changes))) != digest(bench, recipe)
 
 
+def test_a_field_of_a_plan_that_asks_for_nothing_leaves_the_digest_as_it_was(tmp_path: Path) -> None:
+    bench, recipe = bench_at(tmp_path), tiny("descriptor/mnist")
+    whole = encode(replace(recipe, seed=3))
+    for part, fields in benches._LATER.items():
+        whole[part] = {name: value for name, value in whole[part].items() if name not in fields}
+    matters = {name: value for name, value in whole.items() if name not in benches._NO_MATTER}
+    assert digest(bench, recipe) == hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
+    pooled = replace(recipe, plan=replace(recipe.plan, pool=9))
+    assert digest(bench, pooled) != digest(bench, recipe)
+
+
 def test_an_interruption_is_passed_on(six: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "train", lambda *_, **__: "interrupt")
     with pytest.raises(KeyboardInterrupt):
@@ -185,6 +196,10 @@ def test_learning_is_stopped_by_the_clock(
         log.write('{"event": "iteration", "iteration": 2, "seconds": 200.0}\n')
     trained(bench_at(tmp_path, minutes=5), recipe, images)
     assert again == [pytest.approx(5 - at / 60)]
+    with journal.open("a") as log:  # an attempt that failed took its time
+        log.write('{"event": "divergence", "iteration": 2, "seconds": 240.0}\n')
+    trained(bench_at(tmp_path, minutes=5), recipe, images)
+    assert again[1:] == [pytest.approx(1)]
 
 
 def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:

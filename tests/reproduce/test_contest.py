@@ -106,6 +106,18 @@ def test_a_number_is_of_its_recipe_data_and_measure_or_refused(bench: Bench) -> 
             "'Autoencoder brightness' by another recipe than that of this name is now",
         ),
         ([VAE], Splits(tiny_images(21)), MEASURES, "'white brightness' of other data than are given now"),
+        (
+            [VAE],
+            Splits(replace(SPLITS.train, pixels=255 - SPLITS.train.pixels)),
+            MEASURES,
+            "'white brightness' of these files, read in another way than they are now",
+        ),
+        (
+            [VAE],
+            Splits(replace(SPLITS.train, stretch=True)),
+            MEASURES,
+            "'white brightness' of these files, read in another way than they are now",
+        ),
         ([VAE], held_out, MEASURES, "'white brightness' measured by other held-out images than are given now"),
         ([VAE], SPLITS, [of("brightness", 3)], "'white brightness' with samples 5, and 3 is asked for"),
         ([VAE], SPLITS, of_another, "'white brightness' by another extractor than is given now"),

@@ -98,6 +98,22 @@ def test_the_moves_of_the_generator_count_where_they_are_seldom(monkeypatch: pyt
     assert recipe.plan.generator_every == 2 and estimated_seconds(recipe) == pytest.approx(6)
 
 
+def test_chains_and_observed_images_are_timed_in_their_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Slow()
+    monkeypatch.setattr("tutelage.run.estimate.time", clock)
+    changes = {"plan.batch_size": 100, "plan.chains": 10, "plan.pool": 12, "plan.start": "noise"}
+    recipe = tiny("descriptor/mnist", changes)
+    step = type(build(recipe, 3)).step
+
+    def timed(self, state, batch, rng):
+        clock.now += 1 + len(batch.images) + 100 * self.plan.chains  # seconds
+        return step(self, state, batch, rng)
+
+    monkeypatch.setattr(type(build(recipe, 3)), "step", timed)
+    # at 16 images two chains, at 4 one (of .4): the fixed part is less than it looks
+    assert estimated_seconds(recipe, "cpu") == pytest.approx(217 + (217 - 105) / 12 * 84)
+
+
 def test_a_gpu_is_timed_with_as_many_images_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few take as long there as many do, so nothing can be read off them."""
     asked = []

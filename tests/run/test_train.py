@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,44 @@ def test_ctrl_c_while_the_last_pictures_are_drawn_says_how_to_go_on(
     assert train.resume(open_run(tmp_path), observed, CPU) == "done"
     assert (tmp_path / "pictures" / "final_descriptor.png").is_file()
     assert "The run ended at iteration 2" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("moment", ["step", "finish"])
+def test_ctrl_c_in_the_last_iteration_or_while_it_is_saved_stops_before_the_last_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    really = getattr(CoopNets, moment)
+
+    def interrupted(self: CoopNets, state: Any, *rest: Any) -> Any:
+        if moment == "finish" or state.iteration == 1:
+            signal.raise_signal(signal.SIGINT)
+        return really(self, state, *rest)
+
+    recipe, observed = tiny("coopnets/mnist", {"plan.iterations": 2}), tiny_images()
+    monkeypatch.setattr(CoopNets, moment, interrupted)
+    assert train.train(recipe, observed, tmp_path, CPU, {}) == "interrupt"
+    monkeypatch.setattr(CoopNets, moment, really)
+    assert saved_state(tmp_path)["learner"]["iteration"] == 2
+    assert not [*(tmp_path / "pictures").glob("final_*")]
+    assert train.resume(open_run(tmp_path), observed, CPU) == "done"
+    assert (tmp_path / "pictures" / "final_descriptor.png").is_file()
+
+
+def test_a_run_whose_time_was_up_has_ended_once_its_last_pictures_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[str] = []
+    draw = sitting.looks.save_final
+
+    def seen(run: RunFolder, *rest: Any) -> Any:
+        before.append(run.journal.read_text())
+        return draw(run, *rest)
+
+    monkeypatch.setattr(sitting.looks, "save_final", seen)
+    assert train.train(tiny("coopnets/mnist"), tiny_images(), tmp_path, CPU, {}, minutes=0) == "time"
+    assert sitting.TIME_IS_UP not in before[0]
+    (last,) = [event for event in journal.read(tmp_path / "journal.jsonl") if event["event"] == "interrupt"]
+    assert last["reason"].startswith(sitting.TIME_IS_UP) and last["iteration"] == 1
 
 
 class Poisoned:

@@ -25,7 +25,8 @@ from ..run.loop import measured
 from ..run.sitting import TIME_IS_UP
 
 _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
-_LATER = {"centre": None, "extra": False}  # of data; younger than some digests, and in them only where they differ
+_LATER = {"data": {"centre": None, "extra": False}, "plan": {"pool": None}}
+"""Fields that are younger than some digests, and in them only where they differ from this."""
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
@@ -108,8 +109,11 @@ def digest(bench: Bench, recipe: Recipe) -> str:
     The recipe is the one asked for, before it is fitted to the budget or recovered from a divergence.
     """
     whole = encode(replace(recipe, seed=bench.seed))
-    asked = {name: value for name, value in whole["data"].items() if name not in _LATER or value != _LATER[name]}
-    matters = {name: value for name, value in {**whole, "data": asked}.items() if name not in _NO_MATTER}
+    asked = {
+        part: {name: value for name, value in whole[part].items() if name not in later or value != later[name]}
+        for part, later in _LATER.items()
+    }
+    matters = {name: value for name, value in {**whole, **asked}.items() if name not in _NO_MATTER}
     return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
 
 
@@ -178,6 +182,7 @@ def _finished(run: RunFolder) -> bool:
 
 
 def _kept(run: RunFolder) -> float:
-    """Seconds of learning up to the newest checkpoint, from which it goes on."""
+    """Seconds of learning up to the newest checkpoint, from which it goes on; those of what diverged count too."""
     events = journal.read(run.journal)
-    return max((float(event["seconds"]) for event in events if event["event"] == "checkpoint"), default=0.0)
+    counted = ("checkpoint", "divergence")
+    return max((float(event["seconds"]) for event in events if event["event"] in counted), default=0.0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..checks import DivergenceError, InputError, UnfinishedError
-from ..data import Splits
+from ..data import ImageSet, Splits
 from ..run.results import Entry, read_results, write_results
 from .bench import Bench
 from .page import Table, write
@@ -16,10 +19,14 @@ from .page import Table, write
 _OTHER = {
     "data_sha256": "of other data than are given now",
     "held_out_sha256": "measured by other held-out images than are given now",
+    "pixels_sha256": "of these files, read in another way than they are now",
     "outside_sha256": "of other images than are given now",
     "recipe_sha256": "by another recipe than that of this name is now",
     "extractor_sha256": "by another extractor than is given now",
 }
+
+
+_AT_ONCE = 1_000  # images that are digested
 
 
 class Cells(NamedTuple):
@@ -37,7 +44,18 @@ def facts_of(splits: Splits) -> dict[str, Any]:
     """The facts of every number that a data set is behind."""
     held_out = splits.test or splits.validation
     held = {} if held_out is None else {"held_out_sha256": held_out.sha256}
-    return {"data_sha256": splits.train.sha256, **held}
+    return {"data_sha256": splits.train.sha256, **held, "pixels_sha256": _of_pixels(splits.train, held_out)}
+
+
+def _of_pixels(*sets: ImageSet | None) -> str:
+    """Digest of the images as they are learned from: the same files can be read in several ways."""
+    digest = hashlib.sha256()
+    for images in sets:
+        if images is not None:
+            digest.update(f"{images.pixels.shape} {images.stretch}".encode())
+            for start in range(0, len(images), _AT_ONCE):
+                digest.update(np.ascontiguousarray(images.pixels[start : start + _AT_ONCE]))
+    return digest.hexdigest()
 
 
 def settings_of(method: Callable[..., Any]) -> str:

@@ -149,7 +149,7 @@ def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> flo
     as many images as are wanted are tried: a few take as long there as many do. Of an introspective
     model it is an update of the classifier that is timed; a step of synthesis takes about as long.
     """
-    wanted = max(getattr(recipe.plan, "chains", 1), getattr(recipe.plan, "patches", None) or recipe.plan.batch_size)
+    wanted = _most(recipe.plan)
     if torch.device(device).type != "cpu":
         return _seconds_of_step(recipe, wanted, device)
     few, more = min(wanted, 4), min(wanted, 16)
@@ -160,8 +160,18 @@ def estimated_seconds(recipe: Recipe, device: torch.device | str = "cpu") -> flo
     return slow + per_image * (wanted - more)
 
 
+def _most(plan: Any) -> int:
+    """Images that an iteration treats at once: observed ones or chains, whichever are more."""
+    return max(getattr(plan, "chains", 1), getattr(plan, "patches", None) or plan.batch_size)
+
+
 def _seconds_of_step(recipe: Recipe, images: int, device: torch.device | str) -> float:
-    sizes = {name: images for name in ("batch_size", "chains") if hasattr(recipe.plan, name)}
+    """Seconds of a step with ``images`` of those that are most, and of the others in proportion."""
+    part = images / _most(recipe.plan)
+    own = {name: getattr(recipe.plan, name) for name in ("batch_size", "chains") if hasattr(recipe.plan, name)}
+    sizes = {name: max(1, round(part * count)) for name, count in own.items()}
+    if getattr(recipe.plan, "pool", None) is not None:
+        sizes["pool"] = sizes["chains"]  # that the others wait costs nothing
     if isinstance(recipe.plan, igm.Plan):
         sizes = {"negatives_per_round": 4, "batch_size" if recipe.plan.patches is None else "patches": images}
     smaller = dataclasses.replace(recipe, plan=dataclasses.replace(recipe.plan, **sizes))

@@ -134,7 +134,7 @@ def _iterate(saver: _Saver, state: Any, observed: ImageSet, deadline: float | No
                     log.write("picture", iteration=t, seconds=seconds())
                 asked = interrupted()
                 stop = asked or (deadline is not None and time.perf_counter() > deadline)
-                ending = "done" if done else "interrupt" if asked else "time"
+                ending = "done" if done else "time"
                 if done:
                     state = saver.finished(state)
                 if done or stop or saver.due(t):
@@ -142,6 +142,7 @@ def _iterate(saver: _Saver, state: Any, observed: ImageSet, deadline: float | No
                 if stop and not done:
                     break
                 at = t + 1
+            ending = "interrupt" if interrupted() else ending  # in the last iteration too, or while that was saved
         except DivergenceError as error:
             message = f"{error} {_way_on(run)}"
             told = {"numbers": error.numbers, "smaller": error.smaller, "message": message}
@@ -151,28 +152,26 @@ def _iterate(saver: _Saver, state: Any, observed: ImageSet, deadline: float | No
 
 
 def _draw(saver: _Saver, state: Any, ending: Ending, observed: ImageSet) -> Ending:
-    """The pictures of what a sitting came to, which are no part of learning, and the journal's last word on it.
+    """The pictures of what a sitting came to, which are no part of learning, and then the journal's last word on it: a
+    run that is killed before has not ended, so that it is gone on with and they are drawn.
 
     Returns how the sitting ended: as it did, or by an interrupt while they were drawn.
     """
     run, log, took, found = saver.run, saver.log, saver.seconds(), ""
-    reason = {"done": "", "time": TIME_IS_UP, "interrupt": "It was asked to stop."}[ending]
-    if reason:
-        log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
+    reason = "It was asked to stop."
+    if ending != "interrupt":
         report.write_report(run.path)
-    try:
-        if ending == "time":
-            state = saver.finished(state)
-        if ending != "interrupt":
-            found = looks.save_final(run, saver.recipe, saver.learner, state, observed, saver.rng.device)
-    except KeyboardInterrupt:  # of which nothing learned is lost
-        ending, reason = "interrupt", "It was stopped while its last pictures were drawn."
-        log.write("interrupt", iteration=state.iteration, seconds=took, reason=reason)
+        try:
+            of = saver.finished(state) if ending == "time" else state
+            found = looks.save_final(run, saver.recipe, saver.learner, of, observed, saver.rng.device)
+        except KeyboardInterrupt:  # of which nothing learned is lost
+            ending, reason = "interrupt", "It was stopped while its last pictures were drawn."
+    words = {"done": getattr(state, "ended", None), "time": TIME_IS_UP, "interrupt": reason}[ending]
+    message = " ".join(part for part in (words, found) if part)
     if ending == "done":
-        message = " ".join(words for words in (getattr(state, "ended", None), found) if words)
         log.write("stop", iteration=state.iteration, seconds=took, message=message)
-    elif found:
-        log.write("interrupt", iteration=state.iteration, seconds=took, reason=f"{reason} {found}")
+    else:
+        log.write("interrupt", iteration=state.iteration, seconds=took, reason=message)
     return ending
 
 
