@@ -145,8 +145,9 @@ def test_a_step_is_an_update_of_the_energy_and_one_of_the_generator():
         assert not all(torch.equal(a, b) for a, b in zip(live, given, strict=True))
 
 
-def test_the_generator_is_taught_by_the_energy_that_has_just_learned():
-    algorithm = learner(entropy_weight=0.25)
+@pytest.mark.parametrize("gradient_penalty", [0.0, 0.7])
+def test_the_generator_is_taught_by_the_energy_that_has_just_learned(gradient_penalty):
+    algorithm = learner(entropy_weight=0.25, gradient_penalty=gradient_penalty)
     state = algorithm.init(stream(0))
     descriptor, generator = copy.deepcopy(state.descriptor), copy.deepcopy(state.generator)
     state, record = algorithm.step(state, batch(), stream(0, "learn"))
@@ -154,7 +155,7 @@ def test_the_generator_is_taught_by_the_energy_that_has_just_learned():
     energy, optimisers = experts_energy(0.7, descriptor), [Adam(lr=0.01).init(x) for x in (descriptor, generator)]
     drafts = generator(torch.randn(5, 3, generator=stream(0, "learn")))
     before = energy(drafts).mean()
-    value, _ = density_shifting(energy, optimisers[0], batch().images, drafts.detach())
+    value, _ = density_shifting(energy, optimisers[0], batch().images, drafts.detach(), gradient_penalty)
     generated, entropy = teaching(energy, generator, optimisers[1], drafts, 0.25)
     assert (generated - before).abs() > 1e-3
     assert torch.equal(record.generated_energy, generated) and torch.equal(record.entropy, entropy)
@@ -184,6 +185,7 @@ def test_finish_and_pictures_change_nothing_that_learns():
         ({"energy_std": -1.0}, "energy_std is -1.0; it needs to be above 0"),
         ({"entropy_weight": -1.0}, "entropy_weight is -1.0; it needs to be 0 or more"),
         ({"entropy_weight": math.inf}, "entropy_weight is inf"),
+        ({"gradient_penalty": -1.0}, r"gradient_penalty is -1.0; it needs to be 0 \(none\) or more"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
     ],
 )

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..checks import InputError, check_counts, check_positive
 from ..energy import Gaussian, Tilt
 from ..gradient import frozen_copy
-from ..learn.algorithm_d import density_shifting
+from ..learn.algorithm_d import check_gradient_penalty, density_shifting
 from ..learn.calibration import calibrate
 from ..learn.chunks import generate
 from ..learn.coopnets import State
@@ -36,7 +36,8 @@ class Plan:
     """What a deep directed model learns with.
 
     ``iterations`` T; ``batch_size`` observed images an iteration, and as many generated ones; ``energy_std`` σ of
-    YᵀY / σ²; ``entropy_weight`` of H (1: as printed); ``descriptor_update`` moves the energy's parameters,
+    YᵀY / σ²; ``entropy_weight`` of H (1: as printed); ``gradient_penalty`` γ, which holds f back (0: as printed; see
+    `tutelage.learn.algorithm_d.Plan`); ``descriptor_update`` moves the energy's parameters,
     ``generator_update`` the generator's; ``ema_decay`` of the averaged generator that samples are drawn from (None:
     the live one); ``calibration_draws`` from the prior fix its batch-norm statistics after learning.
 
@@ -49,6 +50,7 @@ class Plan:
     descriptor_update: Update
     generator_update: Update
     entropy_weight: float = 1.0
+    gradient_penalty: float = 0.0
     ema_decay: float | None = None
     calibration_draws: int = 10_000
 
@@ -56,6 +58,7 @@ class Plan:
         check_counts(self, ("batch_size",), ("iterations",))
         check_average(self)
         check_positive(self, ("energy_std",))
+        check_gradient_penalty(self.gradient_penalty)
         if not (math.isfinite(self.entropy_weight) and self.entropy_weight >= 0):
             raise InputError(f"entropy_weight is {self.entropy_weight}; it needs to be 0 or more")
 
@@ -139,7 +142,9 @@ class DeepDirected:
         latents = torch.randn((len(batch.images), *self.latent_shape), generator=rng, device=rng.device)
         drafts = state.generator(latents)
         initial = drafts.detach()
-        value, potential = density_shifting(energy, state.descriptor_optimiser, batch.images, initial)
+        value, potential = density_shifting(
+            energy, state.descriptor_optimiser, batch.images, initial, plan.gradient_penalty
+        )
         generated, entropy = teaching(energy, state.generator, state.generator_optimiser, drafts, plan.entropy_weight)
         average_towards(state.average, state.generator, plan.ema_decay, t + 1)
         state.iteration = t + 1

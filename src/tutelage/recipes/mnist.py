@@ -162,6 +162,7 @@ DESCRIPTOR_MNIST = Recipe(
         **_COMMON_SOURCES,
         **_DESCRIPTOR_SOURCES,
         "plan.persistent": "§2.1, §4.3: persistent contrastive divergence",
+        "plan.pool": "§2.1, Algorithm 1: all chains move in every iteration",
         "plan.start": "§4.3: chains start from the observed examples and go on (persistent contrastive divergence)",
         "plan.update": "as coopnets/mnist",
         "plan.iterations": "ours: about half an hour on two cores",
