@@ -148,7 +148,7 @@ def reproduce(
                 compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
                 entries = compare(bench, network, data, contenders=contenders, only=only)
     for entry in entries:
-        value = "failed" if entry["value"] is None else f"{entry['value']:.4g}"
+        value = f"failed: {entry['failed']}" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
     print(f"Look at {out / f'{name}.md'}")
 
