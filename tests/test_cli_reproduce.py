@@ -226,6 +226,10 @@ def test_few_images_have_their_categories(tutelage: Command, given: list[Any], t
             ((name, "--budget", 1, "--data", "."), "lies in ., where the data are, and its pictures would be taken")
             for name in ("table5", "table6", "igm-textures")
         ),
+        (
+            ("igm-outliers", "--budget", 1, "--outliers", "nowhere", "."),
+            "lies in ., where the data are, and its pictures would be taken",
+        ),
         (("table5", "--budget", 1, "--completed", 0), "--completed is 0; it needs to be 1 or more"),
         (
             ("igm-textures", "--budget", 1, "--skip-bad"),

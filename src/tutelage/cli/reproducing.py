@@ -107,6 +107,8 @@ def reproduce(
         check_count("completed", completed)
     if name in _OF_PICTURES:
         check_apart(out, data)
+    for place in outliers:
+        check_apart(out, place)
     places.check_writable(out)
     bench = Bench(out, budget, seed, usable(device), command_line())
     switched = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
