@@ -40,6 +40,8 @@ def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(1000.0, monkeypatch)
     assert recipe.plan.iterations == int(950 / (0.25 * 82 / 81)) == 3753
     assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (375, 375, None)
+    told = {**tiny("coopnets/mnist").sources, "plan.iterations": "as many as 16.6667 minutes hold, by a trial"}
+    assert recipe.sources == told
 
 
 def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +69,10 @@ def test_noise_ends_at_the_same_part_of_the_iterations(
     clock = iter(range(10_000))
     monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
     recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
-    plan = within(100.0, recipe, IMAGES, CPU).plan
-    assert plan.noise_until == (None if part is None else round(part * plan.iterations))
+    fitted = within(100.0, recipe, IMAGES, CPU)
+    assert fitted.plan.noise_until == (None if part is None else round(part * fitted.plan.iterations))
+    told = fitted.sources["plan.noise_until"] == "at the same part of the iterations as in coopnets/mnist"
+    assert told == (part is not None)
 
 
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,11 +145,13 @@ def within(
     iterations = max(1, int(_LEARNING * seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}
+    sources = {**recipe.sources, "plan.iterations": f"as many as {seconds / 60:g} minutes hold, by a trial"}
     until = getattr(recipe.plan, "noise_until", None)
     if until is not None:
         changes["noise_until"] = round(until * iterations / recipe.plan.iterations)
+        sources["plan.noise_until"] = f"at the same part of the iterations as in {recipe.name}"
     plan = replace(recipe.plan, **changes)
-    return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
+    return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth, sources=sources)
 
 
 def about(run: RunFolder) -> dict[str, Any]:
