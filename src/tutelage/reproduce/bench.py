@@ -21,6 +21,7 @@ from ..rng import stream
 from ..run import journal, train
 from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
+from ..run.lock import in_use
 from ..run.loop import measured
 from ..run.sitting import TIME_IS_UP
 
@@ -30,6 +31,7 @@ _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
 _LEARNING = 0.95  # part of the budget that iterations fill; the rest is for checkpoints and pictures
+_WAIT = 300.0  # seconds for another command that writes to the same folder of tables
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Bench:
     def terms(self) -> dict[str, Any]:
         """What every entry of a table says of them."""
         return {"seed": self.seed, "command": self.command, "device": self.device}
+
+
+def writing(out: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of tables ``out`` for one write; another command that is writing there is waited for."""
+    return in_use(out, _WAIT)
 
 
 def trained(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..checks import DivergenceError, InputError, UnfinishedError
 from ..data import Splits
 from ..run.results import Entry, read_results, write_results
-from .bench import Bench
+from .bench import Bench, writing
 from .page import Table, write
 
 _OTHER = {
@@ -64,9 +64,10 @@ def _written(
     try:
         yield from entries
     finally:
-        write_results(results, [quote.entry() for quote in table.quoted])
-        known, names = read(results, bench), [name for group in groups for name in group.facts]
-        write(results.with_suffix(".md"), table, [known[name] for name in names if name in known])
+        with writing(bench.out):
+            write_results(results, [quote.entry() for quote in table.quoted])
+            known, names = read(results, bench), [name for group in groups for name in group.facts]
+            write(results.with_suffix(".md"), table, [known[name] for name in names if name in known])
 
 
 def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Entry]:
@@ -95,7 +96,8 @@ def _filled(bench: Bench, results: Path, groups: Iterable[Cells], known: dict[st
             for entry in _made([*facts], make):
                 terms = {"budget_minutes": bench.minutes, "seed": bench.seed}
                 known[entry["name"]] = {**entry, **facts[entry["name"]], **terms}
-                write_results(results, [known[entry["name"]]])
+                with writing(results.parent):
+                    write_results(results, [known[entry["name"]]])
         yield from (known[name] for name in facts)
 
 
