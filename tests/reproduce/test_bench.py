@@ -16,7 +16,7 @@ from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe, by_name
 from tutelage.recipes.codec import encode
 from tutelage.reproduce import bench as benches
-from tutelage.reproduce.bench import Bench, digest, seconds_spent, trained, within
+from tutelage.reproduce.bench import Bench, digest, seconds_spent, to_train, trained, within
 from tutelage.rng import stream
 from tutelage.run import checkpoint, train
 
@@ -97,6 +97,7 @@ def test_a_model_is_trained_once(six: Recipe, tmp_path: Path, monkeypatch: pytes
     run = trained(bench_at(tmp_path), six, IMAGES)
     assert run.path == tmp_path / "models" / "coopnets-mnist-1min-seed3"
     assert (run.recipe().seed, int(run.latest().name), run.facts()["command"]) == (3, 6, "reproduce it")
+    assert to_train(bench_at(tmp_path), ["another", run.path.name]) == ["another"]
     monkeypatch.setattr(train, "train", None)
     monkeypatch.setattr(train, "resume", None)
     assert trained(bench_at(tmp_path), six, IMAGES).path == run.path
@@ -114,6 +115,7 @@ def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
     facts = {"recipe_sha256": digest(bench_at(tmp_path), six)}
     assert train.train(replace(six, seed=3), IMAGES, path, CPU, facts, minutes=0) == "time"
     killed(path)
+    assert to_train(bench_at(tmp_path / "stopped"), [path.name]) == [path.name]
     run = trained(bench_at(tmp_path / "stopped"), six, IMAGES)
     assert run.path == path
     (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))

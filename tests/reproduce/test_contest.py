@@ -114,6 +114,23 @@ def test_who_writes_holds_what_is_written_to(bench: Bench, monkeypatch: pytest.M
     assert not held(bench.out) and not held(bench.out / "models" / "vae-mnist-1min-seed0")
 
 
+def test_what_is_ahead_is_said(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    results, judge = bench.out / "some.json", replace(VAE, own_length=True)
+    for asked, says in (
+        ([VAE], "some: 1 model(s) of 1 min each to train, about 1 min, and their measuring\n"),
+        ([COOPNETS, VAE], "some: 1 model(s) of 1 min each to train, about 1 min, and their measuring\n"),
+        ([COOPNETS, VAE], ""),
+    ):
+        capsys.readouterr()
+        list(filled(bench, results, contest(bench, asked, SPLITS, MEASURES[:1])))
+        assert "".join(line for line in capsys.readouterr().err.splitlines(True) if line.startswith("some")) == says
+    hours = replace(bench, out=bench.out / "new", minutes=15.0)
+    named = [replace(COOPNETS, recipe=replace(COOPNETS.recipe, name=f"a{k}")) for k in range(7)]
+    waiting = [*contest(hours, [*named, judge, replace(VAE, asked=False)], SPLITS, MEASURES)]
+    says = "7 model(s) of 15 min each to train, about 1 h 45 min, 1 model(s) of their own length to train"
+    assert cells._ahead(hours, waiting, {}) == says
+
+
 def test_numbers_of_another_recipe_are_not_taken_for_this_ones(bench: Bench) -> None:
     results = bench.out / "some.json"
     list(filled(bench, results, contest(bench, [VAE], SPLITS, MEASURES)))

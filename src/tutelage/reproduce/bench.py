@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,12 @@ def run_name(bench: Bench, recipe: Recipe, own_length: bool = False) -> str:
     """What the run of ``recipe`` is called among the models of the bench."""
     of = f"seed{bench.seed}" if own_length else f"{bench.minutes:g}min-seed{bench.seed}"
     return f"{recipe.name.replace('/', '-')}-{of}"
+
+
+def to_train(bench: Bench, runs: Iterable[str]) -> list[str]:
+    """Those of ``runs``, which are names, that have not learned to their end yet."""
+    paths = {run: bench.out / "models" / run for run in runs}
+    return [run for run, path in paths.items() if not (path / "recipe.json").exists() or not _finished(open_run(path))]
 
 
 def digest(bench: Bench, recipe: Recipe) -> str:
