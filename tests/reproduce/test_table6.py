@@ -15,12 +15,13 @@ from tutelage.baselines import hosvd, lds
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import video
 from tutelage.metrics.temporal import matched
-from tutelage.reproduce import movement, table6
+from tutelage.reproduce import clips, movement, table6
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.clips import clips_of, pixels_of
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.movement import measures, own_nearest, scores
 from tutelage.reproduce.table6 import CONTENDERS, FITS, QUOTED
+from tutelage.run.lock import in_use
 
 PLAN = lds.Plan(3)
 LDS = {"LDS": partial(lds.fit, plan=PLAN)}
@@ -173,6 +174,20 @@ def test_a_picture_that_cannot_be_written_is_no_failure_of_a_fit(
         list(table6.table6(bench, folder / "a.webp", unasked, sequences=1, fits=LDS))
     known = [entry["name"] for entry in json.loads((bench.out / "table6.json").read_text())]
     assert "mean frame PSNR of a" in known and "LDS PSNR of a" not in known
+
+
+def test_a_strip_is_added_by_one_command_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really, saved = clips.pictures.save, []
+
+    def noted(picture: Any, path: Path) -> None:
+        with pytest.raises(InputError, match="is in use by"), in_use(tmp_path):
+            pass
+        saved.append(path.name)
+        really(picture, path)
+
+    monkeypatch.setattr(clips.pictures, "save", noted)
+    clips.save_strip(tmp_path, "of", "row", torch.zeros(3, 4, 12, 12))
+    assert saved == ["00 row.png", "of.png"]
 
 
 def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path: Path) -> None:
