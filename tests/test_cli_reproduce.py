@@ -39,7 +39,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def table(*arguments: Any, **more: Any) -> list[dict[str, Any]]:
         found.append((arguments, more))
-        return [{"name": "Ours parzen", "value": 12.3456}, {"name": "Theirs parzen", "value": None}]
+        ours, theirs = {"name": "Ours parzen", "value": 12.3456}, {"name": "Theirs parzen", "value": None}
+        return [ours, theirs | {"failed": "It grew."}]
 
     for module, name in (
         (table1, "table1"),
@@ -63,7 +64,8 @@ def test_a_table_is_handed_its_terms(tutelage: Command, given: list[Any], tmp_pa
         "reproduce", "table2", "--budget", 1.5, "--out", tmp_path, "--seed", 7, "--only", "vae/mnist", "dcgan/mnist"
     )
     assert code == 0
-    assert out.splitlines() == ["Ours parzen: 12.35", "Theirs parzen: failed", f"Look at {tmp_path / 'table2.md'}"]
+    told = ["Ours parzen: 12.35", "Theirs parzen: failed: It grew.", f"Look at {tmp_path / 'table2.md'}"]
+    assert out.splitlines() == told
     (bench, data), more = given[0]
     assert isinstance(bench, Bench) and (bench.out, bench.minutes, bench.seed) == (tmp_path, 1.5, 7)
     assert bench.command.startswith("tutelage reproduce table2 --budget 1.5")
@@ -223,6 +225,10 @@ def test_few_images_have_their_categories(tutelage: Command, given: list[Any], t
         *(
             ((name, "--budget", 1, "--data", "."), "lies in ., where the data are, and its pictures would be taken")
             for name in ("table5", "table6", "igm-textures")
+        ),
+        (
+            ("igm-outliers", "--budget", 1, "--outliers", "nowhere", "."),
+            "lies in ., where the data are, and its pictures would be taken",
         ),
         (("table5", "--budget", 1, "--completed", 0), "--completed is 0; it needs to be 1 or more"),
         (

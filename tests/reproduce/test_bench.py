@@ -16,7 +16,7 @@ from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe, by_name
 from tutelage.recipes.codec import encode
 from tutelage.reproduce import bench as benches
-from tutelage.reproduce.bench import Bench, digest, seconds_spent, trained, within
+from tutelage.reproduce.bench import Bench, digest, seconds_spent, to_train, trained, within
 from tutelage.rng import stream
 from tutelage.run import checkpoint, train
 
@@ -40,6 +40,8 @@ def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = iterations(1000.0, monkeypatch)
     assert recipe.plan.iterations == int(950 / (0.25 * 82 / 81)) == 3753
     assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (375, 375, None)
+    told = {**tiny("coopnets/mnist").sources, "plan.iterations": "as many as 16.6667 minutes hold, by a trial"}
+    assert recipe.sources == told
 
 
 def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +69,10 @@ def test_noise_ends_at_the_same_part_of_the_iterations(
     clock = iter(range(10_000))
     monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
     recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
-    plan = within(100.0, recipe, IMAGES, CPU).plan
-    assert plan.noise_until == (None if part is None else round(part * plan.iterations))
+    fitted = within(100.0, recipe, IMAGES, CPU)
+    assert fitted.plan.noise_until == (None if part is None else round(part * fitted.plan.iterations))
+    told = fitted.sources["plan.noise_until"] == "at the same part of the iterations as in coopnets/mnist"
+    assert told == (part is not None)
 
 
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +97,7 @@ def test_a_model_is_trained_once(six: Recipe, tmp_path: Path, monkeypatch: pytes
     run = trained(bench_at(tmp_path), six, IMAGES)
     assert run.path == tmp_path / "models" / "coopnets-mnist-1min-seed3"
     assert (run.recipe().seed, int(run.latest().name), run.facts()["command"]) == (3, 6, "reproduce it")
+    assert to_train(bench_at(tmp_path), ["another", run.path.name]) == ["another"]
     monkeypatch.setattr(train, "train", None)
     monkeypatch.setattr(train, "resume", None)
     assert trained(bench_at(tmp_path), six, IMAGES).path == run.path
@@ -110,6 +115,7 @@ def test_a_model_that_was_stopped_goes_on(six: Recipe, tmp_path: Path) -> None:
     facts = {"recipe_sha256": digest(bench_at(tmp_path), six)}
     assert train.train(replace(six, seed=3), IMAGES, path, CPU, facts, minutes=0) == "time"
     killed(path)
+    assert to_train(bench_at(tmp_path / "stopped"), [path.name]) == [path.name]
     run = trained(bench_at(tmp_path / "stopped"), six, IMAGES)
     assert run.path == path
     (a, _), (b, _) = (checkpoint.load(of.latest(), CPU) for of in (whole, run))

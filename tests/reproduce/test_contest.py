@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ import torch
 from tiny_recipes import tiny, tiny_images
 from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import Splits
+from tutelage.reproduce import cells, faces, fig7, house_numbers, table1, table2, table3, table5
 from tutelage.reproduce import contest as contests
-from tutelage.reproduce import faces, fig7, house_numbers, table1, table2, table3, table5
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.cells import filled, tabulate
 from tutelage.reproduce.contest import Contender, chosen, contest, where_known
 from tutelage.reproduce.page import Column, Quoted, Table
+from tutelage.run.lock import in_use
 from tutelage.run.measures import Measure
 
 CPU = torch.device("cpu")
@@ -79,6 +81,54 @@ def test_a_contest_that_was_stopped_goes_on(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(contests, "trained", noted)
     assert len(list(filled(bench, results, contest(bench, [COOPNETS, VAE], SPLITS, MEASURES)))) == 8
     assert told == ["vae/mnist"]
+
+
+def held(folder: Any) -> bool:
+    """Whether somebody holds the folder."""
+    try:
+        with in_use(folder):
+            return False
+    except InputError:
+        return True
+
+
+def test_who_writes_holds_what_is_written_to(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands on one folder would lose each other's rows, or mix their pages."""
+    table, seen = Table("Light", "How bright.", VAE.rows, ("white",), (Column("brightness", "mean"),)), []
+
+    def noted(name: str, really: Any, *given: Any) -> None:
+        seen.append((name, held(bench.out)))
+        really(*given)
+
+    for name in ("write_results", "write"):
+        monkeypatch.setattr(cells, name, partial(noted, name, getattr(cells, name)))
+
+    def score(images: torch.Tensor) -> float:
+        seen.append(("score", held(bench.out / "models" / "vae-mnist-1min-seed0")))
+        assert not held(bench.out), "another may write meanwhile"
+        return images.mean().item()
+
+    measures = [replace(MEASURES[0], score=score)]
+    list(tabulate(bench, "light", table, contest(bench, [VAE], SPLITS, measures)))
+    assert seen == [(name, True) for name in ("write_results", "score", "write_results", "write_results", "write")]
+    assert not held(bench.out) and not held(bench.out / "models" / "vae-mnist-1min-seed0")
+
+
+def test_what_is_ahead_is_said(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    results, judge = bench.out / "some.json", replace(VAE, own_length=True)
+    for asked, says in (
+        ([VAE], "some: 1 model(s) of 1 min each to train, about 1 min, and their measuring\n"),
+        ([COOPNETS, VAE], "some: 1 model(s) of 1 min each to train, about 1 min, and their measuring\n"),
+        ([COOPNETS, VAE], ""),
+    ):
+        capsys.readouterr()
+        list(filled(bench, results, contest(bench, asked, SPLITS, MEASURES[:1])))
+        assert "".join(line for line in capsys.readouterr().err.splitlines(True) if line.startswith("some")) == says
+    hours = replace(bench, out=bench.out / "new", minutes=15.0)
+    named = [replace(COOPNETS, recipe=replace(COOPNETS.recipe, name=f"a{k}")) for k in range(7)]
+    waiting = [*contest(hours, [*named, judge, replace(VAE, asked=False)], SPLITS, MEASURES)]
+    says = "7 model(s) of 15 min each to train, about 1 h 45 min, 1 model(s) of their own length to train"
+    assert cells._ahead(hours, waiting, {}) == says
 
 
 def test_numbers_of_another_recipe_are_not_taken_for_this_ones(bench: Bench) -> None:

@@ -66,6 +66,15 @@ def test_a_page_says_what_was_measured_quoted_and_not_run(tmp_path: Path) -> Non
     assert QUOTED[0].entry() == {"name": "GAN parzen (quoted)", "value": 225, "stderr": 2.0, "source": "from a paper"}
 
 
+def test_what_failed_for_one_reason_is_told_of_each(tmp_path: Path) -> None:
+    ran_away, why = {"failed": "It diverged.", "run": "ours"}, {"failed": "Too short a clip."}
+    of_run = [entry(f"Ours {measure}", None, **ran_away) for measure in ("parzen", "FD-x")]
+    of_none = [entry(f"{row} parzen", None, **why) for row in ("Theirs", "Third")]
+    write(tmp_path / "numbers.md", TABLE, [*of_run, *of_none])
+    lines = (tmp_path / "numbers.md").read_text().splitlines()
+    assert "Ours FD-x: It diverged." in lines and "Theirs parzen, Third parzen: Too short a clip." in lines
+
+
 def test_a_measure_that_others_published_alone_is_empty_in_rows_of_ours(tmp_path: Path) -> None:
     write(tmp_path / "numbers.md", replace(TABLE, columns=(COLUMNS[0], Column("FD-x", "FD-x", quoted=True))), [])
     page = (tmp_path / "numbers.md").read_text()
@@ -112,6 +121,19 @@ def test_dots_lie_where_their_values_are() -> None:
     error = [line for line in svg.iter(f"{space}line") if line.attrib["stroke-opacity"] == "0.6"]
     assert abs((float(error[0].attrib["x2"]) - float(error[0].attrib["x1"])) - (x[1] - x[0])) < 0.3
     assert "<circle" not in dot_chart({}, "Of none")
+
+
+def test_what_is_not_finite_is_left_out_of_the_dots(tmp_path: Path) -> None:
+    inf, nan = float("inf"), float("nan")
+    chart = dot_chart(
+        {"a": (0.0, None), "b": (inf, None), "c": (nan, 1.0), "d": (1.0, nan), "e": (2.0, 0.5)}, "Of three"
+    )
+    texts = {text.text for text in ElementTree.fromstring(chart).iter("{http://www.w3.org/2000/svg}text")}
+    assert chart.count("<circle") == 3 and {"a", "d", "e"} < texts and not {"b", "c"} & texts
+    assert chart.count('stroke-opacity="0.6"') == 1
+    assert dot_chart({"b": (inf, None)}, "Of none") == dot_chart({}, "Of none")
+    write(tmp_path / "numbers.md", TABLE, [entry("Ours parzen", inf), entry("Theirs parzen", 1.0)])
+    assert "| Ours | inf |" in (tmp_path / "numbers.md").read_text()
 
 
 def test_a_page_compares_its_order_with_the_papers(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from tutelage.baselines import hosvd, lds
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import video
 from tutelage.metrics.temporal import matched
-from tutelage.reproduce import movement, table6
+from tutelage.reproduce import clips, movement, table6
 from tutelage.reproduce.bench import Bench
 from tutelage.reproduce.clips import clips_of, pixels_of
 from tutelage.reproduce.contest import Contender
 from tutelage.reproduce.movement import measures, own_nearest, scores
 from tutelage.reproduce.table6 import CONTENDERS, FITS, QUOTED
+from tutelage.run.lock import in_use
 
 PLAN = lds.Plan(3)
 LDS = {"LDS": partial(lds.fit, plan=PLAN)}
@@ -61,6 +62,8 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypat
     mean = found["LDS PSNR"]
     assert mean["value"] == pytest.approx(sum(both) / 2) and mean["n"] == 2
     assert mean["stderr"] == pytest.approx(abs(both[0] - both[1]) / 2)
+    spent = [found[f"LDS{row} PSNR of {clip}"]["wall_seconds"] for row in ("", ", no noise") for clip in "ab"]
+    assert min(spent) > 0 and spent[:2] == spent[2:] and mean["wall_seconds"] == pytest.approx(sum(spent[:2]))
     assert found["CoopNets PSNR of a"]["run"] == "video-quick-a-1min-seed0"
     assert found["CoopNets PSNR of a"]["value"] != found["CoopNets drafts PSNR of a"]["value"]
     assert found["LDS, no noise PSNR of a"]["n"] == 1 and found["mean frame variance"]["value"] < 1e-9
@@ -70,6 +73,7 @@ def test_it_measures_clips_and_their_means(bench: Bench, folder: Path, monkeypat
         assert found[f"{row} variance of a"]["value"] == scores(list(of), pixels)["variance"].value
     page = (bench.out / "table6.md").read_text()
     assert "| CoopNets (paper) |  |  | 19.41 | 0.599 |" in page and "not run" not in page
+    assert "\n| LDS of a | " in page and "\n| LDS of b | " in page, "how the time was spent"
     assert "(table6_a.png)" in page and (bench.out / "table6_b.png").exists() and (bench.out / "table6.svg").exists()
     known = {entry["name"]: entry["value"] for entry in json.loads((bench.out / "table6.json").read_text())}
     assert known["CoopNets PSNR (paper)"] == 19.407 and known["LDS SSIM (paper)"] == 0.5939
@@ -120,6 +124,70 @@ def test_a_model_that_diverged_has_no_mean(bench: Bench, folder: Path, monkeypat
     monkeypatch.setattr(table6, "trained", diverges)
     entries = {e["name"]: e for e in table6.table6(bench, folder, [small()], sequences=1, fits={})}
     assert entries["CoopNets PSNR"]["value"] is None and entries["CoopNets PSNR"]["failed"] == "it ran away"
+
+
+class Strange:
+    """A fit, and its model, whose sequences are ``value`` everywhere; or which takes no clip."""
+
+    def __init__(self, value: float | None) -> None:
+        self.value = value
+
+    def __call__(self, clip: torch.Tensor) -> "Strange":
+        if self.value is None:
+            raise InputError("this clip will not do")
+        self.clip = clip
+        return self
+
+    def synthesise(self, frames: int, rng: torch.Generator, noise: bool = True) -> torch.Tensor:
+        assert self.value is not None
+        return torch.full_like(self.clip[:, :frames], self.value)
+
+
+def test_a_clip_that_a_fit_cannot_take_is_its_failure_and_the_others_go_on(bench: Bench, folder: Path) -> None:
+    unasked, fits = [replace(small(), asked=False)], {"none": None, "nan": torch.nan, "grey": 0.0}
+    strange: dict[str, Any] = {row: Strange(value) for row, value in fits.items()}
+    entries = list(table6.table6(bench, folder / "a.webp", unasked, sequences=2, fits={**strange, **LDS}))
+    found = {entry["name"]: entry for entry in entries}
+    for row, says in (
+        ("none", "this clip will not do"),
+        ("nan", "2 of 2 sequences hold numbers that are not finite"),
+        ("grey", "2 of 2 sequences stand still, and their model is one that moves"),
+    ):
+        assert found[f"{row} PSNR of a"]["failed"] == found[f"{row}, no noise PSNR"]["failed"] == says
+    assert found["LDS PSNR"]["value"] > 0
+
+
+def test_a_picture_that_cannot_be_written_is_no_failure_of_a_fit(
+    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table ends, and goes on there when there is room."""
+    really = table6.save_strip
+
+    def full(out: Path, name: str, title: str, clip: torch.Tensor) -> None:
+        if title == "LDS":
+            raise InputError("the disk is full")
+        really(out, name, title, clip)
+
+    monkeypatch.setattr(table6, "save_strip", full)
+    unasked = [replace(small(), asked=False)]
+    with pytest.raises(InputError, match="the disk is full"):
+        list(table6.table6(bench, folder / "a.webp", unasked, sequences=1, fits=LDS))
+    known = [entry["name"] for entry in json.loads((bench.out / "table6.json").read_text())]
+    assert "mean frame PSNR of a" in known and "LDS PSNR of a" not in known
+
+
+def test_a_strip_is_added_by_one_command_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really, saved = clips.pictures.save, []
+
+    def noted(picture: Any, path: Path) -> None:
+        with pytest.raises(InputError, match="is in use by"), in_use(tmp_path):
+            pass
+        saved.append(path.name)
+        really(picture, path)
+
+    monkeypatch.setattr(clips.pictures, "save", noted)
+    clips.save_strip(tmp_path, "of", "row", torch.zeros(3, 4, 12, 12))
+    assert saved == ["00 row.png", "of.png"]
 
 
 def test_it_needs_clips_of_different_names(bench: Bench, folder: Path, tmp_path: Path) -> None:

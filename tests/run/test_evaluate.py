@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tiny_recipes import tiny, tiny_images
-from tutelage.checks import InputError, UnfinishedError
+from tutelage.checks import DivergenceError, InputError, UnfinishedError
 from tutelage.data import Splits
 from tutelage.learn.coopnets import CoopNets
 from tutelage.metrics.average import average
@@ -132,6 +132,24 @@ def test_history_passes_over_checkpoints_that_make_nothing_yet(run: RunFolder, m
     least = 5
     with pytest.raises(UnfinishedError):
         list(evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU, history=True))
+
+
+def test_samples_that_are_not_finite_are_a_divergence(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = CoopNets.sample
+
+    def ran_away(self: CoopNets, state: Any, n: int, rng: torch.Generator) -> Any:
+        drawn = sample(self, state, n, rng)
+        return drawn | {
+            "descriptor": torch.where(torch.arange(n)[:, None, None, None] < 2, torch.nan, drawn["descriptor"])
+        }
+
+    monkeypatch.setattr(CoopNets, "sample", ran_away)
+    entries = evaluate.measure_run(run, SPLITS, [brightness([])], 5, "", CPU)
+    assert next(entries)[0]["name"] == "CoopNets generator brightness", "what is finite is measured"
+    with pytest.raises(
+        DivergenceError, match="2 of 7 samples of the descriptor at iteration 4 are not finite; measure an"
+    ):
+        next(entries)
 
 
 def test_a_run_without_checkpoint_is_refused(run: RunFolder, tmp_path: Path) -> None:

@@ -26,6 +26,23 @@ def test_a_run_is_held_once_and_left_as_it_was(tmp_path: Path) -> None:
         pass
 
 
+def test_one_that_is_held_for_a_moment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment, pauses = in_use(tmp_path), []
+
+    def ends(pause: float) -> None:
+        pauses.append(pause)
+        moment.__exit__(None, None, None)
+
+    monkeypatch.setattr(lock.time, "sleep", ends)
+    moment.__enter__()
+    with in_use(tmp_path, wait=60.0):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid()) and len(pauses) == 1
+    monkeypatch.setattr(lock.time, "sleep", pauses.append)
+    with in_use(tmp_path), pytest.raises(InputError, match=HELD), in_use(tmp_path, wait=0.01):
+        pass
+    assert len(pauses) > 1
+
+
 def test_an_error_frees_it(tmp_path: Path) -> None:
     with pytest.raises(KeyError), in_use(tmp_path):
         raise KeyError

@@ -107,6 +107,8 @@ def reproduce(
         check_count("completed", completed)
     if name in _OF_PICTURES:
         check_apart(out, data)
+    for place in outliers:
+        check_apart(out, place)
     places.check_writable(out)
     bench = Bench(out, budget, seed, usable(device), command_line())
     switched = {f"data.{field}": True for field, on in (("skip_bad", skip_bad), ("convert", convert)) if on}
@@ -148,7 +150,7 @@ def reproduce(
                 compare = {"table3": table3.table3, "fig8": faces.fig8, "fig9": house_numbers.fig9}[name]
                 entries = compare(bench, network, data, contenders=contenders, only=only)
     for entry in entries:
-        value = "failed" if entry["value"] is None else f"{entry['value']:.4g}"
+        value = f"failed: {entry['failed']}" if entry["value"] is None else f"{entry['value']:.4g}"
         print(f"{entry['name']}: {value}", flush=True)
     print(f"Look at {out / f'{name}.md'}")
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ..rng import stream
 from ..run import journal, train
 from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
+from ..run.lock import in_use
 from ..run.loop import measured
 from ..run.sitting import TIME_IS_UP
 
@@ -31,6 +33,7 @@ _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
 _MOST = 100_000  # iterations that are timed at most
 _LEARNING = 0.95  # part of the budget that iterations fill; the rest is for checkpoints and pictures
+_WAIT = 300.0  # seconds for another command that writes to the same folder of tables
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Bench:
     def terms(self) -> dict[str, Any]:
         """What every entry of a table says of them."""
         return {"seed": self.seed, "command": self.command, "device": self.device}
+
+
+def writing(out: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of tables ``out`` for one write; another command that is writing there is waited for."""
+    return in_use(out, _WAIT)
 
 
 def trained(
@@ -103,6 +111,12 @@ def run_name(bench: Bench, recipe: Recipe, own_length: bool = False) -> str:
     return f"{recipe.name.replace('/', '-')}-{of}"
 
 
+def to_train(bench: Bench, runs: Iterable[str]) -> list[str]:
+    """Those of ``runs``, which are names, that have not learned to their end yet."""
+    paths = {run: bench.out / "models" / run for run in runs}
+    return [run for run, path in paths.items() if not (path / "recipe.json").exists() or not _finished(open_run(path))]
+
+
 def digest(bench: Bench, recipe: Recipe) -> str:
     """SHA-256 of what makes a model of ``recipe`` what it is: data, networks, plan, precision, and the bench's seed.
 
@@ -149,11 +163,13 @@ def within(
     iterations = max(1, int(_LEARNING * seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}
+    sources = {**recipe.sources, "plan.iterations": f"as many as {seconds / 60:g} minutes hold, by a trial"}
     until = getattr(recipe.plan, "noise_until", None)
     if until is not None:
         changes["noise_until"] = round(until * iterations / recipe.plan.iterations)
+        sources["plan.noise_until"] = f"at the same part of the iterations as in {recipe.name}"
     plan = replace(recipe.plan, **changes)
-    return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth)
+    return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth, sources=sources)
 
 
 def about(run: RunFolder) -> dict[str, Any]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from ..checks import DivergenceError, InputError, UnfinishedError
 from ..data import ImageSet, Splits
+from ..run.page import duration
 from ..run.results import Entry, read_results, write_results
-from .bench import Bench
+from .bench import Bench, to_train, writing
 from .page import Table, write
 
 _OTHER = {
@@ -82,9 +85,10 @@ def _written(
     try:
         yield from entries
     finally:
-        write_results(results, [quote.entry() for quote in table.quoted])
-        known, names = read(results, bench), [name for group in groups for name in group.facts]
-        write(results.with_suffix(".md"), table, [known[name] for name in names if name in known])
+        with writing(bench.out):
+            write_results(results, [quote.entry() for quote in table.quoted])
+            known, names = read(results, bench), [name for group in groups for name in group.facts]
+            write(results.with_suffix(".md"), table, [known[name] for name in names if name in known])
 
 
 def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Entry]:
@@ -105,7 +109,10 @@ def filled(bench: Bench, results: Path, groups: Iterable[Cells]) -> Iterator[Ent
     return _filled(bench, results, groups, known)
 
 
-def _filled(bench: Bench, results: Path, groups: Iterable[Cells], known: dict[str, Entry]) -> Iterator[Entry]:
+def _filled(bench: Bench, results: Path, groups: Sequence[Cells], known: dict[str, Entry]) -> Iterator[Entry]:
+    ahead = _ahead(bench, groups, known)
+    if ahead:
+        tqdm.write(f"{results.stem}: {ahead}, and their measuring", file=sys.stderr)
     for facts, make in groups:
         if make is None:
             continue
@@ -113,8 +120,22 @@ def _filled(bench: Bench, results: Path, groups: Iterable[Cells], known: dict[st
             for entry in _made([*facts], make):
                 terms = {"budget_minutes": bench.minutes, "seed": bench.seed}
                 known[entry["name"]] = {**entry, **facts[entry["name"]], **terms}
-                write_results(results, [known[entry["name"]]])
+                with writing(results.parent):
+                    write_results(results, [known[entry["name"]]])
         yield from (known[name] for name in facts)
+
+
+def _ahead(bench: Bench, groups: Sequence[Cells], known: Mapping[str, Entry]) -> str:
+    """How many models the cells that are asked for and not known wait for, and how long; nothing where they do not."""
+    asked = (group.facts for group in groups if group.make is not None)
+    wanting = (of for facts in asked for name, of in facts.items() if name not in known and "run" in of)
+    runs = to_train(bench, dict.fromkeys(of["run"] for of in wanting))
+    timed = sum(f"-{bench.minutes:g}min-" in run for run in runs)
+    minutes, own = timed * bench.minutes, len(runs) - timed
+    about = f"{minutes:g} min" if minutes < 60 else duration(60 * minutes)
+    said = [f"{timed} model(s) of {bench.minutes:g} min each to train, about {about}"] if timed else []
+    said += [f"{own} model(s) of their own length to train"] if own else []
+    return ", ".join(said)
 
 
 def _check_same(results: Path, entry: Entry, facts: Mapping[str, Any]) -> None:

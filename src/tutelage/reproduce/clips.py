@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import data
 from ..data import DataSpec, ImageSet
 from ..run import pictures
+from .bench import writing
 
 _LETTERS, _MARGIN = 14, 150
 
@@ -30,11 +31,12 @@ def save_strip(folder: Path, name: str, title: str, clip: Tensor) -> None:
     """
     kept = folder / "strips" / name
     kept.mkdir(parents=True, exist_ok=True)
-    rows = {p.stem.partition(" ")[2]: p for p in sorted(kept.glob("*.png"))}
-    row = rows.get(title, kept / f"{len(rows):02} {title}.png")
-    pictures.save(pictures.sheet(clip[None].clamp(-1, 1)), row)
-    strips = {of: np.asarray(Image.open(p).convert("RGB")) for of, p in (rows | {title: row}).items()}
-    pictures.save(stacked(strips), folder / f"{name}.png")
+    with writing(folder):
+        rows = {p.stem.partition(" ")[2]: p for p in sorted(kept.glob("*.png"))}
+        row = rows.get(title, kept / f"{len(rows):02} {title}.png")
+        pictures.save(pictures.sheet(clip[None].clamp(-1, 1)), row)
+        strips = {of: np.asarray(Image.open(p).convert("RGB")) for of, p in (rows | {title: row}).items()}
+        pictures.save(stacked(strips), folder / f"{name}.png")
 
 
 def stacked(strips: Mapping[str, np.ndarray]) -> Image.Image:

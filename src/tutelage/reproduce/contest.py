@@ -14,6 +14,7 @@ from ..learn import coopnets
 from ..recipes import Recipe, by_name
 from ..recipes.algorithm import algorithm_of
 from ..run.evaluate import measure_beside, measure_models
+from ..run.lock import in_use
 from ..run.measures import Measure
 from ..run.results import Entry
 from .bench import Bench, about, digest, run_name, trained
@@ -118,7 +119,8 @@ def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Ent
 
 def _models(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
     run = trained(bench, contender.recipe, splits.train, own_length=contender.own_length)
-    for entry, _ in measure_models(
-        run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
-    ):
-        yield {**entry, **about(run)}
+    with in_use(run.path):
+        for entry, _ in measure_models(
+            run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
+        ):
+            yield {**entry, **about(run)}

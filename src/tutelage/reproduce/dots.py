@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from ..run.charts import FONT, PALETTE, nice_ticks, svg_line, svg_text, tick_labels
@@ -12,8 +13,14 @@ _ROW, _WIDTH = 26, 640
 def dot_chart(points: Mapping[str, tuple[float, float | None]], title: str) -> str:
     """Draw ``{name: (value, standard error or None)}`` from the top down; returns one ``<svg>`` element.
 
-    The axis takes in every value and its error; with no points there is a title alone.
+    The axis takes in every value and its error. Values and errors that are not finite are left out; with no points
+    there is a title alone.
     """
+    points = {
+        name: (value, error if error is not None and math.isfinite(error) else None)
+        for name, (value, error) in points.items()
+        if math.isfinite(value)
+    }
     left = 24 + max((len(name) for name in points), default=0) * FONT * 0.58
     ends = [value + sign * (error or 0) for value, error in points.values() for sign in (-1, 1)] or [0.0]
     spread = max(ends) - min(ends) or 1.0

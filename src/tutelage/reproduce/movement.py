@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..checks import DivergenceError
 from ..metrics.average import Average, average
 from ..metrics.temporal import (
     fidelity,
@@ -41,6 +42,19 @@ def scores(synthesised: Sequence[Tensor], clip: Tensor, moves: bool = True) -> d
     """
     each = [_of_one(y.clamp(-1, 1), clip, moves) for y in synthesised]
     return {name: average(torch.tensor([of[name] for of in each], dtype=torch.float64)) for name in each[0]}
+
+
+def check_made(synthesised: Sequence[Tensor], moves: bool = True) -> None:
+    """Raises ``DivergenceError`` for what cannot be scored: sequences that are not finite, or stand still though their
+    model ``moves``.
+    """
+    broken = sum(not torch.isfinite(y).all() for y in synthesised)
+    if broken:
+        raise DivergenceError(f"{broken} of {len(synthesised)} sequences hold numbers that are not finite")
+    seen = [y.clamp(-1, 1) for y in synthesised]
+    still = sum(torch.equal(y, y[:, :1].expand_as(y)) for y in seen)
+    if moves and still:
+        raise DivergenceError(f"{still} of {len(synthesised)} sequences stand still, and their model is one that moves")
 
 
 def own_nearest(clip: Tensor) -> float:

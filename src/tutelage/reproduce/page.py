@@ -248,8 +248,13 @@ def _unequal(runs: Mapping[str, Entry]) -> list[str]:
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:
+    """Why numbers are missing: once for each run, and of what is of no run, together. And what to beware of."""
     entries = list(entries)
-    failed = {(entry.get("run"), entry["failed"]): entry["name"] for entry in entries if "failed" in entry}
+    failed: dict[tuple[str | None, str], list[str]] = {}
+    for entry in entries:
+        if "failed" in entry:
+            failed.setdefault((entry.get("run"), entry["failed"]), []).append(entry["name"])
+    told = [f"{names[-1] if run else ', '.join(names)}: {why}" for (run, why), names in failed.items()]
     edges = {
         f"{entry['name']} has its {'C' if 'c' in entry else 'width'} at the edge of the grid that was tried."
         for entry in entries
@@ -261,11 +266,7 @@ def _failures(entries: Iterable[Entry]) -> list[str]:
         for entry in entries
         if entry.get("rank_deficient")
     }
-    return [
-        line
-        for said in (*(f"{name}: {why}" for (_, why), name in failed.items()), *sorted(edges), *sorted(few))
-        for line in (said, "")
-    ]
+    return [line for said in (*told, *sorted(edges), *sorted(few)) for line in (said, "")]
 
 
 def _terms(entries: Iterable[Entry]) -> list[str]:

@@ -14,6 +14,8 @@ Each model learns from one clip, and synthesises several sequences of as many fr
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,7 +39,7 @@ from .bench import Bench, about, trained
 from .cells import Cells, read, settings_of, tabulate
 from .clips import clips_of, pixels_of, save_strip
 from .contest import Contender, chosen, full_size, made_by, where_known
-from .movement import measures, own_nearest, scores
+from .movement import check_made, measures, own_nearest, scores
 from .page import Column, Quoted, Table
 
 CONTENDERS = (Contender(by_name("video/quick")), *full_size(by_name("video/dynamic-texture")))
@@ -176,6 +178,7 @@ def _cells(
     def of_clip(clip: str, made: Mapping[str, Sequence[Tensor]], more: Entry) -> Iterator[Entry]:
         pixels, picture = pixels_of(clips[clip]), f"table6_{clip}"
         for row, synthesised in made.items():
+            check_made(synthesised, moves=row != MEAN)
             save_strip(bench.out, picture, row, synthesised[0])
             for measure, score in scores(synthesised, pixels, moves=row != MEAN).items():
                 shown = {"picture": f"{picture}.png"}
@@ -191,13 +194,16 @@ def _cells(
     def by_fit(row: str, clip: str) -> Iterator[Entry]:
         pixels = pixels_of(clips[clip])
         frames, draws = pixels.shape[1], [stream(bench.seed, row, clip, number) for number in range(sequences)]
+        began = time.perf_counter()
         try:
             model = fits[row](pixels)
+            took = time.perf_counter() - began
             noisy = [model.synthesise(frames, rng) for rng in draws]
             still = [model.synthesise(frames, draws[0], noise=False)]
-            yield from of_clip(clip, {row: noisy, _still(row): still}, {})
         except InputError as error:  # a clip that this fit cannot take; the others go on
             raise DivergenceError(str(error)) from error
+        spent = {"wall_seconds": took, "method": f"{row} of {clip}"}
+        yield from of_clip(clip, {row: noisy, _still(row): still}, spent)
 
     def by_model(contender: Contender, clip: str) -> Iterator[Entry]:
         frames = clips[clip].shape[1]
@@ -216,7 +222,9 @@ def _cells(
             if failed is not None:
                 raise DivergenceError(failed)
             values = torch.tensor([of["value"] for of in each], dtype=torch.float64)
-            yield entry(name, average(values), ", ".join(of["data_sha256"] for of in each), {})
+            seconds = math.fsum(of["wall_seconds"] for of in each)
+            digests = ", ".join(of["data_sha256"] for of in each)
+            yield entry(name, average(values), digests, {"wall_seconds": seconds})
 
     def group(rows: Sequence[str]) -> list[str]:
         return [f"{row} {measure}" for row in rows for measure in measures(row != MEAN)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from ..checks import InputError, UnfinishedError, by
+from ..checks import DivergenceError, InputError, UnfinishedError, by
 from ..data import Splits
 from ..metrics.extractors import Extractor
 from ..metrics.sliced import SlicedDistance
@@ -25,6 +24,7 @@ from .folder import RunFolder
 from .measures import (
     Measure,
     Score,
+    not_finite,
     parzen_measure,
     similarity_measure,
     statistics_measure,
@@ -148,7 +148,10 @@ def measure_models(
     algorithm: str | None = None,
     draw: Draw | None = None,
 ) -> Iterator[tuple[Entry, Any]]:
-    """The part of `measure_run` that is about the run's own models."""
+    """The part of `measure_run` that is about the run's own models.
+
+    Raises ``DivergenceError`` where a model's samples are not finite, when those before it have been measured.
+    """
     recipe, facts = run.recipe(), run.facts()
     learner = build(recipe, len(splits.train), device, run.path)
     algorithm = algorithm or algorithm_of(recipe.plan)
@@ -169,13 +172,24 @@ def measure_models(
         at = {"iteration": state.iteration} | ({"epochs": seen["epoch"]} if seen else {})
         # one tensor for each number of samples, so that measures of the same images can share what they compute
         first = {(model, n): images[:n] for model, images in drawn.items() for n in {m.samples for m in measures}}
-        for model, measure in itertools.product(drawn, measures):
-            score = measure.score(first[model, measure.samples])
-            name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
-            entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
-            entry |= where | at
-            keep(run, entry, path == newest, history)
-            yield entry, score
+        for model, images in drawn.items():
+            _check_finite(model, images, state.iteration)
+            for measure in measures:
+                score = measure.score(first[model, measure.samples])
+                name = f"{algorithm} {model} {measure.name}" if len(drawn) > 1 else f"{algorithm} {measure.name}"
+                entry = result(name, **measure.told(score), command=both, wall_seconds=saved["seconds"], **common)
+                entry |= where | at
+                keep(run, entry, path == newest, history)
+                yield entry, score
+
+
+def _check_finite(model: str, images: Images, iteration: int) -> None:
+    broken = not_finite(images)
+    if broken:
+        raise DivergenceError(
+            f"{broken} of {len(images)} samples of the {model} at iteration {iteration} are not finite; measure an "
+            "earlier checkpoint, or learn or sample with smaller steps"
+        )
 
 
 def measure_beside(

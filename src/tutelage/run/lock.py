@@ -2,7 +2,8 @@
 
 The lock is advisory and lies on `RUN/.lock`, with the process's number (PID) inside for others to name. The
 operating system frees it when the process ends, however it ends; what a kill leaves is a file that locks nothing.
-Reading (drawing samples) needs no lock, and works in a folder that cannot be written.
+Reading (drawing samples) needs no lock, and works in a folder that cannot be written. A folder that is held for short
+moments only may be waited for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,18 +21,19 @@ from ..checks import InputError
 
 NAME = ".lock"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # a file system without them
+_PAUSE = 0.05  # seconds between two looks at a folder that is waited for
 _FAR = 1 << 20  # Windows locks bytes for reading too: one far behind the PID
 
 
 @contextlib.contextmanager
-def in_use(run: Path) -> Iterator[None]:
+def in_use(run: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold the run folder ``run`` for the length of the ``with``, and leave no lock behind.
 
-    Raises ``InputError`` where another process (or another ``with``) holds it, or it cannot be written. Nothing is
-    held on a file system without locks.
+    Raises ``InputError`` where another process (or another ``with``) still holds it after ``wait`` seconds, or it
+    cannot be written. Nothing is held on a file system without locks.
     """
     path = run / NAME
-    file = _acquire(run, path)
+    file = _acquire(run, path, time.monotonic() + wait)
     try:
         with explained(path):
             os.ftruncate(file, 0)
@@ -46,7 +49,7 @@ def in_use(run: Path) -> Iterator[None]:
             os.close(file)
 
 
-def _acquire(run: Path, path: Path) -> int:
+def _acquire(run: Path, path: Path, until: float) -> int:
     while True:
         with explained(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -54,6 +57,10 @@ def _acquire(run: Path, path: Path) -> int:
             _lock(file)
         except OSError as error:
             if error.errno not in _NO_LOCKS:
+                if time.monotonic() < until:
+                    os.close(file)
+                    time.sleep(_PAUSE)
+                    continue
                 owner = os.read(file, 20).decode("ascii", "replace").strip()
                 os.close(file)
                 stop = f"stop it (Ctrl-C, or kill {owner})" if owner else "stop it"

@@ -190,13 +190,18 @@ def _unit(images: Images) -> Images:
     return (images.clamp(-1, 1) + 1) / 2
 
 
+def not_finite(images: Images) -> int:
+    """How many images hold a number that is not finite."""
+    return len(images) - int(torch.isfinite(images.flatten(1)).all(1).sum())
+
+
 def as_pictures(images: Images) -> Images:
     """Float32 images in [−1, 1] as a picture file would hold them: clamped, and rounded to 256 levels.
 
     Real images were read from such files, so samples are compared in the same form. Raises ``InputError`` for numbers
     that are not finite, which a picture would hide.
     """
-    broken = len(images) - int(torch.isfinite(images.flatten(1)).all(1).sum())
+    broken = not_finite(images)
     if broken:
         raise InputError(
             f"{broken} of {len(images)} images hold numbers that are not finite; measuring needs finite ones: evaluate "
