@@ -364,6 +364,9 @@ def test_nothing_is_made_before_a_round_is_finished():
         UnfinishedError, match=r"makes nothing\. In round 1 synthesis stalled\. Train again, with other"
     ):
         model.sample(state, 2, stream(0, "s"))
+    none = learner(replace(PLAN, rounds=0))
+    with pytest.raises(UnfinishedError, match=r"Its plan has no rounds \(plan\.rounds=0\)\. Train again, with other"):
+        none.sample(none.init(stream(0, "learn")), 2, stream(0, "s"))
 
 
 def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own():
@@ -407,6 +410,19 @@ def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept()
     state = learned(model)
     assert state.round == 0 and state.ended is not None
     assert "stalled" in state.ended and "after 40 steps" in state.ended
+    assert state.ended.endswith("No round was finished, so there is no model.")
+
+
+@pytest.mark.parametrize(
+    ("before", "words"), [(1, "The 1 round before it is the model."), (2, "The 2 rounds before it are the model.")]
+)
+def test_a_stalled_round_says_what_is_left(before, words):
+    model = learner()
+    state = model.init(stream(0))
+    state.round, state.phase, state.crossed = before, "synthesis", [False] * 5
+    state.made = [torch.zeros(5, *SHAPE, dtype=torch.uint8)]
+    model._close_round(state)
+    assert state.round == before and state.ended is not None and state.ended.endswith(f"far enough. {words}")
 
 
 def test_initial_negatives_of_ones_own_are_learned_besides_noise():

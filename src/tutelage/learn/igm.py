@@ -64,7 +64,8 @@ class Plan:
     Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
     above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
     stopped by the rule within ``synthesis_steps``): such a round does not count. A classifier that is far
-    worse than chance, or cannot even tell noise from the data, is a divergence.
+    worse than chance, or cannot even tell noise from the data, is a divergence. A rate that falls (``lr_final`` of
+    ``update``) falls over the most ``iterations`` possible, which runs seldom reach: it is still above its end then.
 
     Raises ``InputError`` for values that cannot work.
     """
@@ -334,7 +335,8 @@ class Igm:
     def init(self, rng: torch.Generator) -> State:
         """A copy of the classifier that has learned nothing. Nothing is kept yet."""
         classifier = copy.deepcopy(self.classifier).train()
-        return State(0, 0, "classification", 0, None, classifier, self.plan.update.init(classifier))
+        ended = None if self.plan.rounds else "Its plan has no rounds (plan.rounds=0)."
+        return State(0, 0, "classification", 0, None, classifier, self.plan.update.init(classifier), ended)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Any]:
         """One update of the classifier, or one step of synthesis."""
@@ -453,7 +455,7 @@ class Igm:
         if crossed < 0.5:
             state.ended = (
                 f"In round {number} synthesis stalled: after {steps} steps only {crossed:.0%} of the "
-                f"pseudo-negatives had come far enough. The {state.round} rounds before it are the model."
+                f"pseudo-negatives had come far enough. {_what_is_left(state.round)}"
             )
             return
         self.store.save_negatives(number, made)
@@ -487,7 +489,7 @@ class Igm:
                 f"round {number} holds another classifier than this recipe's ({last}); restore the rounds folder of "
                 "this very run, or train again"
             ) from None
-        return frozen_copy(classifier)
+        return classifier.eval().requires_grad_(False)
 
     def numbers(self, state: State) -> range:
         """The rounds that new images go through: all, or the last alone in IGM-single."""
@@ -614,6 +616,12 @@ def check_learned(state: State) -> None:
             f"{state.ended} Train again, with other settings" if state.ended else "Let it train longer, or train again"
         )
         raise UnfinishedError(f"this run has finished no round yet, so it makes nothing. {why}")
+
+
+def _what_is_left(rounds: int) -> str:
+    if not rounds:
+        return "No round was finished, so there is no model."
+    return f"The {rounds} rounds before it are the model." if rounds > 1 else "The 1 round before it is the model."
 
 
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:
