@@ -149,6 +149,17 @@ def test_chains_that_are_across_already_stay_where_they_are():
     assert torch.equal(igm.synthesis_step(plan, energy, start, stream(0, "chain")).images, start)
 
 
+def test_synthesis_that_is_not_finite_is_no_picture():
+    classifier = Linear(64).requires_grad_(False)
+    plan = replace(PLAN, patches=None, patches_per_image=None)
+    start = igm.initial_noise((3, *SHAPE), 0.3, stream(0, "noise"))
+    classifier.top.weight.fill_(math.nan)
+    energy = igm.synthesis_energy(plan, [classifier], (8, 8), None)
+    with pytest.raises(DivergenceError, match=r"left the finite numbers within 40 steps, in 3 of 3 images\.") as it:
+        igm.synthesis_step(plan, energy, start, stream(0, "chain"))
+    assert it.value.smaller == ("plan.update.lr",)
+
+
 EXACT = {"exact": True, "objective": "logit", "stop": ProbabilityRule(window=3, probability=0.01)}
 CASCADES = pytest.mark.parametrize("changes", [{}, EXACT], ids=["newest", "exact"])
 

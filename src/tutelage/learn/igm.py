@@ -17,7 +17,8 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -151,7 +152,11 @@ class Plan:
     @property
     def parts(self) -> int:
         """Batches that a round's pseudo-negatives are made in."""
-        return -(-self.negatives_per_round // self.synthesis_batch)
+        return self.batches(self.negatives_per_round)
+
+    def batches(self, n: int) -> int:
+        """How many batches of synthesis ``n`` images are."""
+        return -(-n // self.synthesis_batch)
 
     def stepping(self) -> Ascent | Langevin | Clipped:
         """The kernel as it is run. Raises ``InputError`` for one that cannot be clipped."""
@@ -253,8 +258,25 @@ def advance_synthesis(plan: Plan, energy: Any, chain: Chain, rng: torch.Generato
 
 
 def finished(chain: Chain) -> Synthesis:
-    """What came of a chain: its images, rounded as they are kept."""
-    return Synthesis(from_uint8(to_uint8(chain.state.position)), chain.steps, chain.stopped)
+    """What came of a chain: its images, rounded as they are kept. Raises ``DivergenceError`` as `rounded` does."""
+    return Synthesis(rounded(chain.state.position, chain.steps), chain.steps, chain.stopped)
+
+
+def rounded(images: Images, steps: int) -> Images:
+    """``images`` that ``steps`` of synthesis led to, rounded to what 8 bits can say.
+
+    Raises ``DivergenceError`` where they are not finite, which bytes would hide.
+    """
+    wild = ~images.isfinite().flatten(1).all(1)
+    if wild.any():
+        raise DivergenceError(
+            f"synthesis left the finite numbers within {steps} steps, in {int(wild.sum())} of {len(wild)} images. The "
+            "likely cause is a classifier whose learning rate (plan.update.lr) is too large, or a kernel whose steps "
+            "(plan.kernel) are: train with smaller ones.",
+            numbers={"images": math.nan},
+            smaller=("plan.update.lr",),
+        )
+    return from_uint8(to_uint8(images))
 
 
 def synthesis_step(plan: Plan, energy: Any, images: Images, rng: torch.Generator) -> Synthesis:
@@ -536,8 +558,18 @@ class Igm:
 
     def from_noise(
         self, state: State, size: Sequence[int], n: int, rng: torch.Generator
+    ) -> Iterator[Iterator[tuple[int, Synthesis]]]:
+        """``n`` new images of ``size`` from noise, with a margin that is cut off: batch by batch, what `rounds` yields.
+
+        As in learning, a batch is of ``synthesis_batch`` images, over which the rule takes its mean; the last may be
+        smaller. Each is to be gone through before the next, for they share ``rng``.
+        """
+        at_once = self.plan.synthesis_batch
+        return (self._batch(state, size, min(at_once, n - done), rng) for done in range(0, n, at_once))
+
+    def _batch(
+        self, state: State, size: Sequence[int], n: int, rng: torch.Generator
     ) -> Iterator[tuple[int, Synthesis]]:
-        """``n`` new images of ``size`` from noise, with a margin that is cut off: yields as `rounds` does."""
         noise = initial_noise((n, self.shape[0], *self._framed(size)), self.plan.reference_std, rng)
         top, left = self.margin
         for number, made in self.rounds(state, noise, rng, self.patches_for(size)):
@@ -549,11 +581,7 @@ class Igm:
         Raises ``UnfinishedError`` where no round is finished yet.
         """
         check_learned(state)
-        chunk, drawn = self.plan.synthesis_batch, []
-        for done in range(0, n, chunk):
-            *_, (_, made) = self.from_noise(state, self.shape[1:], min(chunk, n - done), rng)
-            drawn.append(made.images)
-        return {"classifier" if self.plan.single else "cascade": torch.cat(drawn)}
+        return {"classifier" if self.plan.single else "cascade": ends(self.from_noise(state, self.shape[1:], n, rng))}
 
     def development(self, state: State, images: int, moments: int) -> Images:
         """How the first pseudo-negatives came about (Fig. 1): ``[images, moments, C, *space]``.
@@ -607,6 +635,11 @@ class Igm:
             fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
             state.chain = _chain_from(fresh, saved["chain"])
         return state
+
+
+def ends(batches: Iterable[Iterator[tuple[int, Synthesis]]]) -> Images:
+    """What the last round of each batch made, one batch after the other, without keeping the rounds before it."""
+    return torch.cat([deque(rounds, maxlen=1)[0][1].images for rounds in batches])
 
 
 def check_learned(state: State) -> None:
