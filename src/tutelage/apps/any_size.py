@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import torch
 
 from ..checks import InputError, by
-from ..learn.igm import Igm, State, Synthesis, check_learned
+from ..learn.igm import Igm, State, check_learned
+from ..learn.synthesis import Synthesis
 
 
 def synthesise(

@@ -29,7 +29,8 @@ from torch.nn import functional as F
 
 from ..checks import InputError, by
 from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
-from ..learn.igm import Igm, State, check_learned, initial_noise, rounded
+from ..learn.igm import Igm, State, check_learned
+from ..learn.synthesis import initial_noise, rounded
 from ..sample import Ascent, run
 from ..types import Images
 

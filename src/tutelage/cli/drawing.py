@@ -17,6 +17,7 @@ from ..apps import any_size, dynamics, interpolation, style
 from ..checks import InputError
 from ..data import from_uint8
 from ..learn import igm
+from ..learn.synthesis import Synthesis, ends
 from ..recipes.algorithm import models_of
 from ..rng import stream
 from ..run import folder, inferring, pictures, places, report
@@ -107,12 +108,12 @@ def synthesise(
     batches = any_size.synthesise(learner, state, (height, width), n, rng)
     total = learner.plan.batches(n) * len(learner.numbers(state))
     with tqdm(total=total, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
-        pictures.write_images(igm.ends(_followed(rounds, bar) for rounds in batches), out)
+        pictures.write_images(ends(_followed(rounds, bar) for rounds in batches), out)
     seconds = time.perf_counter() - began
     print(f"{n} x {height} high, {width} wide, {_made_by(learner, state)} in {seconds:.1f} s: {out}")
 
 
-def _followed(rounds: Iterator[tuple[int, igm.Synthesis]], bar: tqdm) -> Iterator[tuple[int, igm.Synthesis]]:
+def _followed(rounds: Iterator[tuple[int, Synthesis]], bar: tqdm) -> Iterator[tuple[int, Synthesis]]:
     """``rounds`` as they are, told to ``bar``."""
     for number, made in rounds:
         bar.update()

@@ -15,7 +15,8 @@ from ..checks import InputError
 from ..learn.algorithm_d import rms
 from ..learn.chunks import generate
 from ..learn.coopnets import CoopNets
-from ..learn.igm import Igm, ends
+from ..learn.igm import Igm
+from ..learn.synthesis import ends
 from ..nets import Generator
 from ..types import Images
 
