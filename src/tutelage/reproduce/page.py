@@ -230,7 +230,9 @@ def _time(entries: Iterable[Entry]) -> list[str]:
 
 
 def _iterations(entry: Entry) -> str:
-    return f"{entry['iteration']:,}" + (f" ({entry['rounds']:,} rounds)" if "rounds" in entry else "")
+    if "rounds" not in entry:
+        return f"{entry['iteration']:,}"
+    return f"{entry['iteration']:,} ({entry['rounds']:,} round{'' if entry['rounds'] == 1 else 's'})"
 
 
 def _unequal(runs: Mapping[str, Entry]) -> list[str]:
