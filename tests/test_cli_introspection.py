@@ -11,6 +11,7 @@ from PIL import Image
 
 from commands import Said, refused, settings
 from tiny_recipes import tiny_texture
+from tutelage.learn import igm
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
@@ -54,8 +55,18 @@ def test_a_texture_becomes_pictures_of_any_size(tutelage, run: Path, tmp_path: P
     tutelage("synthesise", run, "--size", "20X31", "--out", again)
     tutelage("synthesise", run, "--size", "20x31", "--out", other, "--seed", 1)
     assert again.read_bytes() == (tmp_path / "new.png").read_bytes() != other.read_bytes()
-    assert tutelage("synthesise", run, "--size", "9x9", "-n", 3, "--out", tmp_path / "many.npy").code == 0
-    assert np.load(tmp_path / "many.npy").shape == (3, 9, 9, 3)
+    many = tutelage("synthesise", run, "--size", "9x9", "-n", 4, "--out", tmp_path / "many.npy")
+    assert many.code == 0 and "4/4" in many.err  # two rounds of two batches
+    assert np.load(tmp_path / "many.npy").shape == (4, 9, 9, 3)
+
+
+def test_a_single_classifier_makes_its_pictures_in_one_round(tutelage, root: Path, tmp_path: Path) -> None:
+    single = [*TINY, "plan.single=true", "plan.synthesis_steps=60"]
+    run = tmp_path / "single"
+    assert tutelage("train", "igm/texture", "--image", root / "bricks.png", "--out", run, *single).code == 0
+    said = tutelage("synthesise", run, "--size", "16x16", "--out", tmp_path / "new.png")
+    assert said.code == 0 and said.out.startswith("1 x 16 high, 16 wide, by the classifier of round 2 in ")
+    assert "1/1" in said.err
 
 
 def test_a_photograph_is_stylised(tutelage, run: Path, root: Path, tmp_path: Path) -> None:
@@ -134,10 +145,11 @@ def test_a_dry_run_looks_at_the_negatives(tutelage, root: Path, tmp_path: Path) 
     refused(said, "--negatives belong to an introspective model, and coopnets/mnist is none")
 
 
-def test_sampling(tutelage, run: Path, tmp_path: Path) -> None:
+def test_sampling(tutelage, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = tutelage("sample", run, "-n", 2, "--out", tmp_path / "x.npy")
     assert said == Said(0, f"2 images of the cascade: {tmp_path / 'x.npy'}\n", "")
     assert np.load(tmp_path / "x.npy").shape == (2, 16, 16, 3)
+    monkeypatch.setattr(igm.Igm, "sample", None)  # a name is looked at before anything is drawn
     refused(tutelage("sample", run, "--model", "generator", "--out", tmp_path / "y.npy"), "it has cascade: choose")
     refused(tutelage("interpolate", run), "this run has no generator")
 

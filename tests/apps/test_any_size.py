@@ -17,33 +17,37 @@ def model():
 
 def test_every_round_is_run_and_the_size_is_what_was_asked_for(model) -> None:
     learner, state = model
-    numbers, rounds = zip(*any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s")), strict=True)
+    (batch,) = any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s"))
+    numbers, rounds = zip(*batch, strict=True)
     assert numbers == (1, 2)
     assert all(made.images.shape == (2, 1, 21, 30) and made.crossed.shape == (2,) for made in rounds)
     assert all(made.images.abs().max() <= 1 and made.steps >= 1 for made in rounds)
-    *_, (_, again) = any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s"))
-    assert torch.equal(rounds[-1].images, again.images)
+    again = igm.ends(any_size.synthesise(learner, state, (21, 30), 2, stream(0, "s")))
+    assert torch.equal(rounds[-1].images, again)
 
 
 def test_it_is_the_middle_of_the_cascade_run_on_larger_noise(model) -> None:
     """Half a patch is made on every side and cut off, with patches for the whole area."""
     learner, state = model
-    *_, (_, last) = any_size.synthesise(learner, state, (16, 16), 1, stream(0, "s"))
+    last = igm.ends(any_size.synthesise(learner, state, (16, 16), 1, stream(0, "s")))
     rng = stream(0, "s")
     noise = igm.initial_noise((1, 1, 24, 24), learner.plan.reference_std, rng)
     *_, (_, whole) = learner.rounds(state, noise, rng, per_image=11)  # 3 · 17² / 9² = 10.7, over the places of a patch
-    assert torch.equal(last.images, whole.images[:, :, 4:20, 4:20])
+    assert torch.equal(last, whole.images[:, :, 4:20, 4:20])
 
 
 def test_samples_of_the_size_learned_from_have_no_border_either(model) -> None:
-    """Three at a time, each the middle of a larger one, as above."""
+    """As many at a time as in learning, each the middle of a larger one, as above."""
     learner, state = model
-    assert learner.plan.synthesis_batch == 3
-    rng, expected = stream(0, "s"), []
+    rng, expected, sizes = stream(0, "s"), [], []
     for together in (3, 1):
-        *_, (_, last) = any_size.synthesise(learner, state, (16, 16), together, rng)
-        expected.append(last.images)
+        noise = igm.initial_noise((together, 1, 24, 24), learner.plan.reference_std, rng)
+        *_, (_, whole) = learner.rounds(state, noise, rng, per_image=11)
+        expected.append(whole.images[:, :, 4:20, 4:20])
     assert torch.equal(learner.sample(state, 4, stream(0, "s"))["cascade"], torch.cat(expected))
+    for rounds in any_size.synthesise(learner, state, (16, 16), 4, stream(0, "s")):
+        sizes.append([len(made.crossed) for _, made in rounds])
+    assert sizes == [[3, 3], [1, 1]] and learner.plan.synthesis_batch == 3 and learner.plan.batches(4) == 2
 
 
 def test_patches_grow_with_the_places_they_can_have(model) -> None:
@@ -56,8 +60,7 @@ def test_patches_grow_with_the_places_they_can_have(model) -> None:
 def test_models_of_whole_images_make_their_own_size_alone() -> None:
     changes = {"plan.patches": None, "plan.patches_per_image": None, "classifier.shape": [1, 16, 16]}
     learner, state = learned_texture({**changes, "plan.rounds": 1})
-    *_, (_, last) = any_size.synthesise(learner, state, (16, 16), 2, stream(0, "s"))
-    assert last.images.shape == (2, 1, 16, 16)
+    assert igm.ends(any_size.synthesise(learner, state, (16, 16), 2, stream(0, "s"))).shape == (2, 1, 16, 16)
     with pytest.raises(InputError, match=r"images of 20 x 16 were asked of a model of whole images of 16 x 16"):
         any_size.synthesise(learner, state, (20, 16), 1, stream(0, "s"))
 

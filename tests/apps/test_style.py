@@ -1,5 +1,6 @@
 """Style transfer: the content's pull against the style's."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,11 @@ from torch.nn import functional as F
 
 from tiny_recipes import learned_texture
 from tutelage.apps import style
-from tutelage.checks import InputError
+from tutelage.checks import DivergenceError, InputError
 from tutelage.data import from_uint8, to_uint8
 from tutelage.energy import RandomPatches
 from tutelage.gradient import prepared
-from tutelage.learn.igm import initial_noise
+from tutelage.learn.igm import Igm, initial_noise
 from tutelage.rng import stream
 from tutelage.sample import Ascent, Langevin, run
 
@@ -83,6 +84,19 @@ def test_a_single_classifier_has_all_its_steps(photo) -> None:
     assert [step.round for step in own] == [2]
     (same,) = style.stylise(learner, state, photo, 1.0, stream(0, "s"), steps=60)
     assert torch.equal(same.images, own[0].images) and own[0].content_error < few[0].content_error
+
+
+def test_a_picture_that_is_not_finite_is_not_shown(model, photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Igm.load
+
+    def broken(*arguments):
+        classifier = load(*arguments)
+        next(classifier.parameters()).fill_(math.nan)
+        return classifier
+
+    monkeypatch.setattr(Igm, "load", broken)
+    with pytest.raises(DivergenceError, match="left the finite numbers within 3 steps, in 1 of 1 images"):
+        list(style.stylise(*model, photo, 0.3, stream(0, "s"), steps=3))
 
 
 def test_what_does_not_fit_is_refused(model, photo) -> None:

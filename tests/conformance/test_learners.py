@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tiny_recipes import same, tiny, tiny_clip, tiny_images, tiny_texture
 from tutelage.data import Batches, ImageSet, Splits
-from tutelage.recipes.algorithm import algorithm_of
+from tutelage.recipes.algorithm import algorithm_of, models_of
 from tutelage.rng import stream
 from tutelage.run import checkpoint, gallery, train
 from tutelage.run.build import build
@@ -178,6 +178,7 @@ def test_looking_and_sampling_make_images_and_change_nothing(case: Case) -> None
     made = model.sample(state, 6, stream(1, "sample"))
     again = model.sample(state, 6, stream(1, "sample"))
     assert (shown.keys(), made.keys()) == (case.pictures, case.samples)
+    assert models_of(model.plan) == tuple(made)
     for images in shown.values():
         check_images(images, case)
     for images in made.values():

@@ -149,6 +149,17 @@ def test_chains_that_are_across_already_stay_where_they_are():
     assert torch.equal(igm.synthesis_step(plan, energy, start, stream(0, "chain")).images, start)
 
 
+def test_synthesis_that_is_not_finite_is_no_picture():
+    classifier = Linear(64).requires_grad_(False)
+    plan = replace(PLAN, patches=None, patches_per_image=None)
+    start = igm.initial_noise((3, *SHAPE), 0.3, stream(0, "noise"))
+    classifier.top.weight.fill_(math.nan)
+    energy = igm.synthesis_energy(plan, [classifier], (8, 8), None)
+    with pytest.raises(DivergenceError, match=r"left the finite numbers within 40 steps, in 3 of 3 images\.") as it:
+        igm.synthesis_step(plan, energy, start, stream(0, "chain"))
+    assert it.value.smaller == ("plan.update.lr",)
+
+
 EXACT = {"exact": True, "objective": "logit", "stop": ProbabilityRule(window=3, probability=0.01)}
 CASCADES = pytest.mark.parametrize("changes", [{}, EXACT], ids=["newest", "exact"])
 
@@ -364,6 +375,9 @@ def test_nothing_is_made_before_a_round_is_finished():
         UnfinishedError, match=r"makes nothing\. In round 1 synthesis stalled\. Train again, with other"
     ):
         model.sample(state, 2, stream(0, "s"))
+    none = learner(replace(PLAN, rounds=0))
+    with pytest.raises(UnfinishedError, match=r"Its plan has no rounds \(plan\.rounds=0\)\. Train again, with other"):
+        none.sample(none.init(stream(0, "learn")), 2, stream(0, "s"))
 
 
 def test_a_chain_saved_on_another_kind_of_device_goes_on_in_a_stream_of_its_own():
@@ -407,6 +421,19 @@ def test_learning_ends_when_synthesis_stalls_and_the_stalled_round_is_not_kept()
     state = learned(model)
     assert state.round == 0 and state.ended is not None
     assert "stalled" in state.ended and "after 40 steps" in state.ended
+    assert state.ended.endswith("No round was finished, so there is no model.")
+
+
+@pytest.mark.parametrize(
+    ("before", "words"), [(1, "The 1 round before it is the model."), (2, "The 2 rounds before it are the model.")]
+)
+def test_a_stalled_round_says_what_is_left(before, words):
+    model = learner()
+    state = model.init(stream(0))
+    state.round, state.phase, state.crossed = before, "synthesis", [False] * 5
+    state.made = [torch.zeros(5, *SHAPE, dtype=torch.uint8)]
+    model._close_round(state)
+    assert state.round == before and state.ended is not None and state.ended.endswith(f"far enough. {words}")
 
 
 def test_initial_negatives_of_ones_own_are_learned_besides_noise():

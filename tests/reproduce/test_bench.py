@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from tiny_recipes import same, tiny, tiny_images
+from tiny_recipes import same, tiny, tiny_images, tiny_texture
 from tutelage.checks import DivergenceError, InputError
 from tutelage.data import ImageSet, from_array
 from tutelage.learn.coopnets import CoopNets
 from tutelage.recipes import Recipe, by_name
 from tutelage.recipes.codec import encode
 from tutelage.reproduce import bench as benches
-from tutelage.reproduce.bench import Bench, digest, seconds_spent, to_train, trained, within
+from tutelage.reproduce.bench import Bench, about, digest, seconds_spent, to_train, trained, within
 from tutelage.rng import stream
 from tutelage.run import checkpoint, train
+from tutelage.run.journal import Journal
 
 CPU = torch.device("cpu")
 IMAGES = tiny_images(20)
@@ -206,6 +207,25 @@ def test_learning_is_stopped_by_the_clock(
         log.write('{"event": "divergence", "iteration": 2, "seconds": 240.0}\n')
     trained(bench_at(tmp_path, minutes=5), recipe, images)
     assert again[1:] == [pytest.approx(1)]
+
+
+@pytest.mark.parametrize(("single", "networks"), [(False, 2), (True, 1)])
+def test_a_cascade_has_the_parameters_of_all_its_rounds(tmp_path: Path, single: bool, networks: int) -> None:
+    recipe = tiny("igm/texture", {"plan.rounds": 2, "plan.single": single, "plan.synthesis_steps": 60})
+    run = trained(bench_at(tmp_path), recipe, tiny_texture())
+    (one,) = run.facts()["parameters"].values()
+    said = about(run)
+    assert (said["rounds"], said["parameters"], said["ended"]) == (2, networks * one, "All rounds are done.")
+    assert about(run, probed=True) == said | {"parameters": one}
+
+
+def test_what_is_said_of_a_run_is_where_it_learned(six: Recipe, tmp_path: Path) -> None:
+    run = trained(bench_at(tmp_path), six, IMAGES)
+    with Journal(run.journal) as log:
+        log.write("resume", iteration=6, seconds=1.0, threads=7, device="another one")
+    said = about(run)
+    assert said["device"] == f"{run.facts()['device']}, another one" and said["threads"].endswith(", 7")
+    assert said["planned"] == 6 and "rounds" not in said
 
 
 def test_a_judge_keeps_its_own_length(tmp_path: Path) -> None:

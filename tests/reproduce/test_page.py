@@ -160,6 +160,18 @@ def test_a_page_says_which_models_learned_for_another_time(tmp_path: Path) -> No
     write(tmp_path / "t.md", TABLE, entries)
     says = "Farther than a tenth from the budget, which a short trial had foretold: a-30min-seed0 (90%), c-30min-seed0"
     assert f"{says} (110%)." in (tmp_path / "t.md").read_text().splitlines()
+    stalled = "In round 3 synthesis stalled."
+    of = [
+        entry(f"{row} FD-x", 1.0, **ABOUT | {"run": f"{row}-30min-seed0", "wall_seconds": 60 * minutes}, **more)
+        for row, minutes, ended in (("Ours", 20, stalled), ("Theirs", 34, None), ("Third", 30, "All rounds are done."))
+        for more in ({"budget_minutes": 30, "planned": None, "rounds": 1_002, "ended": ended},)
+    ]
+    write(tmp_path / "t.md", TABLE, of)
+    page = (tmp_path / "t.md").read_text()
+    assert f"Ours-30min-seed0 ended by itself after 67% of the budget. {stalled}" in page.splitlines()
+    assert "Theirs-30min-seed0 ran for 113% of the budget." in page.splitlines()
+    assert "foretold" not in page and "done" not in page
+    assert "| Ours-30min-seed0 | 20 min 00 s | 1,000 (1,002 rounds) | 12,345 |" in page.splitlines()
     cut = {**ABOUT, "run": "a", "iteration": 1_000}
     of = [
         entry(f"{row} FD-x", 1.0, **cut | {"run": row, "planned": planned})

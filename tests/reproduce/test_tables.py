@@ -163,7 +163,7 @@ def test_igm_semisupervised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     assert [all(of.asked for of in models) for models in SETS.values()] == [True, True, False]
     for ours, other in SETS.values():
         assert (ours.recipe.data, ours.recipe.classifier) == (other.recipe.data, other.recipe.classifier)
-    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 1, "plan.batch_size": 4}
+    whole = {"plan.patches": None, "plan.patches_per_image": None, "plan.rounds": 2, "plan.batch_size": 4}
     whole |= {"classifier.channels": [4, 6, 8]}
     cascade = tiny("igm/texture", {**DIGITS, **whole, "data.size": [8, 8]})
     models = (Contender(cascade), Contender(tiny("dcgan/mnist", DIGITS)))
@@ -177,6 +177,8 @@ def test_igm_semisupervised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     assert len({found[row]["value"] for row in rows}) == 3 and all(found[row]["repeats"] == 2 for row in rows)
     assert all(found[row]["wall_seconds"] > 0 for row in rows)
     cascades = open_run(bench.out / "models" / "igm-texture-1min-seed0")
+    one = sum(cascades.facts()["parameters"].values())
+    assert (found[rows[0]]["rounds"], found[rows[0]]["parameters"]) == (2, one), "those that are probed"
     learned, untrained, _ = networks_of(cascades, data.load(cascade.data).train, bench.device)
     for row, network in zip(rows[:2], (learned, untrained), strict=True):
         score, _ = probed(network, data.load(cascade.data), data.class_labels(cascade.data), 60, 2, bench.seed)
@@ -204,6 +206,8 @@ def test_igm_outliers(bench: Bench, tmp_path: Path) -> None:
     entries = {entry["name"]: entry for entry in igm_outliers(bench, [fashion, textures], None, model)}
     assert len(entries) == 6
     assert entries["ln p0 AUROC against fashion"]["outside_n"] == 10
+    one = sum(open_run(bench.out / "models" / "igm-texture-1min-seed0").facts()["parameters"].values())
+    assert entries["ln p0 AUROC against fashion"]["parameters"] == 2 * one, "those of both classifiers"
     assert entries["sum of the logits AUROC against textures"]["outside_n"] == 3
     digits, others = data.load(model.recipe.data).test, idx.images(idx.idx_file(fashion, idx.TEST_IMAGES), "fashion")
     assert digits is not None

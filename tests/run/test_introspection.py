@@ -234,6 +234,10 @@ def test_missing_and_damaged_rounds_are_refused(store: OnDisk) -> None:
         file.write_bytes(broken)
         with pytest.raises(InputError, match="the pseudo-negatives of round 1 are damaged"):
             store.negatives(1)
+    for shape in ((3, 4, 4), (1, 3, 2, 4, 4)):  # a channel, or a video
+        np.save(file, np.zeros(shape, np.uint8))
+        with pytest.raises(InputError, match="the pseudo-negatives of round 1 are damaged"):
+            store.negatives(1)
 
 
 def test_rounds_of_another_patch_size_are_refused(whole: Path) -> None:

@@ -151,8 +151,9 @@ def test_three_recoveries_are_the_most(tmp_path: Path, touchy: Any) -> None:
     assert {f"recipe.before-recovery-{n}.json" for n in (1, 2, 3)} <= before.keys()
     assert [event["recovery"] for event in events(run, "recover")] == [1, 2, 3]
     assert "The run diverged at iteration 3" in (tmp_path / "report.html").read_text()
+    assert events(run, "divergence")[-1]["message"].endswith("--recover makes: train anew with other settings.")
     for again in (True, False):
-        error, words = (DivergenceError, "after 3 recoveries") if again else (InputError, "diverged at iteration 3")
+        error, words = (DivergenceError, "after 3 recoveries") if again else (InputError, "recovered 3 times already")
         with pytest.raises(error, match=words):
             train.resume(run, OBSERVED, CPU, recover=again)
         assert contents(tmp_path) == before
@@ -174,6 +175,25 @@ def test_resuming_without_recovery_is_refused(tmp_path: Path, touchy: Any) -> No
     with pytest.raises(InputError, match=words):
         train.resume(run, OBSERVED, CPU)
     assert contents(tmp_path) == before
+
+
+def test_smaller_steps_are_not_offered_where_they_would_not_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any) -> None:
+        raise DivergenceError("It learned nothing, by a learning rate that is too small.")
+
+    monkeypatch.setattr(CoopNets, "step", slow)
+    with pytest.raises(DivergenceError):
+        train.train(tiny("coopnets/mnist", CHANGES), OBSERVED, tmp_path, CPU, {})
+    run = RunFolder(tmp_path)
+    (event,) = events(run, "divergence")
+    words = "smaller steps would not help: train anew with other settings"
+    assert event["smaller"] == [] and event["message"].endswith(f"There is no checkpoint before it; {words}.")
+    with pytest.raises(InputError, match=rf"diverged at iteration 1 and would again; {words}$"):
+        train.resume(run, OBSERVED, CPU)
+    with pytest.raises(DivergenceError, match=r"cannot be recovered by smaller steps: train anew"):
+        train.resume(run, OBSERVED, CPU, recover=True)
 
 
 @pytest.mark.parametrize("written", [0, 1, 2])

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import torch
 
 from ..checks import InputError, by
-from ..learn.igm import Igm, State, Synthesis, check_learned
+from ..learn.igm import Igm, State, check_learned
+from ..learn.synthesis import Synthesis
 
 
 def synthesise(
     learner: Igm, state: State, size: tuple[int, int], n: int, rng: torch.Generator
-) -> Iterator[tuple[int, Synthesis]]:
-    """``n`` new images of ``size`` (height, width) from the rounds learned, as `Igm.from_noise` yields them.
+) -> Iterator[Iterator[tuple[int, Synthesis]]]:
+    """``n`` new images of ``size`` (height, width) from the rounds learned, batch by batch, as `Igm.from_noise` does.
 
     Raises ``InputError`` where nothing was learned yet, ``size`` is smaller than a patch, or the model is one of whole
     images and ``size`` another than theirs.

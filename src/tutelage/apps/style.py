@@ -28,9 +28,9 @@ import torch
 from torch.nn import functional as F
 
 from ..checks import InputError, by
-from ..data import from_uint8, to_uint8
 from ..energy import Content, LogProbability, RandomMix, RandomPatches, RandomTilt, Uniform
-from ..learn.igm import Igm, State, check_learned, initial_noise
+from ..learn.igm import Igm, State, check_learned
+from ..learn.synthesis import initial_noise, rounded
 from ..sample import Ascent, run
 from ..types import Images
 
@@ -58,11 +58,11 @@ def stylise(
 
     ``content_weight`` α in [0, 1]: 0 is the style alone, and at 1 the photograph alone draws (§4.2: .3). ``steps`` of
     the plan's kernel in each round (None: 25, or all that the plan has for a single classifier), or fewer where its
-    rule stops it.
+    rule stops it. Each round has the newest classifier alone: the plan's ``exact`` has no say here.
 
-    Raises ``InputError`` where the photograph has other channels than the style or is smaller than its patches, α is
-    outside [0, 1], or the model has finished no round, is one of whole images, or learned with Langevin dynamics or
-    averaged overlaps.
+    Raises ``DivergenceError`` where the picture leaves the finite numbers, and ``InputError`` where the photograph has
+    other channels than the style or is smaller than its patches, α is outside [0, 1], or the model has finished no
+    round, is one of whole images, or learned with Langevin dynamics or averaged overlaps.
     """
     if not 0 <= content_weight <= 1:
         raise InputError(
@@ -98,14 +98,14 @@ def _rounds(
 ) -> Iterator[Stylised]:
     (top, left), (height, width) = learner.margin, photo.shape[1:]
     framed = F.pad(photo.unsqueeze(0), (left, left, top, top), mode="reflect")
-    per_image, plan = learner.patches_for((height, width)) or 1, learner.plan
+    per_image, plan = learner.patches_for((height, width)), learner.plan
     images = initial_noise(framed.shape, plan.reference_std, rng)
-    assert isinstance(plan.kernel, Ascent)
+    assert per_image is not None and isinstance(plan.kernel, Ascent)
     plan = replace(plan, kernel=replace(plan.kernel, eps=1e-20))  # gradients of means are tiny, and as good as others
     for number in learner.numbers(state):
         energy = style_energy(learner, learner.load(number, photo.device), framed[0], content_weight, per_image)
         images, _ = run(plan.stepping(), energy, images, steps, rng, plan.stop)
-        images = from_uint8(to_uint8(images))
+        images = rounded(images, steps)
         inner = images[:, :, top : top + height, left : left + width]
         yield Stylised(number, inner, float((inner[0] - photo).square().mean().sqrt()))
 

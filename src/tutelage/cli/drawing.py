@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from ..apps import any_size, dynamics, interpolation, style
 from ..checks import InputError
 from ..data import from_uint8
 from ..learn import igm
+from ..learn.synthesis import Synthesis, ends
+from ..recipes.algorithm import models_of
 from ..rng import stream
 from ..run import folder, inferring, pictures, places, report
 from ..run import synthesising as of_latents
@@ -45,13 +48,14 @@ def sample(
     """Draw new images from a trained run."""
     check_count("n", n)
     opened = folder.open_run(run)
+    has = models_of(opened.recipe().plan)
+    if model != "best" and has and model not in has:
+        raise InputError(f"run {run} has no {model}; it has {', '.join(has)}: choose --model among them")
     moving = opened.recipe().data.frames is not None
     pictures.check_target(out, moving, opened.frame_rate() if moving else None)
     learner, state = load(run, usable(device), revision_steps)
     drawn = learner.sample(state, n, stream(seed, "sample", device=device))
     which = model if model != "best" else "descriptor" if "descriptor" in drawn else next(iter(drawn))
-    if which not in drawn:
-        raise InputError(f"run {run} has no {which}; it has {', '.join(drawn)}: choose --model among them")
     pictures.write_images(drawn[which], out, opened.frame_rate())
     print(f"{n} images of the {which}: {out}")
 
@@ -101,15 +105,26 @@ def synthesise(
         return
     if revision_steps is not None:
         raise InputError(f"run {run} makes its images in its own rounds; leave out --revision-steps")
-    number, made = 0, None
-    with tqdm(total=state.round, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
-        for number, made in any_size.synthesise(learner, state, (height, width), n, rng):
-            bar.update(number - bar.n)
-            bar.set_postfix(steps=made.steps, crossed=f"{made.crossed.double().mean():.0%}")
-    assert made is not None
-    pictures.write_images(made.images, out)
+    batches = any_size.synthesise(learner, state, (height, width), n, rng)
+    total = learner.plan.batches(n) * len(learner.numbers(state))
+    with tqdm(total=total, desc="synthesis", unit="round", dynamic_ncols=True) as bar:
+        pictures.write_images(ends(_followed(rounds, bar) for rounds in batches), out)
     seconds = time.perf_counter() - began
-    print(f"{n} x {height} high, {width} wide, from {number} rounds in {seconds:.1f} s: {out}")
+    print(f"{n} x {height} high, {width} wide, {_made_by(learner, state)} in {seconds:.1f} s: {out}")
+
+
+def _followed(rounds: Iterator[tuple[int, Synthesis]], bar: tqdm) -> Iterator[tuple[int, Synthesis]]:
+    """``rounds`` as they are, told to ``bar``."""
+    for number, made in rounds:
+        bar.update()
+        bar.set_postfix(steps=made.steps, crossed=f"{made.crossed.double().mean():.0%}")
+        yield number, made
+
+
+def _made_by(learner: igm.Igm, state: igm.State) -> str:
+    if learner.plan.single:
+        return f"by the classifier of round {state.round}"
+    return f"from {state.round} round{'s' if state.round > 1 else ''}"
 
 
 def stylise(
@@ -117,7 +132,9 @@ def stylise(
     photo: Annotated[Positional[Path], arg(metavar="PHOTO", help="the picture whose content is kept")],
     out: Annotated[Path, arg(help=".png")],
     content_weight: Annotated[float, arg(help="0: the style alone, 1: the photograph (§4.2: .3)")] = 0.3,
-    shorter: Annotated[int | None, arg(help="length that the photograph's shorter side is brought to")] = None,
+    shorter: Annotated[
+        int | None, arg(help="the photograph is reduced to a shorter side of so many pixels, where its own is longer")
+    ] = None,
     steps: Annotated[
         int | None, arg(help="steps of each round, at most (default: 25, or the plan's for a single classifier)")
     ] = None,

@@ -27,12 +27,24 @@ from torch import Tensor, nn
 
 from ..checks import DivergenceError, InputError, UnfinishedError, by, check_counts
 from ..data import from_uint8, to_uint8
-from ..energy import Gaussian, LogProbability, RandomPatches, RandomTilt, Tilt, Uniform
-from ..gradient import Fixed, frozen_copy, prepared
-from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule, advance, begin
+from ..energy import Gaussian
+from ..gradient import frozen_copy
+from ..sample import Ascent, Chain, Clipped, CrossEntropyRule, EnoughSteps, Langevin, ProbabilityRule
 from ..types import Batch, Images
 from .algorithm_d import check_step_size, rms
 from .negatives import Store, draw_negatives, draw_patches
+from .synthesis import (
+    Synthesis,
+    advance_synthesis,
+    chain_dict,
+    chain_from,
+    ends,
+    finished,
+    initial_noise,
+    start_synthesis,
+    synthesis_energy,
+    synthesis_step,
+)
 from .updates import Update, descend, load_optimiser, set_rate
 
 Rule: TypeAlias = ProbabilityRule | CrossEntropyRule | EnoughSteps
@@ -64,7 +76,8 @@ class Plan:
     Learning ends after ``rounds``; or before, when the classifier cannot tell any more (its running cross-entropy is
     above ``indistinguishable`` after ``classification_steps``), or when synthesis stalls (most chains have not been
     stopped by the rule within ``synthesis_steps``): such a round does not count. A classifier that is far
-    worse than chance, or cannot even tell noise from the data, is a divergence.
+    worse than chance, or cannot even tell noise from the data, is a divergence. A rate that falls (``lr_final`` of
+    ``update``) falls over the most ``iterations`` possible, which runs seldom reach: it is still above its end then.
 
     Raises ``InputError`` for values that cannot work.
     """
@@ -150,21 +163,15 @@ class Plan:
     @property
     def parts(self) -> int:
         """Batches that a round's pseudo-negatives are made in."""
-        return -(-self.negatives_per_round // self.synthesis_batch)
+        return self.batches(self.negatives_per_round)
+
+    def batches(self, n: int) -> int:
+        """How many batches of synthesis ``n`` images are."""
+        return -(-n // self.synthesis_batch)
 
     def stepping(self) -> Ascent | Langevin | Clipped:
         """The kernel as it is run. Raises ``InputError`` for one that cannot be clipped."""
         return Clipped(self.kernel) if self.clip else self.kernel
-
-
-class Synthesis(NamedTuple):
-    """What a synthesis step made of a batch of images."""
-
-    images: Images
-    """``[B, C, *space]``, rounded to what 8 bits can say."""
-    steps: int
-    crossed: Tensor
-    """``[B]`` bool: which chains the rule stopped."""
 
 
 class ClassificationRecord(NamedTuple):
@@ -217,51 +224,6 @@ class State:
     crossed: list[bool] = field(default_factory=list)
     energy: Any = None
     """Derived from the classifier for the length of a synthesis step, and not saved."""
-
-
-def initial_noise(shape: Sequence[int], std: float, rng: torch.Generator) -> Images:
-    """``shape`` draws from p_0 = N(0, ``std``²), clipped to [-1, 1] and rounded to 8 bits (§4.1; authors' code)."""
-    return from_uint8(to_uint8(Gaussian(std).sample(shape, rng)))
-
-
-def synthesis_energy(plan: Plan, classifiers: Sequence[nn.Module], patch: Sequence[int], per_image: int | None) -> Any:
-    """What synthesis descends, with the newest classifier last.
-
-    As practised: ``Tilt(Uniform, logit)``; exactly: ``Tilt(Gaussian, logit, ..., logit)``, eqs. (9), (14). With
-    ``per_image`` patches of size ``patch`` each logit is summed over as many places, drawn afresh in each step.
-    ``classifiers`` need to be in evaluation mode.
-    """
-    used = classifiers if plan.exact else classifiers[-1:]
-    potentials = [LogProbability(logit) if plan.objective == "log-probability" else logit for logit in used]
-    reference = Gaussian(plan.reference_std) if plan.exact else Uniform()
-    if per_image is None:
-        return Fixed(prepared(Tilt(reference, *potentials)))
-    height, width = patch
-    return RandomTilt(reference, *(RandomPatches(f, (height, width), per_image) for f in potentials))
-
-
-def start_synthesis(plan: Plan, images: Images) -> Chain:
-    """Chains at ``images``, about to climb."""
-    return begin(plan.stepping(), images, plan.stop)
-
-
-def advance_synthesis(plan: Plan, energy: Any, chain: Chain, rng: torch.Generator) -> tuple[Chain, Any, bool]:
-    """One step of synthesis. Also returns whether it was the last: all chains stopped, or time is up."""
-    chain, info = advance(plan.stepping(), energy, chain, rng, plan.stop)
-    return chain, info, chain.steps >= plan.synthesis_steps or bool(chain.stopped.all())
-
-
-def finished(chain: Chain) -> Synthesis:
-    """What came of a chain: its images, rounded as they are kept."""
-    return Synthesis(from_uint8(to_uint8(chain.state.position)), chain.steps, chain.stopped)
-
-
-def synthesis_step(plan: Plan, energy: Any, images: Images, rng: torch.Generator) -> Synthesis:
-    """Step 3 of Algorithm 1 for a batch of images: in learning, and in making new images from what was learned."""
-    chain, done = start_synthesis(plan, images), False
-    while not done:
-        chain, _, done = advance_synthesis(plan, energy, chain, rng)
-    return finished(chain)
 
 
 def classification_step(
@@ -334,7 +296,8 @@ class Igm:
     def init(self, rng: torch.Generator) -> State:
         """A copy of the classifier that has learned nothing. Nothing is kept yet."""
         classifier = copy.deepcopy(self.classifier).train()
-        return State(0, 0, "classification", 0, None, classifier, self.plan.update.init(classifier))
+        ended = None if self.plan.rounds else "Its plan has no rounds (plan.rounds=0)."
+        return State(0, 0, "classification", 0, None, classifier, self.plan.update.init(classifier), ended)
 
     def step(self, state: State, batch: Batch, rng: torch.Generator) -> tuple[State, Any]:
         """One update of the classifier, or one step of synthesis."""
@@ -453,7 +416,7 @@ class Igm:
         if crossed < 0.5:
             state.ended = (
                 f"In round {number} synthesis stalled: after {steps} steps only {crossed:.0%} of the "
-                f"pseudo-negatives had come far enough. The {state.round} rounds before it are the model."
+                f"pseudo-negatives had come far enough. {_what_is_left(state.round)}"
             )
             return
         self.store.save_negatives(number, made)
@@ -487,7 +450,7 @@ class Igm:
                 f"round {number} holds another classifier than this recipe's ({last}); restore the rounds folder of "
                 "this very run, or train again"
             ) from None
-        return frozen_copy(classifier)
+        return classifier.eval().requires_grad_(False)
 
     def numbers(self, state: State) -> range:
         """The rounds that new images go through: all, or the last alone in IGM-single."""
@@ -534,8 +497,18 @@ class Igm:
 
     def from_noise(
         self, state: State, size: Sequence[int], n: int, rng: torch.Generator
+    ) -> Iterator[Iterator[tuple[int, Synthesis]]]:
+        """``n`` new images of ``size`` from noise, with a margin that is cut off: batch by batch, what `rounds` yields.
+
+        As in learning, a batch is of ``synthesis_batch`` images, over which the rule takes its mean; the last may be
+        smaller. Each is to be gone through before the next, for they share ``rng``.
+        """
+        at_once = self.plan.synthesis_batch
+        return (self._batch(state, size, min(at_once, n - done), rng) for done in range(0, n, at_once))
+
+    def _batch(
+        self, state: State, size: Sequence[int], n: int, rng: torch.Generator
     ) -> Iterator[tuple[int, Synthesis]]:
-        """``n`` new images of ``size`` from noise, with a margin that is cut off: yields as `rounds` does."""
         noise = initial_noise((n, self.shape[0], *self._framed(size)), self.plan.reference_std, rng)
         top, left = self.margin
         for number, made in self.rounds(state, noise, rng, self.patches_for(size)):
@@ -547,11 +520,7 @@ class Igm:
         Raises ``UnfinishedError`` where no round is finished yet.
         """
         check_learned(state)
-        chunk, drawn = self.plan.synthesis_batch, []
-        for done in range(0, n, chunk):
-            *_, (_, made) = self.from_noise(state, self.shape[1:], min(chunk, n - done), rng)
-            drawn.append(made.images)
-        return {"classifier" if self.plan.single else "cascade": torch.cat(drawn)}
+        return {"classifier" if self.plan.single else "cascade": ends(self.from_noise(state, self.shape[1:], n, rng))}
 
     def development(self, state: State, images: int, moments: int) -> Images:
         """How the first pseudo-negatives came about (Fig. 1): ``[images, moments, C, *space]``.
@@ -578,7 +547,7 @@ class Igm:
             "optimiser": state.optimiser.state_dict(),
             "made": list(state.made),
             "chance": None if state.chance is None else state.chance.get_state(),
-            "chain": None if state.chain is None else _chain_dict(state.chain),
+            "chain": None if state.chain is None else chain_dict(state.chain),
             "start": state.start,
         }
 
@@ -603,7 +572,7 @@ class Igm:
                 )
         if saved["chain"] is not None:
             fresh = start_synthesis(self.plan, saved["chain"]["state"][0])
-            state.chain = _chain_from(fresh, saved["chain"])
+            state.chain = chain_from(fresh, saved["chain"])
         return state
 
 
@@ -616,19 +585,15 @@ def check_learned(state: State) -> None:
         raise UnfinishedError(f"this run has finished no round yet, so it makes nothing. {why}")
 
 
+def _what_is_left(rounds: int) -> str:
+    if not rounds:
+        return "No round was finished, so there is no model."
+    return f"The {rounds} rounds before it are the model." if rounds > 1 else "The 1 round before it is the model."
+
+
 def igm_round(learner: Igm, state: State, batches: Iterator[Batch], rng: torch.Generator) -> State:
     """One pass of Algorithm 1's loop: classification, update of the model, synthesis."""
     before = state.round
     while state.round == before and state.ended is None:
         state, _ = learner.step(state, next(batches), rng)
     return state
-
-
-def _chain_dict(chain: Chain) -> dict[str, Any]:
-    return {"state": list(chain.state), "rule": chain.rule, "stopped": chain.stopped, "steps": chain.steps}
-
-
-def _chain_from(fresh: Chain, saved: dict[str, Any]) -> Chain:
-    """A chain like ``fresh`` with the numbers that ``saved`` holds."""
-    rule = None if saved["rule"] is None else type(fresh.rule)(saved["rule"])
-    return Chain(type(fresh.state)(*saved["state"]), rule, saved["stopped"], saved["steps"])

@@ -1,4 +1,4 @@
-"""What the algorithm of a recipe is called."""
+"""What the algorithm of a recipe is called, and what it makes images by."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ def algorithm_of(plan: Plan) -> str:
             return "Texture net"
         case adversarial.Plan():
             return _game(plan.objective)
+
+
+def models_of(plan: Plan) -> tuple[str, ...]:
+    """What a run of ``plan`` draws images by, as its learner's ``sample`` names it; none where it makes no images."""
+    match plan:
+        case coopnets.Plan():
+            return "generator", "descriptor"
+        case algorithm_d.Plan():
+            return ("descriptor",)
+        case igm.Plan():
+            return ("classifier" if plan.single else "cascade",)
+        case flow_matching.Plan():
+            return ("flow",)
+        case supervised.Plan():
+            return ()
+        case algorithm_g.Plan() | vae.Plan() | deep_directed.Plan() | texture_nets.Plan() | adversarial.Plan():
+            return ("generator",)
 
 
 def _game(objective: adversarial.Objective) -> str:

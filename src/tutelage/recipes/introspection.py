@@ -126,7 +126,7 @@ TEXTURE_MEDIUM = replace(
         "plan.negatives_per_round": "ours",
         "plan.batch_size": "§4.1: one picture",
         "plan.patches": "ours",
-        "plan.patches_per_image": "ours: a pixel lies in one patch or two, far from the border in three or four",
+        "plan.patches_per_image": "ours: a pixel lies in one patch or two, far from the border in four (4.3)",
         "plan.update": "ours: gradient descent, .01 as in §4.1, with momentum .9",
         "plan.classified": "ours: .01 (code: .005); with .02 and half the patches noise stays longer",
         "plan.classification_steps": "ours",
@@ -151,6 +151,7 @@ TEXTURE = replace(
         **TEXTURE_MEDIUM.sources,
         "data": "ours: one picture of 160x160",
         "classifier": "ours: three layers, on patches of 56x56, larger than the elements of most textures",
+        "plan.patches_per_image": "ours: a pixel lies in one patch or two, far from the border in three or four (3.4)",
         "plan.rounds": "ours: more than five minutes on two cores allow (50 to 120); `--minutes 5` ends it",
     },
     deviations=(

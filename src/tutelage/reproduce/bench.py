@@ -19,11 +19,12 @@ from ..learn import igm
 from ..recipes import Recipe
 from ..recipes.codec import encode
 from ..rng import stream
-from ..run import journal, train
+from ..run import checkpoint, journal, train
 from ..run.build import build, give_mean_frame
 from ..run.folder import RunFolder, open_run
 from ..run.lock import in_use
 from ..run.loop import measured
+from ..run.results import learned_on
 from ..run.sitting import TIME_IS_UP
 
 _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
@@ -172,16 +173,27 @@ def within(
     return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth, sources=sources)
 
 
-def about(run: RunFolder) -> dict[str, Any]:
-    """What an entry of a table says of the run behind it; ``wall_seconds`` are those of its learning."""
+def about(run: RunFolder, probed: bool = False) -> dict[str, Any]:
+    """What an entry of a table says of the run behind it: ``wall_seconds``, ``threads`` and ``device`` are those of its
+    learning.
+
+    The ``parameters`` of a cascade are those of all its ``rounds``, which generate together; with ``probed`` they are
+    its last classifier's, which alone has features to probe. ``ended`` says why its rounds ended by themselves.
+    """
     plan = run.recipe().plan
-    return {
+    said = {
         "run": run.path.name,
         "parameters": sum(run.facts()["parameters"].values()),
         "iteration": int(run.latest().name),
         "planned": None if hasattr(plan, "rounds") else plan.iterations,
         "wall_seconds": seconds_spent(run),
+        **learned_on(run),
     }
+    if isinstance(plan, igm.Plan):
+        learned = checkpoint.load(run.latest())[0]["learner"]
+        said |= {"rounds": learned["round"], "ended": learned["ended"]}
+        said["parameters"] *= 1 if plan.single or probed else learned["round"]
+    return said
 
 
 def seconds_spent(run: RunFolder) -> float:

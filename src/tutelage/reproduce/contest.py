@@ -119,8 +119,9 @@ def _beside(bench: Bench, measure: Measure[Any], splits: Splits) -> Iterator[Ent
 
 def _models(bench: Bench, contender: Contender, splits: Splits, measures: Sequence[Measure[Any]]) -> Iterator[Entry]:
     run = trained(bench, contender.recipe, splits.train, own_length=contender.own_length)
+    said = about(run)
     with in_use(run.path):
         for entry, _ in measure_models(
             run, splits, measures, bench.seed, bench.command, bench.device, algorithm=contender.algorithm
         ):
-            yield {**entry, **about(run)}
+            yield {**entry, **said}

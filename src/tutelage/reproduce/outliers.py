@@ -92,6 +92,7 @@ def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, Ima
 def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: ImageSet) -> Iterator[Entry]:
     run = trained(bench, model.recipe, splits.train)
     assert splits.test is not None
+    said = about(run)
     inside, outside = (_terms(run, images, bench) for images in (splits.test, others))
     for field, row in _ROWS.items():
         score = auroc(getattr(inside, field), getattr(outside, field))
@@ -106,7 +107,7 @@ def _entries(bench: Bench, model: Contender, splits: Splits, name: str, others: 
                 outside_n=score.outside,
                 **bench.terms,
             ),
-            **about(run),
+            **said,
         }
 
 

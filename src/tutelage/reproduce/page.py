@@ -214,7 +214,7 @@ def _time(entries: Iterable[Entry]) -> list[str]:
     if not runs and not methods:
         return []
     lines = [
-        f"| {run} | {duration(entry['wall_seconds'])} | {entry['iteration']:,} | {entry['parameters']:,} |"
+        f"| {run} | {duration(entry['wall_seconds'])} | {_iterations(entry)} | {entry['parameters']:,} |"
         for run, entry in runs.items()
     ]
     lines += [f"| {method} | {duration(entry['wall_seconds'])} | | |" for method, entry in methods.items()]
@@ -229,6 +229,12 @@ def _time(entries: Iterable[Entry]) -> list[str]:
     ]
 
 
+def _iterations(entry: Entry) -> str:
+    if "rounds" not in entry:
+        return f"{entry['iteration']:,}"
+    return f"{entry['iteration']:,} ({entry['rounds']:,} round{'' if entry['rounds'] == 1 else 's'})"
+
+
 def _unequal(runs: Mapping[str, Entry]) -> list[str]:
     """Which runs learned for another time than the budget, or not to the end of their plan."""
     spent = {
@@ -236,15 +242,23 @@ def _unequal(runs: Mapping[str, Entry]) -> list[str]:
         for run, entry in runs.items()
         if f"-{entry.get('budget_minutes', 0):g}min-" in run
     }
-    off = ", ".join(f"{run} ({part:.0%})" for run, part in spent.items() if not 0.9 <= part <= 1.1)
+    far = {run: part for run, part in spent.items() if not 0.9 <= part <= 1.1}
+    free = [run for run in far if runs[run].get("planned", 0) is None]  # of rounds, of which no trial foretells any
+    off = ", ".join(f"{run} ({part:.0%})" for run, part in far.items() if run not in free)
     cut = ", ".join(
         f"{run} ({entry['iteration']:,} of {entry['planned']:,})"
         for run, entry in runs.items()
         if entry["iteration"] < (entry.get("planned") or 0)
     )
     said = [f"Farther than a tenth from the budget, which a short trial had foretold: {off}."] if off else []
+    said += [_by_itself(run, far[run], runs[run]) for run in free]
     said += [f"Stopped by the clock before their last iteration: {cut}."] if cut else []
     return [line for sentence in said for line in (sentence, "")]
+
+
+def _by_itself(run: str, part: float, entry: Entry) -> str:
+    how = "ended by itself after" if part < 1 else "ran for"
+    return f"{run} {how} {part:.0%} of the budget. {entry.get('ended') or ''}".rstrip()
 
 
 def _failures(entries: Iterable[Entry]) -> list[str]:

@@ -112,7 +112,8 @@ def _cells(
         train = of_set[0].train
         run = trained(bench, model.recipe, train)
         learned, untrained, _ = networks_of(run, train, bench.device)
-        yield from (entry | about(run) for entry in probes(f"{model.algorithm} features", learned))
+        said = about(run, probed=True)
+        yield from (entry | said for entry in probes(f"{model.algorithm} features", learned))
         yield from probes(f"untrained {model.algorithm} features", untrained)
 
     raw = None if of_set is None else partial(probes, "raw pixels", None)

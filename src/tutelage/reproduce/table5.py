@@ -182,7 +182,7 @@ def _cells(
         terms = {**bench.terms, "picture": name}
         for what, values in completing.recovered(made, originals, seen).items():
             full = f"{row} {_measure(what, size)}"
-            yield result(full, *average(values), data_sha256=train.sha256, **terms, **more)
+            yield result(full, *average(values), data_sha256=train.sha256, wall_seconds=0.0, **terms) | more
 
     def by_fill(row: str, fill: Fill, size: int) -> Iterator[Entry]:
         rng, began = stream(bench.seed, row, size), time.perf_counter()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ..atomic import atomic_write
@@ -46,6 +47,16 @@ def divergence(run: RunFolder) -> dict[str, Any] | None:
 def recoveries(run: RunFolder) -> int:
     """How often a run has recovered."""
     return sum(event["event"] == "recover" for event in journal.read(run.journal))
+
+
+def hopeless(run: RunFolder, smaller: Sequence[str] | None) -> str:
+    """Why no recovery is made of a divergence that names the fields ``smaller``; empty where one is.
+
+    None is of a journal of earlier versions, which names none.
+    """
+    if recoveries(run) >= MOST:
+        return f"it has recovered {MOST} times already, the most that --recover makes"
+    return "smaller steps would not help" if smaller is not None and not smaller else ""
 
 
 def recover(run: RunFolder) -> Changes:

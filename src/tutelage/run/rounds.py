@@ -65,7 +65,7 @@ class OnDisk:
             raise InputError(f"the pseudo-negatives of round {number} are missing ({path}); {_ADVICE}") from None
         except Exception:  # on damaged bytes NumPy raises almost anything
             raise InputError(f"the pseudo-negatives of round {number} are damaged ({path}); {_ADVICE}") from None
-        if kept.dtype != np.uint8 or kept.ndim < 3:
+        if kept.dtype != np.uint8 or kept.ndim != 4:
             raise InputError(f"the pseudo-negatives of round {number} are damaged ({path}); {_ADVICE}")
         return kept
 

@@ -22,7 +22,7 @@ from .divergence import check_state
 from .folder import RunFolder, resume_command
 from .interruption import interruptible
 from .loop import measured, over
-from .recover import recoveries
+from .recover import hopeless, recoveries
 from .restore import epochs
 
 Ending = Literal["done", "time", "interrupt"]
@@ -144,7 +144,7 @@ def _iterate(saver: _Saver, state: Any, observed: ImageSet, deadline: float | No
                 at = t + 1
             ending = "interrupt" if interrupted() else ending  # in the last iteration too, or while that was saved
         except DivergenceError as error:
-            message = f"{error} {_way_on(run)}"
+            message = f"{error} {_way_on(run, error)}"
             told = {"numbers": error.numbers, "smaller": error.smaller, "message": message}
             log.write("divergence", iteration=at, seconds=seconds(), **told)
             raise DivergenceError(message, error.numbers, error.smaller) from None
@@ -175,8 +175,11 @@ def _draw(saver: _Saver, state: Any, ending: Ending, observed: ImageSet) -> Endi
     return ending
 
 
-def _way_on(run: RunFolder) -> str:
+def _way_on(run: RunFolder, error: DivergenceError) -> str:
     found, command = checkpoint.available(run.checkpoints), f"`{resume_command(run.path)} --recover`"
+    if why := hopeless(run, error.smaller):
+        kept = f"The last good checkpoint is {found[-1]}" if found else "There is no checkpoint before it"
+        return f"{kept}; {why}: train anew with other settings."
     if not found:
         return f"There is no checkpoint before it; {command} starts again with smaller steps."
     return f"The last good checkpoint is {found[-1]}; {command} goes on from it with smaller steps."

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +15,8 @@ from ..checks import InputError
 from ..learn.algorithm_d import rms
 from ..learn.chunks import generate
 from ..learn.coopnets import CoopNets
-from ..learn.igm import Igm, Synthesis
+from ..learn.igm import Igm
+from ..learn.synthesis import ends
 from ..nets import Generator
 from ..types import Images
 
@@ -78,15 +77,10 @@ def by_model(
 ) -> dict[str, Images]:
     """``n`` images of ``size`` by each model of a run, by the names that its learner's ``sample`` has for them.
 
-    A cascade makes one after the other. Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
+    Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
     """
     if isinstance(learner, Igm):
         name = "classifier" if learner.plan.single else "cascade"
-        return {name: torch.cat([_last(any_size.synthesise(learner, state, size, 1, rng)) for _ in range(n)])}
+        return {name: ends(any_size.synthesise(learner, state, size, n, rng))}
     made = synthesise(run, learner, state, size, n, None, rng)
     return {"generator": made.drafts} | ({"descriptor": made.images} if made.steps else {})
-
-
-def _last(rounds: Iterator[tuple[int, Synthesis]]) -> Images:
-    """What the last of one or more made, without keeping the others."""
-    return deque(rounds, maxlen=1)[0][1].images

@@ -19,7 +19,7 @@ from . import checkpoint, journal, looks, report
 from .build import build, give_mean_frame, parameter_counts
 from .folder import RunFolder, claimed, create, machine, resume_command
 from .lock import in_use
-from .recover import MOST, Changes, divergence, recoveries
+from .recover import MOST, Changes, divergence, hopeless, recoveries
 from .recover import recover as make_smaller
 from .restore import restore
 from .rounds import OnDisk
@@ -96,10 +96,11 @@ def resume(
             )
         ended = divergence(run) if run.journal.is_file() else None
         if ended is not None and not recover:
+            why = hopeless(run, ended.get("smaller"))
+            on = f"`{resume_command(run.path)} --recover` goes on from its last checkpoint with smaller steps, or "
             raise InputError(
                 f"run {run.path} diverged at iteration {ended.get('iteration')} and would again; "
-                f"`{resume_command(run.path)} --recover` goes on from its last checkpoint with smaller steps, or train "
-                "anew with other settings"
+                f"{f'{why}: ' if why else on}train anew with other settings"
             )
         checkpoint.recover(run.checkpoints)
         if ended is not None:
