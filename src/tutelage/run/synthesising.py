@@ -18,6 +18,7 @@ from ..learn.coopnets import CoopNets
 from ..learn.igm import Igm
 from ..learn.synthesis import ends
 from ..nets import Generator
+from ..recipes.algorithm import models_of
 from ..types import Images
 
 
@@ -80,7 +81,7 @@ def by_model(
     Raises as `synthesise` and `tutelage.apps.any_size.synthesise` do.
     """
     if isinstance(learner, Igm):
-        name = "classifier" if learner.plan.single else "cascade"
+        (name,) = models_of(learner.plan)
         return {name: ends(any_size.synthesise(learner, state, size, n, rng))}
     made = synthesise(run, learner, state, size, n, None, rng)
     return {"generator": made.drafts} | ({"descriptor": made.images} if made.steps else {})
