@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..baselines import deep_directed, flow_matching, vae
-from ..learn import algorithm_d
+from ..learn import algorithm_d, coopnets
 from ..learn.updates import Adam
 from ..nets import VelocitySpec
 from ..nets.presets import (
@@ -267,6 +267,7 @@ _OF_DESCRIPTOR = (
     *("plan.metropolis", "plan.gradient_penalty"),
 )
 _QUICK = COOPNETS_MNIST_QUICK.plan
+assert isinstance(_QUICK, coopnets.Plan)
 PCD_MNIST_QUICK = replace(
     PCD_MNIST,
     name="pcd/mnist-quick",

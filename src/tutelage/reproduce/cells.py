@@ -57,7 +57,7 @@ def _of_pixels(*sets: ImageSet | None) -> str:
         if images is not None:
             digest.update(f"{images.pixels.shape} {images.stretch}".encode())
             for start in range(0, len(images), _AT_ONCE):
-                digest.update(np.ascontiguousarray(images.pixels[start : start + _AT_ONCE]))
+                digest.update(np.ascontiguousarray(images.pixels[start : start + _AT_ONCE]).data)
     return digest.hexdigest()
 
 
