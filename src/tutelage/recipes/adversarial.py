@@ -15,7 +15,6 @@ from .texture import TEXTURE_QUICK
 
 _INIT = 0.02  # DCGAN §4: all weights from N(0, .02²)
 _GENERATOR = replace(presets.MNIST_GENERATOR, init_std=_INIT)
-_TRUNK = replace(presets.MNIST_DESCRIPTOR, outputs=1, init_std=None)
 
 _COMMON = {
     "precision": "ours: layers compute in bfloat16; weights and images stay float32",
@@ -189,13 +188,6 @@ DCGAN_TEXTURE = replace(
     },
 )
 
-_CRITIC_SOURCES = {
-    "plan.objective": "WGAN, Algorithm 1: no penalty, clipped weights",
-    "plan.discriminator_update": "WGAN, Algorithm 1: RMSprop .00005, weights within ±.01; decay .99: authors' code",
-    "plan.generator_update": "WGAN, Algorithm 1: RMSprop .00005",
-    "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns and in every 500th)",
-    "plan.generator_updates": "WGAN, Algorithm 1: 1",
-}
 WGAN_MNIST = replace(
     DCGAN_MNIST,
     name="wgan/mnist",
@@ -213,10 +205,14 @@ WGAN_MNIST = replace(
     picture_every=2_500,
     sources={
         **DCGAN_MNIST.sources,
-        **_CRITIC_SOURCES,
         "classifier": "as dcgan/mnist: WGAN's code has DCGAN's discriminator, with batch norm, for its critic",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist has",
         "plan.batch_size": "WGAN, Algorithm 1: 64",
+        "plan.objective": "WGAN, Algorithm 1: no penalty, clipped weights",
+        "plan.discriminator_update": "WGAN, Algorithm 1: RMSprop .00005, weights within ±.01; decay .99: authors' code",
+        "plan.generator_update": "WGAN, Algorithm 1: RMSprop .00005",
+        "plan.generator_every": "WGAN, Algorithm 1: n_critic 5 (code: 100 in the first 25 turns and in every 500th)",
+        "plan.generator_updates": "WGAN, Algorithm 1: 1",
     },
     deviations=(
         *_DEVIATIONS[:3],
@@ -242,8 +238,8 @@ WGAN_MNIST_QUICK = replace(
         **_as(COOPNETS_MNIST_QUICK),
         "classifier": "as dcgan/mnist-quick",
         "plan.iterations": "ours: as many updates of the generator as coopnets/mnist-quick has",
-        "plan.discriminator_update": "ours: ten times WGAN's .00005, for a hundredth of its moves; weights within ±.01",
-        "plan.generator_update": "ours: ten times WGAN's .00005, for a hundredth of its moves",
+        "plan.discriminator_update": "ours: ten times WGAN's .00005, for a budget of few moves; weights within ±.01",
+        "plan.generator_update": "ours: ten times WGAN's .00005, for a budget of few moves",
     },
     deviations=(*WGAN_MNIST.deviations, "Both rates are ten times the paper's: the budget holds few moves."),
 )
@@ -252,7 +248,7 @@ WGAN_GP_MNIST = replace(
     WGAN_MNIST,
     name="wgan-gp/mnist",
     classifier=None,
-    descriptor=_TRUNK,
+    descriptor=replace(presets.MNIST_DESCRIPTOR, outputs=1, init_std=None),
     plan=replace(
         WGAN_MNIST.plan,
         objective=adversarial.Wasserstein(gradient_penalty=10.0),
@@ -324,7 +320,7 @@ EBGAN_MNIST = replace(
     DCGAN_MNIST,
     name="ebgan/mnist",
     classifier=None,
-    descriptor=replace(_TRUNK, outputs=None, init_std=_INIT),
+    descriptor=replace(presets.MNIST_DESCRIPTOR, outputs=None, init_std=_INIT),
     plan=replace(
         DCGAN_MNIST.plan,
         objective=adversarial.EnergyBased(margin=10.0, pulling_away=0.1),

@@ -83,9 +83,10 @@ def _others(place: Path, model: Contender) -> ImageSet:
 
 
 def _cells(bench: Bench, model: Contender, splits: Splits, others: dict[str, ImageSet]) -> Iterator[Cells]:
+    of_data = facts_of(splits)
     for name, images in others.items():
         names = [f"{row} {_measure(name)}" for row in _ROWS.values()]
-        facts = {**facts_of(splits), **made_by(bench, model), "outside_sha256": images.sha256}
+        facts = {**of_data, **made_by(bench, model), "outside_sha256": images.sha256}
         yield Cells(dict.fromkeys(names, facts), partial(_entries, bench, model, splits, name, images))
 
 

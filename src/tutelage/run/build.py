@@ -103,12 +103,7 @@ def build(
             return adversarial.Adversarial(plan, classifier, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.Wasserstein()) as plan, Descriptor(), Generator(), _:
             return adversarial.Adversarial(plan, descriptor, generator, generator.spec.latent_shape)
-        case (
-            adversarial.Plan(objective=adversarial.Wasserstein(gradient_penalty=None)) as plan,
-            None,
-            Generator(),
-            Classifier(),
-        ):
+        case adversarial.Plan(objective=adversarial.Wasserstein()) as plan, None, Generator(), Classifier():
             return adversarial.Adversarial(plan, classifier, generator, generator.spec.latent_shape)
         case adversarial.Plan(objective=adversarial.EnergyBased()) as plan, Descriptor(), Generator(), _:
             decoder = Generator(generator.spec, stream(recipe.seed, "init", "decoder"), precision)
