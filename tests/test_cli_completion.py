@@ -154,7 +154,12 @@ def test_more_chains_come_nearer_and_settled_ones_stop(tutelage, root: Path, tmp
     for name, extra in (("one", ()), ("many", ("--chains", 8))):
         assert tutelage(*common, "--steps", 3, *extra, "--out", tmp_path / name).code == 0
     one, many = (json.loads((tmp_path / name / "results.json").read_text())[0] for name in ("one", "many"))
-    assert many["residual"] < one["residual"] and many["chains"] == 8
+    assert many["residual"] < one["residual"] and (many["chains"], many["keep"]) == (8, "best") and "keep" not in one
+    assert tutelage(*common, "--steps", 3, "--chains", 8, "--keep", "mean", "--out", tmp_path / "mean").code == 0
+    mean = json.loads((tmp_path / "mean" / "results.json").read_text())[0]
+    assert (mean["chains"], mean["keep"]) == (8, "mean")
+    spread = {name: pixels_of(tmp_path / name / "generator" / "00000.png").std() for name in ("many", "mean")}
+    assert 0 < spread["mean"] < spread["many"], "smoother than what one chain makes"
     said = tutelage(*common, "--settle", 5, "--steps", 1000, "--step-size", 0.3, "--out", tmp_path / "settled")
     assert said.code == 0
     steps = [line["steps"] for line in json.loads((tmp_path / "settled" / "images.json").read_text())]
@@ -345,6 +350,7 @@ REFUSED = {
         "steps is -1; it needs to be a whole number of 0 or more",
     ),
     "no chains": ([*COMPLETE, "square:3", "--chains", "0"], "chains is 0; it needs to be a whole number of 1 or more"),
+    "a mean of one": ([*COMPLETE, "square:3", "--keep", "mean"], "the mean of 1 chain is that chain; make more"),
     "no step size": ([*COMPLETE, "square:3", "--step-size", "0"], "a step_size above 0, not 0"),
     "no window": ([*COMPLETE, "square:3", "--settle", "0"], "a window of 1 step or more, not 0"),
     "a folder in use": (

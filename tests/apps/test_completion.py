@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -133,6 +134,39 @@ def test_of_several_chains_the_one_nearest_to_what_was_observed_is_kept() -> Non
     assert len(set(residuals.argmin(1).tolist())) > 1
 
 
+def test_the_mean_of_several_chains_is_of_their_images() -> None:
+    plan = Plan(STD, 0.1, steps=4, chains=5, keep="mean")
+    mean = last(complete(LINEAR, OBSERVED, SOME, (3,), plan, stream(0)))
+    each = [part.repeat_interleave(5, 0) for part in (OBSERVED, SOME.expand(4, 1, 1, 6))]
+    every = last(complete(LINEAR, *each, (3,), Plan(STD, 0.1, steps=4), stream(0)))
+    expected = every.generated.view(4, 5, 1, 1, 6).mean(1)
+    torch.testing.assert_close(mean.generated, expected)
+    assert torch.equal(mean.completed, torch.where(SOME == 0, mean.generated, OBSERVED))
+    away = (OBSERVED - expected)[:, :, :, SOME.flatten() == 1]
+    torch.testing.assert_close(mean.residual, away.flatten(1).square().mean(1).sqrt())
+    best = last(complete(LINEAR, OBSERVED, SOME, (3,), replace(plan, keep="best"), stream(0)))
+    assert torch.equal(mean.latents, best.latents) and not torch.equal(mean.generated, best.generated)
+
+
+def test_a_mean_of_draws_misses_what_is_hidden_by_less_than_one_of_them() -> None:
+    """Squares of what is missed: tr A (P⁻¹ + C / n) Aᵀ, with A the hidden rows, P⁻¹ of the truth, C of the n chains."""
+    images, step, chains = 2000, 0.15, 4
+    truth = LINEAR(normal(images, 3, name="truths")).detach()
+    observed = truth + STD * normal(images, 1, 1, 6, name="noise")
+    rows, hidden = MATRIX * SOME.flatten()[:, None], SOME.flatten() == 0
+    precision = torch.eye(3, dtype=torch.float64) + rows.T @ rows / STD**2
+    of_truth = torch.linalg.inv(precision)
+    of_chains = torch.linalg.inv(precision @ (torch.eye(3) - step**2 / 4 * precision))
+    for n, plan in (
+        (1, Plan(STD, step, steps=150)),
+        (chains, Plan(STD, step, steps=150, chains=chains, keep="mean")),
+    ):
+        found = last(complete(LINEAR, observed, SOME, (3,), plan, stream(0)))
+        missed = (found.generated - truth).flatten(1)[:, hidden].square().sum(1).mean()
+        expected = (MATRIX[hidden] @ (of_truth + of_chains / n) @ MATRIX[hidden].T).trace()
+        torch.testing.assert_close(missed, expected, rtol=0.08, atol=0.0)
+
+
 def test_chains_that_have_settled_stay_and_end_it() -> None:
     plan = Plan(STD, 0.1, steps=1000, stop=Settled(10))
     found = list(infer(LINEAR, OBSERVED, None, (3,), plan, stream(0), every=1))
@@ -234,6 +268,8 @@ def test_masks_and_plans_that_cannot_work_are_refused() -> None:
         Plan(STD, 0.1, steps=120.0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="chains is 0; it needs to be a whole number of 1 or more"):
         Plan(STD, 0.1, chains=0)
+    with pytest.raises(InputError, match=r"the mean of 1 chain is that chain; make more \(8, say\), or keep the best"):
+        Plan(STD, 0.1, keep="mean")
     with pytest.raises(InputError, match="every is 0; it needs to be 1 step or more"):
         complete(LINEAR, OBSERVED, SOME, (3,), PLAN, stream(0), every=0)
     with pytest.raises(InputError, match="Langevin needs a step_size above 0, not 0"):

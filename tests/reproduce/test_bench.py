@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,61 +31,75 @@ def bench_at(out: Path, minutes: float = 1.0, seed: int = 3) -> Bench:
     return Bench(out, minutes, seed, CPU, "reproduce it")
 
 
-def iterations(seconds: float, monkeypatch: pytest.MonkeyPatch, tick: float = 0.25) -> Recipe:
-    """What `within` makes of a recipe whose every look at the clock takes ``tick`` seconds."""
-    clock = iter(range(10_000))
-    monkeypatch.setattr(benches.time, "perf_counter", lambda: tick * next(clock))
-    return within(seconds, tiny("coopnets/mnist"), IMAGES, CPU)
+def fitted(
+    seconds: float, monkeypatch: pytest.MonkeyPatch, ticks: Iterable[float] = repeat(0.25), diverges_at: int = -1
+) -> tuple[Recipe, int]:
+    """What `within` makes of a recipe whose iterations take ``ticks`` seconds, in turn; and how many it tried."""
+    step, clock, times, tried = CoopNets.step, [0.0], iter(ticks), []
+
+    def timed(self: CoopNets, state: Any, *rest: Any) -> Any:
+        if state.iteration == diverges_at:
+            raise DivergenceError("It grew.")
+        clock[0] += next(times)
+        tried.append(state.iteration)
+        return step(self, state, *rest)
+
+    monkeypatch.setattr(CoopNets, "step", timed)
+    monkeypatch.setattr(benches.time, "perf_counter", lambda: clock[0])
+    return within(seconds, tiny("coopnets/mnist"), IMAGES, CPU), len(tried)
 
 
 def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    # one look at the clock an iteration, until 20 s are over, and one more: 81 intervals + 1 for 81 iterations
-    recipe = iterations(1000.0, monkeypatch)
-    assert recipe.plan.iterations == int(950 / (0.25 * 82 / 81)) == 3753
-    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (375, 375, None)
+    recipe, tried = fitted(1000.0, monkeypatch)
+    assert tried == 1 + 81  # the first, and more than 20 s
+    assert recipe.plan.iterations == int(950 / 0.25)
+    assert (recipe.checkpoint_every, recipe.picture_every, recipe.keep_every) == (380, 380, None)
     told = {**tiny("coopnets/mnist").sources, "plan.iterations": "as many as 16.6667 minutes hold, by a trial"}
     assert recipe.sources == told
 
 
+@pytest.mark.parametrize("slowed", [slice(1, 9), slice(30, 40), slice(60, None)], ids=["begin", "middle", "end"])
+def test_what_slows_a_part_of_a_trial_does_not_shorten_the_model(
+    slowed: slice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = [0.25] * 200
+    ticks[slowed] = [1.0] * len(ticks[slowed])
+    assert fitted(1000.0, monkeypatch, ticks)[0].plan.iterations == int(950 / 0.25)
+
+
+@pytest.mark.parametrize(
+    ("ends", "turn", "pace"), [([0, 3], 1, 3.0), ([0, 3, 4, 9], 5, 3.0), ([0, 1, 6, 7, 12], 2, 3.0)]
+)
+def test_a_pace_is_of_whole_turns(ends: list[float], turn: int, pace: float) -> None:
+    assert benches._pace(ends, turn) == pace
+
+
 def test_a_trial_is_of_twelve_iterations_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = iterations(100.0, monkeypatch)  # 2 s would be 9
-    assert recipe.plan.iterations == int(95 / (0.25 * 12 / 11))
+    assert fitted(100.0, monkeypatch)[1] == 12  # 2 s would be 9
 
 
 def test_a_trial_that_diverges_has_been_timed_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = CoopNets.step
-
-    def diverge(self: CoopNets, state: Any, *rest: Any) -> Any:
-        if state.iteration == 4:
-            raise DivergenceError("It grew.")
-        return step(self, state, *rest)
-
-    monkeypatch.setattr(CoopNets, "step", diverge)
-    recipe = iterations(100.0, monkeypatch)  # four looks at the clock, and the last: 4 intervals for 3 iterations
-    assert recipe.plan.iterations == int(95 / (0.25 * 4 / 3))
-
-
-@pytest.mark.parametrize(("until", "part"), [(0, 0), (3, 0.5), (None, None)])
-def test_noise_ends_at_the_same_part_of_the_iterations(
-    monkeypatch: pytest.MonkeyPatch, until: int | None, part: float | None
-) -> None:
-    clock = iter(range(10_000))
-    monkeypatch.setattr(benches.time, "perf_counter", lambda: 0.25 * next(clock))
-    recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
-    fitted = within(100.0, recipe, IMAGES, CPU)
-    assert fitted.plan.noise_until == (None if part is None else round(part * fitted.plan.iterations))
-    told = fitted.sources["plan.noise_until"] == "at the same part of the iterations as in coopnets/mnist"
-    assert told == (part is not None)
+    recipe, tried = fitted(100.0, monkeypatch, diverges_at=4)
+    assert (recipe.plan.iterations, tried) == (int(95 / 0.25), 4)
 
 
 def test_a_trial_takes_no_more_than_a_tenth_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = iterations(10.0, monkeypatch)  # stopped after 1 s
-    assert recipe.plan.iterations == int(9.5 / (0.25 * 5 / 4))
+    recipe, tried = fitted(10.0, monkeypatch)
+    assert (recipe.plan.iterations, tried) == (int(9.5 / 0.25), 5)  # stopped after 1 s
 
 
 def test_a_budget_too_small_for_anything_is_one_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = iterations(0.01, monkeypatch)
+    recipe, _ = fitted(0.01, monkeypatch)
     assert (recipe.plan.iterations, recipe.checkpoint_every) == (1, 1)
+
+
+@pytest.mark.parametrize(("until", "part"), [(0, 0), (3, 0.5), (None, None)])
+def test_noise_ends_at_the_same_part_of_the_iterations(until: int | None, part: float | None) -> None:
+    recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
+    found = within(2.0, recipe, IMAGES, CPU)
+    assert found.plan.noise_until == (None if part is None else round(part * found.plan.iterations))
+    told = found.sources["plan.noise_until"] == "at the same part of the iterations as in coopnets/mnist"
+    assert told == (part is not None)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from tutelage.reproduce.table2 import CONTENDERS, QUOTED, table2
 from tutelage.reproduce.table3 import CONTENDERS as CONTENDERS3
 from tutelage.reproduce.table3 import table3
 from tutelage.reproduce.table5 import CONTENDERS as FACES5
-from tutelage.reproduce.table5 import table5
+from tutelage.reproduce.table5 import _rows, _ways, table5
 from tutelage.rng import stream
 from tutelage.run import completing
 from tutelage.run.folder import open_run
@@ -234,14 +234,22 @@ def test_table5(bench: Bench) -> None:
     fills = {"inpaint-4": Interpolation(4), "MRF-l2, Gibbs": GibbsMrf(2, sweeps=2)}
     entries = list(table5(bench, None, models, ["coopnets/mnist"], 22, 5, (3, 4), fills))
     found = {entry["name"]: entry for entry in entries}
-    rows = ("CoopNets", "CoopNets, revised", *fills)
+    mean = "CoopNets, mean of 8"
+    rows = ("CoopNets", "CoopNets, revised", mean, f"{mean}, revised", *fills)
     assert set(found) == {f"{row} M{size} {what}" for row in rows for what in ("error", "PSNR") for size in (3, 4)}
     assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 22
     assert found["CoopNets M4 error"]["run"] == "coopnets-mnist-1min-seed0"
     assert found["CoopNets M4 error"]["latent_step_size"] in (0.1, 0.03, 0.02, 0.01)
     assert found["CoopNets M4 error"]["residual"] > 0 and found["CoopNets M4 error"]["inference_seconds"] > 0
     assert found["CoopNets, revised M4 error"]["revision_steps"] == models[0].recipe.plan.revision_steps
-    assert "revision_steps" not in found["CoopNets M4 error"]
+    assert "revision_steps" not in found["CoopNets M4 error"] and "inference_chains" not in found["CoopNets M4 error"]
+    together = [
+        (found[f"{row} M3 PSNR"][what]) for row in rows[2:4] for what in ("inference_chains", "inference_steps")
+    ]
+    assert together == [8, 1, 8, 1] and found["CoopNets M3 PSNR"]["inference_steps"] == 5, "as many in all, rounded up"
+    for size in (3, 4):
+        assert found[f"{mean} M{size} error"]["value"] < found[f"CoopNets M{size} error"]["value"]
+    assert not [row for of in FACES5[2:] for way in _ways(of, 5) for row in _rows(of, way) if "mean" in row]
     assert found["CoopNets, revised M4 error"]["picture"] != found["CoopNets M4 error"]["picture"]
     assert found["inpaint-4 M3 error"]["wall_seconds"] > 0 and "inference_seconds" not in found["inpaint-4 M3 error"]
     page = (bench.out / "table5.md").read_text()
@@ -276,7 +284,8 @@ def test_table5_goes_on_without_what_is_not_installed(bench: Bench, monkeypatch:
     models = [Contender(tiny("coopnets/mnist", DIGITS))]
     fills = {"biharmonic": biharmonic, "inpaint-4": Interpolation(4)}
     entries = list(table5(bench, None, models, n=4, steps=1, sizes=(3,), fills=fills))
-    assert {entry["name"].partition(" M3")[0] for entry in entries} == {"CoopNets", "CoopNets, revised", "inpaint-4"}
+    rows = {"CoopNets", "CoopNets, revised", "CoopNets, mean of 8", "CoopNets, mean of 8, revised", "inpaint-4"}
+    assert {entry["name"].partition(" M3")[0] for entry in entries} == rows
     page = (bench.out / "table5.md").read_text()
     assert "| biharmonic | not run | not run |" in page
     assert "Not installed, so not run: biharmonic; `pip install 'tutelage[inpainting]'`." in page
@@ -299,7 +308,7 @@ def test_table5_infers_by_the_steps_that_explain_training_faces_best(
     digits = data.load(models[0].recipe.data)
     assert digits.test is not None
     tried = [(digits.train.name, 10, size) for size in (0.1, 0.03, 0.02, 0.01)]
-    assert seen == [*tried, (digits.test.name, 6, 0.03)]
+    assert seen == 2 * [*tried, (digits.test.name, 6, 0.03)], "by one chain, and by several"
 
 
 def test_table5_revises_what_the_generator_completed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +322,7 @@ def test_table5_revises_what_the_generator_completed(bench: Bench, monkeypatch: 
     models = [Contender(tiny("coopnets/mnist", DIGITS))]
     found = {entry["name"]: entry["value"] for entry in table5(bench, None, models, (), 6, 2, (3,), {})}
     learner, state = load(next((bench.out / "models").iterdir()))
-    done, rng = seen[-1], stream(0, "revision", 3)
+    done, rng = seen[4], stream(0, "revision", 3)
     by_hand = revised(learner, state, done.completed, done.mask, learner.plan.revision_steps, rng)
     expected = completing.recovered(by_hand, done.original, done.mask)["error"].mean().item()
     assert found["CoopNets, revised M3 error"] == pytest.approx(expected)

@@ -31,11 +31,11 @@ class Completion(NamedTuple):
     latents: Latents
     """``[B, d, ...]``."""
     generated: Images
-    """``[B, C, *space]``: g(X) everywhere, "the completed image" of the paper."""
+    """``[B, C, *space]``: g(X) everywhere, "the completed image" of the paper; the mean of several where it is kept."""
     completed: Images
-    """The observed pixels as they were given, and g(X) in the hole."""
+    """The observed pixels as they were given, and what was generated in the hole."""
     residual: Scores
-    """``[B]``: rms of Y − g(X) over the observed pixels, in image units."""
+    """``[B]``: rms over the observed pixels of Y less what was generated, in image units."""
 
 
 def complete(

@@ -3,14 +3,16 @@ r"""The latents that explain given images, or what is seen of them (CoopNets §2
     X ~ N(0, I), then  X ← X − (δ²/2) ∂/∂X [ |m · (Y − g(X))|² / (2σ²) + |X|²/2 ] + δ U         eq. (15)
 
 with m = 1 where a pixel is observed. An image may have several chains, of which the one whose image is nearest to what
-was observed is kept. Chains do not know of each other: the generator uses fixed batch-norm statistics.
+was observed is kept, or the mean of their images. Were the model true, one draw from the posterior would miss what is
+hidden by 2 Var[g(X) | seen] in squares, and the mean of n draws by (1 + 1/n) Var. Chains do not know of each other: the
+generator uses fixed batch-norm statistics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,9 +46,11 @@ class Plan:
     """How latents are inferred.
 
     ``noise_std`` σ of ε; ``step_size`` δ; ``steps`` at most, 1000 in §4.6; ``chains`` of each image, 1 in §4.6;
-    ``stop`` ends a chain before (None: all steps are made).
+    ``stop`` ends a chain before (None: all steps are made). ``keep``: of several chains the "best", or the "mean" of
+    their images, which errs less in what is hidden and is smoother than any image that the generator makes.
 
-    Raises ``InputError`` for counts that are too small, a σ that is not above 0, and a δ that `Langevin` refuses.
+    Raises ``InputError`` for counts that are too small, a mean of one chain, a σ that is not above 0, and a δ that
+    `Langevin` refuses.
     """
 
     noise_std: float
@@ -54,25 +58,28 @@ class Plan:
     steps: int = 1000
     chains: int = 1
     stop: Settled | None = None
+    keep: Literal["best", "mean"] = "best"
 
     def __post_init__(self) -> None:
         Langevin(self.step_size)
         check_counts(self, at_least_one=("chains",), at_least_zero=("steps",))
         check_positive(self, ("noise_std",))
+        if self.keep == "mean" and self.chains == 1:
+            raise InputError("the mean of 1 chain is that chain; make more (8, say), or keep the best")
 
 
 class Inferred(NamedTuple):
-    """Where inference has come to: of each image, the best of its chains."""
+    """Where inference has come to: of each image, the best of its chains, or the mean of what they make."""
 
     steps: int
     made: Tensor
-    """``[B]`` int: how many steps the chain had made when it stopped, or until now."""
+    """``[B]`` int: how many steps the best chain had made when it stopped, or until now."""
     latents: Latents
-    """``[B, d, ...]``."""
+    """``[B, d, ...]``, of the best chain."""
     images: Images
-    """``[B, C, *space]``: g(X)."""
+    """``[B, C, *space]``: g(X) of the best chain, or the mean of all."""
     residual: Scores
-    """``[B]``: rms of Y − g(X) over the observed pixels, in image units."""
+    """``[B]``: rms over the observed pixels of Y less ``images``, in image units."""
 
 
 def infer(
@@ -128,7 +135,7 @@ def _chains(
     chain = begin(kernel, start, plan.stop)
     made = torch.zeros(len(start), dtype=torch.int64, device=rng.device)
     while True:
-        yield _best(frozen, chain, made, observed, seen, plan)
+        yield _kept(frozen, chain, made, observed, seen, plan)
         if chain.steps >= plan.steps or chain.stopped.all():
             return
         for _ in range(min(every, plan.steps - chain.steps)):
@@ -138,12 +145,11 @@ def _chains(
                 break
 
 
-def _best(frozen: nn.Module, chain: Chain, made: Tensor, observed: Images, seen: Tensor, plan: Plan) -> Inferred:
-    """Of each image's chains, which are neighbours in the batch, the one with the smallest residual."""
+def _kept(frozen: nn.Module, chain: Chain, made: Tensor, observed: Images, seen: Tensor, plan: Plan) -> Inferred:
+    """Of each image's chains, which are neighbours in the batch, the one with the smallest residual, or their mean."""
     latents = chain.state.position
     images = generate(frozen, latents)
-    squares = torch.where(seen, observed - images, 0.0).square().flatten(1).sum(1)
-    residual = (squares / seen.expand_as(images).flatten(1).sum(1)).sqrt()
+    residual = _residual(observed, images, seen)
     if not residual.isfinite().all():
         raise DivergenceError(
             f"inference left the finite numbers within {chain.steps} steps of size {plan.step_size:g}; make the steps "
@@ -151,4 +157,15 @@ def _best(frozen: nn.Module, chain: Chain, made: Tensor, observed: Images, seen:
         )
     best = residual.view(-1, plan.chains).argmin(1)
     best = best + plan.chains * torch.arange(len(best), device=best.device)
-    return Inferred(chain.steps, made[best], latents[best], images[best], residual[best])
+    kept = Inferred(chain.steps, made[best], latents[best], images[best], residual[best])
+    if plan.keep == "best":
+        return kept
+    mean = images.view(-1, plan.chains, *images.shape[1:]).mean(1)
+    first = slice(None, None, plan.chains)
+    return kept._replace(images=mean, residual=_residual(observed[first], mean, seen[first]))
+
+
+def _residual(observed: Images, images: Images, seen: Tensor) -> Scores:
+    """Rms over the observed pixels."""
+    squares = torch.where(seen, observed - images, 0.0).square().flatten(1).sum(1)
+    return (squares / seen.expand_as(images).flatten(1).sum(1)).sqrt()

@@ -47,6 +47,10 @@ def complete(
     n: FirstFew = None,
     steps: Steps = 1000,
     chains: Chains = 1,
+    keep: Annotated[
+        Literal["best", "mean"],
+        arg(help="of several chains the best, or the mean of their images: less error, and smoother"),
+    ] = "best",
     step_size: StepSize = None,
     settle: Settle = None,
     revision_steps: Annotated[int, arg(help="Langevin steps of the descriptor on the hole, after inference")] = 0,
@@ -73,7 +77,7 @@ def complete(
     found = given.read_images([images], recipe.data, convert, n)
     hidden = given.read_mask(mask, found, seed, recipe.data.centre)
     found = given.without_hidden(found, hidden) if damaged else found
-    plan = _inference(recipe, steps, chains, step_size, settle)
+    plan = _inference(recipe, steps, chains, step_size, settle, keep)
     facts = {"seed": seed, "command": command_line(), "mask": mask, "revision_steps": revision_steps}
 
     def write(done: completing.Completed) -> None:
@@ -183,7 +187,14 @@ def score(
     print(f"Look at {out / 'scores.png'}")
 
 
-def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None, settle: int | None) -> inference.Plan:
+def _inference(
+    recipe: Recipe,
+    steps: int,
+    chains: int,
+    step_size: float | None,
+    settle: int | None,
+    keep: Literal["best", "mean"] = "best",
+) -> inference.Plan:
     """How latents are inferred by a run of ``recipe``."""
     if step_size is None:
         fitting = inference.step_size_for(math.prod(recipe.data.shape))
@@ -191,7 +202,7 @@ def _inference(recipe: Recipe, steps: int, chains: int, step_size: float | None,
         step_size = own if getattr(recipe.plan, "inference_steps", 0) else min(own, fitting)
     noise_std = getattr(recipe.plan, "noise_std", inference.NOISE_STD)
     stop = None if settle is None else Settled(settle)
-    return inference.Plan(noise_std, step_size, steps, chains, stop)
+    return inference.Plan(noise_std, step_size, steps, chains, stop, keep)
 
 
 def _say_written(few: int, many: int, sheet: Path) -> None:

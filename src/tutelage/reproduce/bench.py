@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,26 +141,29 @@ def within(
 ) -> Recipe:
     """``recipe`` with as many iterations as fit into .95 of ``seconds``, 1 or more, and ten checkpoints and pictures.
 
-    Some are timed, for a fiftieth of the budget, and thrown away. Noise that ends within the recipe's iterations
+    Some are timed, for a fiftieth of the budget, and thrown away; the fastest quarter of them counts, since something
+    else may have had a part of the machine meanwhile. Noise that ends within the recipe's iterations
     (``noise_until``) ends at the same part of these.
     """
     learner = build(recipe, len(observed), device, labels=labels)
     give_mean_frame(learner, observed)
     rng = stream(recipe.seed, "pace", device=device)
-    batch, began, first = recipe.plan.batch_size, time.perf_counter(), 0.0
+    batch, began = recipe.plan.batch_size, time.perf_counter()
     state, warm = learner.init(rng), getattr(recipe.plan, "generator_every", 1)
+    ends = [began]
     with contextlib.suppress(DivergenceError):  # learning itself recovers from it
         for state, _, _ in measured(
             learner, state, observed, rng, iterations=_MOST, batch_size=batch, seed=recipe.seed, flip=recipe.data.flip
         ):
             now = time.perf_counter()
             if state.iteration <= warm:  # what is slow once, of both networks
-                began, first = now, first + now - began
+                ends = [now]
                 continue
-            enough = state.iteration >= _TRIAL and now - began > seconds / _SLICE
-            if enough or now - began + first > seconds / 10:
+            ends.append(now)
+            enough = state.iteration >= _TRIAL and now - ends[0] > seconds / _SLICE
+            if enough or now - began > seconds / 10:
                 break
-    each = (time.perf_counter() - began) / max(1, state.iteration - warm)
+    each = _pace(ends, warm) if len(ends) > 1 else time.perf_counter() - began
     iterations = max(1, int(_LEARNING * seconds / each))
     tenth = max(1, iterations // 10)
     changes: dict[str, Any] = {"iterations": iterations}
@@ -171,6 +174,16 @@ def within(
         sources["plan.noise_until"] = f"at the same part of the iterations as in {recipe.name}"
     plan = replace(recipe.plan, **changes)
     return replace(recipe, plan=plan, checkpoint_every=tenth, keep_every=None, picture_every=tenth, sources=sources)
+
+
+def _pace(ends: Sequence[float], turn: int) -> float:
+    """Seconds of an iteration, whose ``ends`` in time these are, in the fastest quarter of them, of whole turns.
+
+    In ``turn`` iterations every network moves as often as it ever does; of fewer than that it is the mean.
+    """
+    many = len(ends) - 1
+    quarter = min(many, max(1, many // 4 // turn) * turn)
+    return min((ends[i + quarter] - ends[i]) / quarter for i in range(0, many - quarter + 1, quarter))
 
 
 def about(run: RunFolder, probed: bool = False) -> dict[str, Any]:

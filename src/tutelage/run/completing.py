@@ -39,9 +39,9 @@ class Completed(NamedTuple):
     mask: Tensor
     """``[n, 1, H, W]``, 1 = observed."""
     generated: Images
-    """g(X), the paper's completion."""
+    """g(X), the paper's completion, or the mean of several."""
     completed: Images
-    """The observed pixels, and what was made of the hidden ones: g(X), or its revision."""
+    """The observed pixels, and what was made of the hidden ones: of what was generated, or its revision."""
     residual: Tensor
     """``[n]``: rms over the observed pixels."""
     steps: Tensor

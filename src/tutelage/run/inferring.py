@@ -59,7 +59,8 @@ def keeping(parts: Sized, stopped: Callable[[], object] | None) -> Iterator[None
 def inferred_by(plan: Plan) -> dict[str, Any]:
     """What results say of how latents were inferred, but for the steps that were made."""
     settle = {} if plan.stop is None else {"settle": plan.stop.window}
-    return {"chains": plan.chains, "step_size": plan.step_size, "noise_std": plan.noise_std, **settle}
+    keep = {} if plan.chains == 1 else {"keep": plan.keep}
+    return {"chains": plan.chains, **keep, "step_size": plan.step_size, "noise_std": plan.noise_std, **settle}
 
 
 def check_generator(learner: Any, state: Any) -> None:
