@@ -32,7 +32,11 @@ def bench_at(out: Path, minutes: float = 1.0, seed: int = 3) -> Bench:
 
 
 def fitted(
-    seconds: float, monkeypatch: pytest.MonkeyPatch, ticks: Iterable[float] = repeat(0.25), diverges_at: int = -1
+    seconds: float,
+    monkeypatch: pytest.MonkeyPatch,
+    ticks: Iterable[float] = repeat(0.25),
+    diverges_at: int = -1,
+    recipe: Recipe | None = None,
 ) -> tuple[Recipe, int]:
     """What `within` makes of a recipe whose iterations take ``ticks`` seconds, in turn; and how many it tried."""
     step, clock, times, tried = CoopNets.step, [0.0], iter(ticks), []
@@ -46,7 +50,7 @@ def fitted(
 
     monkeypatch.setattr(CoopNets, "step", timed)
     monkeypatch.setattr(benches.time, "perf_counter", lambda: clock[0])
-    return within(seconds, tiny("coopnets/mnist"), IMAGES, CPU), len(tried)
+    return within(seconds, recipe or tiny("coopnets/mnist"), IMAGES, CPU), len(tried)
 
 
 def test_iterations_fill_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,9 +98,11 @@ def test_a_budget_too_small_for_anything_is_one_iteration(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("until", "part"), [(0, 0), (3, 0.5), (None, None)])
-def test_noise_ends_at_the_same_part_of_the_iterations(until: int | None, part: float | None) -> None:
+def test_noise_ends_at_the_same_part_of_the_iterations(
+    monkeypatch: pytest.MonkeyPatch, until: int | None, part: float | None
+) -> None:
     recipe = tiny("coopnets/mnist", {"plan.iterations": 6, "plan.noise_until": until})
-    found = within(2.0, recipe, IMAGES, CPU)
+    found, _ = fitted(100.0, monkeypatch, recipe=recipe)
     assert found.plan.noise_until == (None if part is None else round(part * found.plan.iterations))
     told = found.sources["plan.noise_until"] == "at the same part of the iterations as in coopnets/mnist"
     assert told == (part is not None)

@@ -243,9 +243,7 @@ def test_table5(bench: Bench) -> None:
     assert found["CoopNets M4 error"]["residual"] > 0 and found["CoopNets M4 error"]["inference_seconds"] > 0
     assert found["CoopNets, revised M4 error"]["revision_steps"] == models[0].recipe.plan.revision_steps
     assert "revision_steps" not in found["CoopNets M4 error"] and "inference_chains" not in found["CoopNets M4 error"]
-    together = [
-        (found[f"{row} M3 PSNR"][what]) for row in rows[2:4] for what in ("inference_chains", "inference_steps")
-    ]
+    together = [found[f"{row} M3 PSNR"][what] for row in rows[2:4] for what in ("inference_chains", "inference_steps")]
     assert together == [8, 1, 8, 1] and found["CoopNets M3 PSNR"]["inference_steps"] == 5, "as many in all, rounded up"
     for size in (3, 4):
         assert found[f"{mean} M{size} error"]["value"] < found[f"CoopNets M{size} error"]["value"]

@@ -76,6 +76,7 @@ SIZES = (30, 40, 50)
 _STEP_SIZES, _TUNED_ON = (0.1, 0.03, 0.02, 0.01), 10
 """The δ of inference that are tried, and on how many training faces."""
 _CHAINS = 8
+"""What share the steps of one; more of them made no less error in trials."""
 _WORDS = """\
 {n} held-out faces, a square of 30, 40 or 50 pixels hidden at a random place in each (the same for all rows). Error is
 the mean absolute difference in the hidden square, in units of the range; PSNR is of the same pixels; ± is the standard
