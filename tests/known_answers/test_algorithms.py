@@ -10,6 +10,7 @@ import torch
 from toy_networks import LinearGenerator, LinearPotential
 from tutelage.energy import Gaussian, Posterior, Tilt, Uniform
 from tutelage.learn import algorithm_d, algorithm_g
+from tutelage.learn.igm import classification_step
 from tutelage.learn.updates import Adam
 from tutelage.rng import stream
 from tutelage.sample import Langevin, run
@@ -44,6 +45,51 @@ def test_a_gradient_penalty_is_paid_for_the_slopes_at_observed_and_revised_image
         slopes = start[:3] + 2 * start[3:] * images
         moved = moved - gamma * torch.cat([slopes.mean(0), (2 * images * slopes).mean(0)])
     torch.testing.assert_close(potential.weight.detach(), start + moved)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.4])
+def test_logistic_regression_weighs_each_image_by_the_chance_that_it_is_taken_for_the_other_kind(gamma):
+    observed, revised, start = normal(5, 1, 1, 3), normal(7, 1, 1, 3, name="revised") - 1, normal(6, name="weight")
+    potential = LinearPotential(3)
+    with torch.no_grad():
+        potential.weight.copy_(start)
+    optimiser, energy = torch.optim.SGD(potential.parameters(), lr=1.0), Tilt(Uniform(), potential)
+    features, made = potential.features(observed), potential.features(revised)
+    value, _ = algorithm_d.density_shifting(energy, optimiser, observed, revised, gamma, loss="logistic")
+    torch.testing.assert_close(value, (features.mean(0) - made.mean(0)) @ start)
+    doubt, belief = 1 / (1 + (features @ start).exp()), 1 / (1 + (-made @ start).exp())
+    moved = (doubt[:, None] * features).mean(0) - (belief[:, None] * made).mean(0)
+    for images in (observed.flatten(1), revised.flatten(1)):
+        slopes = start[:3] + 2 * start[3:] * images
+        moved = moved - gamma * torch.cat([slopes.mean(0), (2 * images * slopes).mean(0)])
+    torch.testing.assert_close(potential.weight.detach(), start + moved)
+
+
+def test_logistic_regression_is_a_classification_step_of_igm_twice_as_long():
+    observed, revised = normal(6, 1, 1, 3), normal(6, 1, 1, 3, name="revised") - 1
+    ours, igms = LinearPotential(3), LinearPotential(3)
+    step, twice = (torch.optim.SGD(one.parameters(), lr=rate) for one, rate in ((ours, 0.2), (igms, 0.4)))
+    for _ in range(3):
+        algorithm_d.density_shifting(Tilt(Uniform(), ours), step, observed, revised, loss="logistic")
+        classification_step(igms, twice, observed, revised)
+    torch.testing.assert_close(ours.weight, igms.weight)
+    assert ours.weight.abs().min() > 0
+
+
+@pytest.mark.parametrize("loss", ["likelihood", "logistic"])
+def test_logistic_regression_comes_to_rest_at_the_log_ratio_of_densities_and_equation_8_never_does(loss):
+    """Of N(m, 1) and N(−m, 1) it is 2 m·Y; the gradient of eq. (8) is 2 m wherever f is."""
+    m = torch.tensor([0.5, -0.3, 0.0], dtype=torch.float64)
+    spread = normal(20_000, 1, 1, 3)
+    potential = LinearPotential(3)
+    optimiser, energy = torch.optim.SGD(potential.parameters(), lr=0.5), Tilt(Uniform(), potential)
+    for _ in range(200):
+        algorithm_d.density_shifting(energy, optimiser, spread + m, -spread - m, loss=loss)
+    if loss == "logistic":
+        torch.testing.assert_close(potential.weight[:3].detach(), 2 * m, rtol=0, atol=0.03)
+    else:
+        torch.testing.assert_close(potential.weight[:3].detach(), 200 * 0.5 * 2 * (m + spread.mean((0, 1, 2))))
+    assert potential.weight[3:].abs().max() < 1e-9, "mirrored images tell squares nothing"
 
 
 def test_value_is_equation_9_and_density_shifting_raises_it():

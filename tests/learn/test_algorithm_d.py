@@ -302,6 +302,13 @@ def test_observed_and_revised_images_of_two_shapes_are_refused():
         density_shifting(Tilt(Gaussian(0.5), state.descriptor), state.optimiser, observed(), revised)
 
 
+def test_a_loss_that_there_is_none_of_is_refused():
+    state = learner().init(stream(0))
+    energy = Tilt(Uniform(), state.descriptor)
+    with pytest.raises(InputError, match="loss is 'hinge'; it needs to be 'likelihood' or 'logistic'"):
+        density_shifting(energy, state.optimiser, observed(), observed(), loss="hinge")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("layer", [torch.nn.BatchNorm2d(1), torch.nn.Dropout(0.5)], ids=["batch norm", "dropout"])
 def test_a_descriptor_whose_images_hang_together_is_no_potential(layer):
     class Sum(torch.nn.Module):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tutelage.checks import InputError
-from tutelage.energy import Gaussian, Posterior, Tilt
+from tutelage.energy import Gaussian, Posterior, Tilt, Uniform
 from tutelage.learn.algorithm_d import density_shifting, langevin_revision
 from tutelage.learn.algorithm_g import langevin_inference, reconstruction
 from tutelage.learn.coopnets import CoopNets, Plan, initial_generation
@@ -52,27 +52,32 @@ def stepped(algorithm: CoopNets, steps: int = 1):
     return state, record
 
 
+@pytest.mark.parametrize(("loss", "reference"), [("likelihood", Gaussian(0.1)), ("logistic", Uniform())])
 @pytest.mark.parametrize("gradient_penalty", [0.0, 0.7])
 @pytest.mark.parametrize("inference_steps", [0, 3])
 @pytest.mark.parametrize("revision_steps", [0, 1, 4])
-def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps, gradient_penalty):
+def test_a_step_is_g0_d1_g1_d2_g2(inference_steps, revision_steps, gradient_penalty, loss, reference):
     algorithm = learner(
-        inference_steps=inference_steps, revision_steps=revision_steps, gradient_penalty=gradient_penalty
+        inference_steps=inference_steps,
+        revision_steps=revision_steps,
+        gradient_penalty=gradient_penalty,
+        loss=loss,
+        reference_std=0.1 if isinstance(reference, Gaussian) else None,
     )
     state, record = stepped(algorithm)
 
     rng, plan = stream(0, "learn"), algorithm.plan
     by_hand = algorithm.init(rng)
-    energy = Tilt(Gaussian(0.1), by_hand.descriptor)
+    energy = Tilt(reference, by_hand.descriptor)
     drawn, initial = initial_generation(by_hand.generator, 7, (3,), 0.0, rng)
     revised, _ = langevin_revision(energy, initial, Langevin(0.02), revision_steps, rng)
     latents = langevin_inference(by_hand.generator, revised, drawn, 0.3, plan.latent_step_size, inference_steps, rng)
-    value, _ = density_shifting(energy, by_hand.descriptor_optimiser, batch().images, revised, gradient_penalty)
-    loss, _ = reconstruction(by_hand.generator, by_hand.generator_optimiser, latents, revised, 0.3)
+    value, _ = density_shifting(energy, by_hand.descriptor_optimiser, batch().images, revised, gradient_penalty, loss)
+    error, _ = reconstruction(by_hand.generator, by_hand.generator_optimiser, latents, revised, 0.3)
 
     assert torch.equal(record.initial, initial) and torch.equal(record.revised, revised)
     assert torch.equal(record.latents, latents) and torch.equal(latents, drawn) == (inference_steps == 0)
-    assert torch.equal(record.value, value) and torch.equal(record.reconstruction, loss) and record.acceptance == 1
+    assert torch.equal(record.value, value) and torch.equal(record.reconstruction, error) and record.acceptance == 1
     for name in ("descriptor", "generator"):
         mine, theirs = getattr(state, name).parameters(), getattr(by_hand, name).parameters()
         assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
@@ -205,6 +210,8 @@ def test_images_of_a_sample_do_not_depend_on_each_other():
         ({"noise_std": 0.0}, "noise_std is 0.0"),
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
         ({"gradient_penalty": -0.1}, "gradient_penalty is -0.1"),
+        ({"loss": "hinge", "reference_std": None}, "loss is 'hinge'; it needs to be 'likelihood' or 'logistic'"),
+        ({"loss": "logistic"}, "a Gaussian reference would pull them to zero; leave reference_std out"),
         ({"reconstruction_updates": 0}, "reconstruction_updates is 0"),
         ({"latent_step_size": float("nan")}, "latent_step_size is nan"),
     ],

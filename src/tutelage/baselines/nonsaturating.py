@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..learn.algorithm_d import logistic_loss
 from ..types import Images
 from .game import Judged, Made
 
@@ -35,5 +36,4 @@ class NonSaturating:
 
 def judged(of_observed: Tensor, of_made: Tensor) -> Judged:
     """The discriminator's loss from the logits ``[B]`` of observed and of made images."""
-    loss = F.softplus(-of_observed).mean() + F.softplus(of_made).mean()
-    return Judged(loss, of_observed.detach().mean(), of_made.detach().mean())
+    return Judged(logistic_loss(of_observed, of_made), of_observed.detach().mean(), of_made.detach().mean())

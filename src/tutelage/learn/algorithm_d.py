@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -30,6 +31,7 @@ from .saving import load, nested
 from .updates import Update, descend, set_rate
 
 Start = Literal["noise", "zeros", "data", "given"]
+Loss = Literal["likelihood", "logistic"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,18 @@ def check_gradient_penalty(gradient_penalty: float) -> None:
         raise InputError(f"gradient_penalty is {gradient_penalty}; it needs to be 0 (none) or more")
 
 
+def check_loss(loss: str, reference_std: float | None = None) -> None:
+    """Raises ``InputError`` for another word, and for logistic regression on a Gaussian reference: it leaves f flat
+    where revised images are like the observed ones, and there the reference would pull them to zero."""
+    if loss not in ("likelihood", "logistic"):
+        raise InputError(f"loss is {loss!r}; it needs to be 'likelihood' or 'logistic'")
+    if loss == "logistic" and reference_std is not None:
+        raise InputError(
+            f"loss is 'logistic' with reference_std {reference_std}: f comes to be flat where revised images are like "
+            "the observed ones, and there a Gaussian reference would pull them to zero; leave reference_std out"
+        )
+
+
 @dataclass
 class State:
     """What the next iteration needs. ``chains`` are the latest revised images, those that wait longest first:
@@ -186,16 +200,21 @@ def density_shifting(
     observed: Images,
     revised: Images,
     gradient_penalty: float = 0.0,
+    loss: Loss = "likelihood",
 ) -> tuple[Tensor, Tensor]:
     """Step D2: one step up the gradient of V, eqs. (8) and (9). Returns V before the step and mean |f(Y)|.
 
     ``observed`` are ``[n, C, *space]`` and ``revised`` ``[ñ, C, *space]``; n and ñ may differ.
 
-    With a ``gradient_penalty`` γ it is a step up V − γ/2 (E|∂f/∂Y(Y)|² + E|∂f/∂Y(Ỹ)|²), over observed and revised
+    With the ``loss`` "logistic" it is a step of IGM's classifiers instead (IGM §3.2.1), down `logistic_loss` with f as
+    the logit: eq. (8) with each image weighed by the probability that f takes it for the other kind.
+
+    With a ``gradient_penalty`` γ either loss has γ/2 (E|∂f/∂Y(Y)|² + E|∂f/∂Y(Ỹ)|²) more, over observed and revised
     images: f becomes no steeper than pays.
 
-    Raises ``InputError`` where observed and revised images are of different shapes.
+    Raises ``InputError`` where observed and revised images are of different shapes, and for another loss.
     """
+    check_loss(loss)
     if observed.shape[1:] != revised.shape[1:]:
         raise InputError(
             f"the observed images are {list(observed.shape[1:])} each and the revised ones {list(revised.shape[1:])}; "
@@ -205,12 +224,17 @@ def density_shifting(
         observed, revised = (images.detach().requires_grad_() for images in (observed, revised))
     (reference, potential), (of_revised, revised_potential) = energy.terms(observed), energy.terms(revised)
     value = potential.mean() - revised_potential.mean() + (of_revised.mean() - reference.mean())
-    loss = -value
+    cost = -value if loss == "likelihood" else logistic_loss(potential, revised_potential)
     if gradient_penalty:
         both = ((potential, observed), (revised_potential, revised))
-        loss = loss + gradient_penalty / 2 * sum(_squares(slopes(values, images)).mean() for values, images in both)
-    descend(optimiser, loss)
+        cost = cost + gradient_penalty / 2 * sum(_squares(slopes(values, images)).mean() for values, images in both)
+    descend(optimiser, cost)
     return value.detach(), potential.detach().abs().mean()
+
+
+def logistic_loss(of_observed: Tensor, of_made: Tensor) -> Tensor:
+    """E ln(1 + exp(−f(Y))) + E ln(1 + exp(f(Ỹ))), of logits ``[n]`` and ``[ñ]`` of "observed": 0-dim, in nats."""
+    return F.softplus(-of_observed).mean() + F.softplus(of_made).mean()
 
 
 def _squares(x: Tensor) -> Tensor:

@@ -24,9 +24,11 @@ from ..energy import Tilt
 from ..gradient import frozen_copy
 from ..types import Batch, Images, Latents
 from .algorithm_d import (
+    Loss,
     acceptance,
     check_descriptor,
     check_gradient_penalty,
+    check_loss,
     check_step_size,
     density_shifting,
     drift_ratio,
@@ -50,7 +52,8 @@ class Plan:
     ``iterations`` T; ``batch_size`` observed images an iteration; ``chains`` ñ. For the descriptor:
     ``revision_steps`` l_p of size ``step_size`` δ, ``reference_std`` s of p0 (None: uniform),
     ``noise_until`` (the Langevin noise is off from that iteration on; None: never; 0: always),
-    ``metropolis``, ``gradient_penalty`` γ (see `tutelage.learn.algorithm_d.Plan`; 0: none). For the generator:
+    ``metropolis``, ``gradient_penalty`` γ (see `tutelage.learn.algorithm_d.Plan`; 0: none), the ``loss`` of D2 (see
+    `tutelage.learn.algorithm_d.density_shifting`; "logistic" needs a uniform p0). For the generator:
     ``inference_steps`` l_q of size ``latent_step_size``, ``noise_std`` σ of ε, ``add_noise`` (whether ε is added to
     the drafts of G0), ``reconstruction_updates`` passes of G2 an iteration, ``ema_decay`` of the averaged generator
     that samples are drawn from (None: the live one), ``calibration_draws`` that fix its batch-norm statistics.
@@ -76,6 +79,7 @@ class Plan:
     ema_decay: float | None = None
     calibration_draws: int = 10_000
     gradient_penalty: float = 0.0
+    loss: Loss = "likelihood"
 
     def __post_init__(self) -> None:
         check_counts(
@@ -85,6 +89,7 @@ class Plan:
         )
         check_step_size(self.step_size, self.reference_std)
         check_gradient_penalty(self.gradient_penalty)
+        check_loss(self.loss, self.reference_std)
         check_generator_plan(self)
 
 
@@ -182,7 +187,7 @@ class CoopNets:
             state.generator, revised, drawn, plan.noise_std, plan.latent_step_size, plan.inference_steps, rng
         )
         value, potential = density_shifting(
-            energy, state.descriptor_optimiser, batch.images, revised, plan.gradient_penalty
+            energy, state.descriptor_optimiser, batch.images, revised, plan.gradient_penalty, plan.loss
         )
         losses = [
             reconstruction(state.generator, state.generator_optimiser, latents, revised, plan.noise_std)[0]

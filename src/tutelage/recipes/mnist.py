@@ -72,6 +72,7 @@ COOPNETS_MNIST = Recipe(
     sources={
         **_COMMON_SOURCES,
         **_DESCRIPTOR_SOURCES,
+        "plan.loss": "§2.1, eq. (8): maximum likelihood",
         **_GENERATOR_SOURCES,
         "plan.inference_steps": "§4: l_q = 0",
         "plan.add_noise": "authors' code: no ε on the drafts (§3.1 adds it)",

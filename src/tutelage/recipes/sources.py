@@ -7,6 +7,7 @@ COMMON = {
     "plan.noise_until": "§2.1: the noise stays on (§4.5 switches it off for CelebA alone)",
     "plan.metropolis": "§2.1: may be added; the authors' code does without",
     "plan.gradient_penalty": "none in the paper, or in the authors' code",
+    "plan.loss": "§2.1, eq. (8): maximum likelihood",
     "plan.noise_std": "§4.1: .3",
     "plan.inference_steps": "§4: l_q = 0",
     "plan.latent_step_size": "the paper gives none; the authors' default elsewhere: .1 with σ = .3. Learning takes no "

@@ -28,7 +28,7 @@ from ..run.results import learned_on
 from ..run.sitting import TIME_IS_UP
 
 _NO_MATTER = ("sources", "deviations", "checkpoint_every", "keep_every", "picture_every")  # of a recipe, to its model
-_LATER = {"data": {"centre": None, "extra": False}, "plan": {"pool": None}}
+_LATER = {"data": {"centre": None, "extra": False}, "plan": {"pool": None, "loss": "likelihood"}}
 """Fields that are younger than some digests, and in them only where they differ from this."""
 _TRIAL = 12  # iterations that are timed at least, the first of them apart
 _SLICE = 50  # part of the budget for which they are timed, and a tenth at most
