@@ -12,6 +12,7 @@ from tutelage.recipes.algorithm import algorithm_of
     ("recipe", "called"),
     [
         ("coopnets/mnist", "CoopNets"),
+        ("coopnets/faces64-quick-logistic", "Logistic CoopNets"),
         ("pcd/mnist", "Algorithm D"),
         ("generator/mnist", "Algorithm G"),
         ("igm/mnist28", "IGM"),

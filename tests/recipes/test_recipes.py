@@ -39,6 +39,7 @@ COUNTS = {
     "coopnets/lsun256": {"descriptor": 6_994_058, "generator": 17_413_763},
     "coopnets/faces64": {"descriptor": 1_953_330, "generator": DCGAN},
     "coopnets/faces64-quick": {"descriptor": 694_241, "generator": 1_497_075},
+    "coopnets/faces64-quick-logistic": {"descriptor": 694_241, "generator": 1_497_075},
     "classifier/mnist": {"recogniser": 241_770},
     "igm/texture": {"classifier": 265_089},
     "igm/texture-medium": {"classifier": 1_087_745},

@@ -11,7 +11,7 @@ def algorithm_of(plan: Plan) -> str:
     """How the algorithm of ``plan`` is called in results."""
     match plan:
         case coopnets.Plan():
-            return "CoopNets"
+            return "CoopNets" if plan.loss == "likelihood" else "Logistic CoopNets"
         case algorithm_d.Plan():
             return "Algorithm D"
         case algorithm_g.Plan():

@@ -274,3 +274,18 @@ FACES_QUICK = replace(
         *FIRST_WEIGHTS_AND_RATES,
     ),
 )
+
+FACES_QUICK_LOGISTIC = replace(
+    FACES_QUICK,
+    name="coopnets/faces64-quick-logistic",
+    plan=replace(FACES_QUICK.plan, loss="logistic"),
+    sources={
+        **FACES_QUICK.sources,
+        "plan.loss": "IGM §3.2.1: logistic regression of observed against revised images (§2.1: eq. (8))",
+    },
+    deviations=(
+        *FACES_QUICK.deviations,
+        "f is learned by logistic regression of observed against revised images, as IGM's classifiers are, not by "
+        "maximum likelihood.",
+    ),
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..recipes import FACES64, FACES_QUICK, by_name
+from ..recipes import FACES64, FACES_QUICK, FACES_QUICK_LOGISTIC, by_name
 from .contest import Contender, full_size
 from .distances import distances
 from .page import Quoted
@@ -21,6 +21,7 @@ CONTENDERS = (
     Contender(by_name("igm/faces64-quick-single")),
     Contender(by_name("dcgan/faces64-quick")),
     Contender(FACES_QUICK),
+    Contender(FACES_QUICK_LOGISTIC),
     Contender(
         replace(
             _VAE,

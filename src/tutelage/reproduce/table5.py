@@ -24,7 +24,7 @@ from ..checks import DivergenceError, InputError
 from ..data import ImageSet, Splits
 from ..learn import coopnets
 from ..metrics.average import average
-from ..recipes import FACES64, FACES_QUICK, by_name
+from ..recipes import FACES64, FACES_QUICK, FACES_QUICK_LOGISTIC, by_name
 from ..rng import stream
 from ..run import completing
 from ..run.load import load
@@ -48,6 +48,7 @@ def _short(contender: Contender) -> Contender:
 
 CONTENDERS = (
     Contender(FACES_QUICK),
+    Contender(FACES_QUICK_LOGISTIC),
     Contender(by_name("dcgan/faces64-quick")),
     _short(Contender(FACES64)),
     _short(Contender(replace(by_name("dcgan/scene64"), name="dcgan/faces64"))),
@@ -81,10 +82,10 @@ _WORDS = """\
 {n} held-out faces, a square of 30, 40 or 50 pixels hidden at a random place in each (the same for all rows). Error is
 the mean absolute difference in the hidden square, in units of the range; PSNR is of the same pixels; ± is the standard
 error of the mean over faces. Each generator learned for {minutes:g} minutes from faces mirrored at random (CoopNets' by
-the recipe `coopnets/faces64-quick`), or for the paper's 600 iterations (CoopNets' by `coopnets/faces64`). The latents
-are inferred from what is seen in {steps:,} steps of Langevin dynamics, by one chain; its step size is the one of
-{sizes} that leaves the least residual on what is seen of {tuned} training faces with such holes. In rows called
-"mean of {chains}" so many chains share those steps, and the hole is the mean of what they make of it: the same work,
+the recipe `coopnets/faces64-quick`, "Logistic CoopNets'" by the same with f learned by logistic regression), or for the
+paper's 600 iterations (CoopNets' by `coopnets/faces64`). The latents are inferred from what is seen in {steps:,} steps
+of Langevin dynamics, by one chain; its step size is the one of {sizes} that leaves the least residual on what is seen
+of {tuned} training faces with such holes. In rows called "mean of {chains}" so many chains share those steps, and the hole is the mean of what they make of it: the same work,
 less error, and smoother pictures. In rows called "revised" the descriptor has then made as many steps on the hidden
 pixels as in learning. The paper does neither. Less error is better, and more PSNR."""
 
