@@ -104,6 +104,12 @@ def test_a_run_without_a_density_is_refused(name: str, message: str) -> None:
         judge_of(RUN, learner, None)
 
 
+def test_a_descriptor_that_tells_observed_from_revised_images_is_no_density() -> None:
+    learner = build(tiny("coopnets/mnist", {"plan.loss": "logistic", "plan.reference_std": None}), 10)
+    with pytest.raises(InputError, match="learned by Logistic CoopNets and cannot score pictures: its f tells observed"):
+        judge_of(RUN, learner, None)
+
+
 def test_the_likeliest_comes_first_and_equals_stay_in_their_order() -> None:
     done = score_images(brightness, given([9, 200, 9, 0, 200]), CPU)
     assert done.order.tolist() == [1, 4, 0, 2, 3]

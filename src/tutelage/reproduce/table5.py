@@ -85,9 +85,10 @@ error of the mean over faces. Each generator learned for {minutes:g} minutes fro
 the recipe `coopnets/faces64-quick`, "Logistic CoopNets'" by the same with f learned by logistic regression), or for the
 paper's 600 iterations (CoopNets' by `coopnets/faces64`). The latents are inferred from what is seen in {steps:,} steps
 of Langevin dynamics, by one chain; its step size is the one of {sizes} that leaves the least residual on what is seen
-of {tuned} training faces with such holes. In rows called "mean of {chains}" so many chains share those steps, and the hole is the mean of what they make of it: the same work,
-less error, and smoother pictures. In rows called "revised" the descriptor has then made as many steps on the hidden
-pixels as in learning. The paper does neither. Less error is better, and more PSNR."""
+of {tuned} training faces with such holes. In rows called "mean of {chains}" so many chains share those steps, and the
+hole is the mean of what they make of it: the same work, less error, and smoother pictures. In rows called "revised" the
+descriptor has then made as many steps on the hidden pixels as in learning. The paper does neither. Less error is
+better, and more PSNR."""
 
 
 def table5(

@@ -70,15 +70,15 @@ def judge_of(run: Path, learner: Any, state: Any) -> Judge:
         case igm.Plan():
             igm.check_learned(state)
             return partial(density_ratio.terms, learner, state)
-        case coopnets.Plan() | algorithm_d.Plan() as plan:
+        case coopnets.Plan(loss="likelihood") | algorithm_d.Plan() as plan:
             reference = algorithm_d.reference_energy(plan.reference_std)
         case deep_directed.Plan() as plan:
             reference = deep_directed.experts_energy(plan.energy_std, state.descriptor).reference
         case plan:
             raise InputError(
                 f"run {run} learned by {algorithm_of(plan)} and cannot score pictures: {_why_not(plan)}; give a run "
-                "with a descriptor (coopnets/, descriptor/, pcd/, deep-directed/) or with introspective classifiers "
-                "(igm/)"
+                "with a descriptor learned by likelihood (coopnets/, descriptor/, pcd/, deep-directed/) or with "
+                "introspective classifiers (igm/)"
             )
     return partial(descriptor_density.terms, state.descriptor, reference)
 
@@ -86,6 +86,8 @@ def judge_of(run: Path, learner: Any, state: Any) -> Judge:
 def _why_not(plan: Plan) -> str:
     """What is missing for a density, in a run of ``plan``."""
     match plan:
+        case coopnets.Plan():
+            return "its f tells observed images from revised ones, and comes to be flat where these are alike"
         case adversarial.Plan():
             return "a discriminator is no density, and that of a generator is an integral over its latents"
         case flow_matching.Plan():
