@@ -106,7 +106,9 @@ def test_a_run_without_a_density_is_refused(name: str, message: str) -> None:
 
 def test_a_descriptor_that_tells_observed_from_revised_images_is_no_density() -> None:
     learner = build(tiny("coopnets/mnist", {"plan.loss": "logistic", "plan.reference_std": None}), 10)
-    with pytest.raises(InputError, match="learned by Logistic CoopNets and cannot score pictures: its f tells observed"):
+    with pytest.raises(
+        InputError, match="learned by Logistic CoopNets and cannot score pictures: its f tells observed"
+    ):
         judge_of(RUN, learner, None)
 
 
