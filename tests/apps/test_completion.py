@@ -213,7 +213,8 @@ def test_a_projection_observes_everything_and_walks_between() -> None:
     ones = last(infer(LINEAR, OBSERVED[:2], torch.ones(1, 1, 1, 6), (3,), plan, stream(0)))
     assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(found, ones, strict=True))
     walk = between(LINEAR, *found.latents.split(1), 5)
-    assert walk.shape == (5, 1, 1, 6) and torch.equal(walk[[0, -1]], found.images)
+    assert walk.shape == (5, 1, 1, 6)
+    torch.testing.assert_close(walk[[0, -1]], found.images)  # products of another batch size round differently
     middle = linear(*found.latents.split(1), 5)[0, 2:3]
     torch.testing.assert_close(walk[2:3], LINEAR(middle).detach())
 
