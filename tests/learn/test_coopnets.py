@@ -211,7 +211,7 @@ def test_images_of_a_sample_do_not_depend_on_each_other():
         ({"ema_decay": 1.0}, "ema_decay is 1.0"),
         ({"gradient_penalty": -0.1}, "gradient_penalty is -0.1"),
         ({"loss": "hinge", "reference_std": None}, "loss is 'hinge'; it needs to be 'likelihood' or 'logistic'"),
-        ({"loss": "logistic"}, "a Gaussian reference would pull them to zero; leave reference_std out"),
+        ({"loss": "logistic"}, "a Gaussian reference would pull them to zero; let reference_std be none"),
         ({"reconstruction_updates": 0}, "reconstruction_updates is 0"),
         ({"latent_step_size": float("nan")}, "latent_step_size is nan"),
     ],

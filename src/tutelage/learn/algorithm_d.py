@@ -126,7 +126,7 @@ def check_loss(loss: str, reference_std: float | None = None) -> None:
     if loss == "logistic" and reference_std is not None:
         raise InputError(
             f"loss is 'logistic' with reference_std {reference_std}: f comes to be flat where revised images are like "
-            "the observed ones, and there a Gaussian reference would pull them to zero; leave reference_std out"
+            "the observed ones, and there a Gaussian reference would pull them to zero; let reference_std be none"
         )
 
 
