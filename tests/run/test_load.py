@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tqdm import tqdm
 
 from tiny_recipes import tiny, tiny_images
 from tutelage.checks import InputError
@@ -53,6 +54,16 @@ def test_a_run_that_was_stopped_shows_its_calibration(
     load(tmp_path / "run")
     assert capsys.readouterr().err == "", "a short one is not worth a bar"
     assert not state.average._forward_pre_hooks
+    counted = []
+
+    class Counting(tqdm):
+        def close(self) -> None:
+            counted.append(self.n)
+            super().close()
+
+    monkeypatch.setattr(restore, "tqdm", Counting)
+    load(tmp_path / "run")
+    assert counted[0] == 30, "its draws, and nothing else that the generator is asked for"
 
 
 def test_what_cannot_be_opened_is_refused(runs: Path) -> None:

@@ -108,7 +108,7 @@ def table5(
         path: where the faces are, as `tutelage.data.load` takes it; the first ``n`` of the test (or validation) images
             are completed.
         contenders: models with a generator; all learn from the same images.
-        only: names of recipes; where some are given, the others are not run.
+        only: names of recipes; where some are given, the others are not run, and nothing without learning is.
         n: faces.
         steps: of inference.
         sizes: of the hidden squares, in pixels.
@@ -149,7 +149,8 @@ def table5(
     absent = ", ".join(row for row in fills if row not in at_hand)
     words += f"\n\nNot installed, so not run: {absent}; `pip install 'tutelage[inpainting]'`." if absent else ""
     table = Table("Completed faces (CoopNets, Table 5)", words, (*rows, *fills), (), columns, quoted)
-    return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills, at_hand))
+    filling = set() if only else at_hand
+    return tabulate(bench, "table5", table, _cells(bench, running, splits, faces, masks, steps, fills, filling))
 
 
 class _Way(NamedTuple):
@@ -182,7 +183,7 @@ def _cells(
     masks: Mapping[int, Tensor],
     steps: int,
     fills: Mapping[str, Fill],
-    at_hand: Collection[str],
+    filling: Collection[str],
 ) -> Iterator[Cells]:
     train, originals = splits.train, faces.batch(slice(None))
     facts = {**facts_of(splits), "n": len(faces)}
@@ -245,7 +246,7 @@ def _cells(
 
     for size in masks:
         for row, fill in fills.items():
-            make = partial(by_fill, row, fill, size) if row in at_hand else None
+            make = partial(by_fill, row, fill, size) if row in filling else None
             own = {**facts, "settings": settings_of(fill)}
             yield Cells(dict.fromkeys(names((row,), size), own), make)
     for contender in contenders:

@@ -81,8 +81,9 @@ def _calibrating(state: Any, recipe: Recipe) -> Iterator[None]:
         return
     with tqdm(total=draws, desc="calibrating", unit="image", delay=_UNSEEN, leave=False, dynamic_ncols=True) as bar:
 
-        def count(_: nn.Module, latents: tuple[Tensor]) -> None:
-            bar.update(len(latents[0]))
+        def count(generator: nn.Module, latents: tuple[Tensor]) -> None:
+            if generator.training:  # else it is only asked how large its images are
+                bar.update(len(latents[0]))
 
         counting = state.average.register_forward_pre_hook(count)
         try:
