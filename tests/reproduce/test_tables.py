@@ -242,7 +242,9 @@ def test_table5(bench: Bench) -> None:
     assert "| inpaint-4 | not run | not run | not run | not run |" in (bench.out / "table5.md").read_text()
     entries = list(table5(bench, None, [models[0], replace(models[1], asked=False)], (), 22, 5, (3, 4), fills))
     found = {entry["name"]: entry for entry in entries}
-    assert set(found) == cells | {f"{row} M{size} {what}" for row in fills for what in ("error", "PSNR") for size in (3, 4)}
+    assert set(found) == cells | {
+        f"{row} M{size} {what}" for row in fills for what in ("error", "PSNR") for size in (3, 4)
+    }
     assert 0 < found["inpaint-4 M3 error"]["value"] < 0.5 and found["inpaint-4 M3 error"]["n"] == 22
     assert found["CoopNets M4 error"]["run"] == "coopnets-mnist-1min-seed0"
     assert found["CoopNets M4 error"]["latent_step_size"] in (0.1, 0.03, 0.02, 0.01)
